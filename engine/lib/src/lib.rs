@@ -1,0 +1,63 @@
+//! The container engine as a library: images, their store, containers, state.
+//!
+//! Prints nothing, exits nowhere, parses no arguments and reads no environment: the CLI passes what it needs.
+
+#![forbid(unsafe_code)]
+
+use std::path::PathBuf;
+
+pub mod container;
+pub mod image;
+pub mod spec;
+pub mod state;
+pub mod store;
+
+/// Where one engine keeps its things. Two engines with different paths know nothing of each other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paths {
+    /// Persistent: `/var/lib/ketch`: `state.db`, `layers/`, `blobs/`, `tmp/`, `containers/<id>/`.
+    pub root: PathBuf,
+    /// Volatile: `/run/ketch`: `containers/<id>/{lock,attach}`, `runtime/<id>/state.json`.
+    pub run: PathBuf,
+}
+
+impl Paths {
+    pub fn database(&self) -> PathBuf {
+        self.root.join("state.db")
+    }
+
+    pub fn layers(&self) -> PathBuf {
+        self.root.join("layers")
+    }
+
+    /// Manifests and configs, by digest.
+    pub fn blobs(&self) -> PathBuf {
+        self.root.join("blobs")
+    }
+
+    /// Staging: on the same file system as all else below `root`, emptied of what no live process owns.
+    pub fn tmp(&self) -> PathBuf {
+        self.root.join("tmp")
+    }
+
+    /// `config.json`-to-be, log, exit record, overlay's upper and work.
+    pub fn container(&self, id: &str) -> PathBuf {
+        self.root.join("containers").join(id)
+    }
+
+    pub fn container_run(&self, id: &str) -> PathBuf {
+        self.run.join("containers").join(id)
+    }
+
+    /// The runtime's state root.
+    pub fn runtime(&self) -> PathBuf {
+        self.run.join("runtime")
+    }
+}
+
+/// An open engine: paths and the state database.
+#[derive(Debug)]
+pub struct Engine {
+    pub paths: Paths,
+    pub db: state::Database,
+}

@@ -1,0 +1,1 @@
+//! Images, their names and their layers as the database knows them.

@@ -1,0 +1,46 @@
+//! What the engine tells a new monitor. JSON over an inherited descriptor; both ends are the same binary.
+
+use std::path::PathBuf;
+
+use ketch_runtime::spec::Spec;
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Config {
+    pub id: String,
+    /// Short text for error lines and the process title.
+    pub name: String,
+    /// The container's directory on disk: `exit.json`, the log, resolv.conf and the like.
+    pub dir: PathBuf,
+    /// The container's directory below /run: `attach` (socket), `lock`. Gone after a reboot.
+    pub run_dir: PathBuf,
+    /// The runtime's state root.
+    pub runtime_root: PathBuf,
+    pub spec: Spec,
+    /// Whether descriptor [`spawn::ROOTFS_FD`](crate::spawn::ROOTFS_FD) carries the root mount.
+    pub rootfs_fd: bool,
+    /// Keep stdin open for attached clients (`-i`); otherwise it is /dev/null.
+    pub stdin: bool,
+    /// `-i` without a later reader: close stdin when the first attached client closes its own.
+    pub stdin_once: bool,
+    pub log: LogConfig,
+    /// Remove the container when it has ended (`--rm`).
+    pub remove: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogConfig {
+    pub driver: LogDriver,
+    pub path: PathBuf,
+    /// Bytes at which a file is rotated; None: never.
+    pub max_size: Option<u64>,
+    /// How many files are kept, the current one included; at least 1.
+    pub max_files: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogDriver {
+    K8sFile,
+    None,
+}

@@ -1,0 +1,11 @@
+//! The OCI runtime as a library.
+//!
+//! A bundle's `config.json` is read once ([`spec`]), turned into a plan by pure functions
+//! ([`plan`]: all that can be refused is refused there), and carried out by short recipes:
+//! [`init`] inside the new namespaces, `container/<verb>.rs` outside.
+
+#![forbid(unsafe_code)]
+
+pub mod container;
+pub mod spec;
+pub mod step;

@@ -1,0 +1,10 @@
+//! Linux system calls for ketch.
+//!
+//! One call a function; file descriptors come out as `OwnedFd`, errors as [`Errno`]. This is
+//! the only crate of the workspace with `unsafe`, and it knows nothing of OCI: a caller says
+//! what it wants in kernel terms. `nix` serves where it has the call; the rest goes through
+//! `libc::syscall`.
+
+pub use nix::errno::Errno;
+
+pub type Result<T> = std::result::Result<T, Errno>;

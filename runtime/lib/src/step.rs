@@ -8,6 +8,10 @@ use std::path::Path;
 
 use ketch_sys::Errno;
 
+/// The step of finding and executing the container's program, the one step whose errno decides an exit code:
+/// ENOENT is 127, anything else 126.
+pub const EXECUTE: &str = "execute";
+
 /// A step that failed.
 ///
 /// Prints as `cannot <step> <object>: <errno text>`; `step` is a verb phrase such as

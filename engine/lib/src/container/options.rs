@@ -70,7 +70,10 @@ pub struct Mount {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MountKind {
     /// `create`: `-v` makes a missing source directory.
-    Bind { source: PathBuf, create: bool },
+    Bind {
+        source: PathBuf,
+        create: bool,
+    },
     Tmpfs,
     /// An anonymous volume (image VOLUME or `-v /path`): a directory of the container's own, filled from the image.
     Anonymous,

@@ -10,6 +10,10 @@ use std::path::{Path, PathBuf};
 ///
 /// `lowers` are lowest first. Without `upper` it is read-only. fsopen(2) with one `lowerdir+` an element (Linux 6.8;
 /// before that one `lowerdir` string).
-pub fn overlay(_lowers: &[PathBuf], _upper: Option<(&Path, &Path)>, _volatile: bool) -> Result<OwnedFd, ketch_sys::Errno> {
+pub fn overlay(
+    _lowers: &[PathBuf],
+    _upper: Option<(&Path, &Path)>,
+    _volatile: bool,
+) -> Result<OwnedFd, ketch_sys::Errno> {
     todo!()
 }

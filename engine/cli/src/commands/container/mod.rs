@@ -1,0 +1,5 @@
+//! `ketch container`: one verb a file.
+
+use super::Command;
+
+pub(crate) const COMMANDS: &[Command] = &[];

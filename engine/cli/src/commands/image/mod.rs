@@ -1,0 +1,5 @@
+//! `ketch image`: one verb a file.
+
+use super::Command;
+
+pub(crate) const COMMANDS: &[Command] = &[];

@@ -1,0 +1,8 @@
+//! What stands directly behind `ketch`.
+
+use super::{Action, Command, container, image};
+
+pub(crate) const COMMANDS: &[Command] = &[
+    Command { name: "container", about: "Manage containers", action: Action::Group(container::COMMANDS) },
+    Command { name: "image", about: "Manage images", action: Action::Group(image::COMMANDS) },
+];

@@ -1,6 +1,8 @@
 # Sourced by the scripts beside it.
 
 target=$(uname -m)-unknown-linux-musl
+build_packages="gcc libc6-dev musl-tools"
+test_packages="$build_packages busybox-static docker-registry skopeo tmux zstd libcap2-bin procps"
 
 # Runs a command as root: as it is when we are root, by sudo otherwise.
 as_root() {

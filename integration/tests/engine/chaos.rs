@@ -24,13 +24,13 @@ impl Random {
     }
 }
 
+/// `KETCH_TEST_SEED` repeats a failed run's choices.
 #[test]
 fn three_hundred_kills() {
     let seed = std::env::var("KETCH_TEST_SEED")
         .ok()
         .and_then(|s| s.parse().ok())
         .unwrap_or(u64::from(std::process::id()) + 1);
-    println!("KETCH_TEST_SEED={seed}");
     let mut random = Random(seed);
     let engine = Engine::with_busybox();
     for round in 0..ROUNDS {

@@ -36,3 +36,13 @@ pub fn set(pid: i32, resource: Resource, soft: u64, hard: u64) -> Result<()> {
     })
     .map(drop)
 }
+
+/// The limits of `pid`, 0 for the caller: soft, then hard.
+pub fn get(pid: i32, resource: Resource) -> Result<(u64, u64)> {
+    let mut limit = [0u64; 2];
+    // SAFETY: the kernel writes one rlimit64, two u64 in the order soft, hard; no new limit is given.
+    Errno::result(unsafe {
+        libc::syscall(libc::SYS_prlimit64, pid, resource as u32, std::ptr::null::<u64>(), limit.as_mut_ptr())
+    })?;
+    Ok((limit[0], limit[1]))
+}

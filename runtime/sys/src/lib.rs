@@ -12,6 +12,7 @@ pub type Result<T> = std::result::Result<T, Errno>;
 pub mod caps;
 pub mod credentials;
 pub mod keyring;
+pub mod pidfd;
 pub mod rlimit;
 pub mod scheduler;
 pub mod tty;

@@ -6,16 +6,15 @@
 //! `libc::syscall`.
 
 pub mod bpf;
-pub mod pidfd;
-
-pub use nix::errno::Errno;
-
-pub type Result<T> = std::result::Result<T, Errno>;
-
 pub mod caps;
+pub mod clock;
 pub mod credentials;
 pub mod keyring;
 pub mod pidfd;
 pub mod rlimit;
 pub mod scheduler;
 pub mod tty;
+
+pub use nix::errno::Errno;
+
+pub type Result<T> = std::result::Result<T, Errno>;

@@ -5,14 +5,16 @@
 //! what it wants in kernel terms. `nix` serves where it has the call; the rest goes through
 //! `libc::syscall`.
 
-pub use nix::errno::Errno;
-
-pub type Result<T> = std::result::Result<T, Errno>;
-
+pub mod bpf;
 pub mod caps;
+pub mod clock;
 pub mod credentials;
 pub mod keyring;
 pub mod pidfd;
 pub mod rlimit;
 pub mod scheduler;
 pub mod tty;
+
+pub use nix::errno::Errno;
+
+pub type Result<T> = std::result::Result<T, Errno>;

@@ -104,7 +104,7 @@ fn attend_terminal(
         if ready.signals {
             match (signals.next()?, exited) {
                 (Some(signal), _) if signal == Signal::SIGWINCH as i32 => {
-                    relay.resize().at("resize", "the console")?,
+                    relay.resize().at("resize", "the console")?;
                 }
                 (Some(signal), None) => {
                     if let (Some(raw), true) = (&raw, signal == Signal::SIGCONT as i32) {

@@ -21,6 +21,7 @@ pub mod rlimit;
 pub mod scheduler;
 pub mod socket;
 pub mod tty;
+pub mod wait;
 
 pub use nix::errno::Errno;
 

@@ -5,6 +5,23 @@
 //! what it wants in kernel terms. `nix` serves where it has the call; the rest goes through
 //! `libc::syscall`.
 
+pub mod bpf;
+pub mod caps;
+pub mod clock;
+pub mod clone;
+pub mod credentials;
+pub mod exe;
+pub mod keyring;
+pub mod mount;
+pub mod ns;
+pub mod openat2;
+pub mod pidfd;
+pub mod prctl;
+pub mod rlimit;
+pub mod scheduler;
+pub mod socket;
+pub mod tty;
+
 pub use nix::errno::Errno;
 
 pub type Result<T> = std::result::Result<T, Errno>;

@@ -101,20 +101,17 @@ pub fn plan(process: &spec::Process, _seccomp: Option<&spec::LinuxSeccomp>) -> R
     })
 }
 
-pub(crate) fn refuse(field: &str, reason: impl Into<String>) -> Invalid {
-    Invalid { field: field.to_owned(), reason: reason.into() }
-}
-
 /// A string for the kernel; it cannot carry a NUL byte.
 pub(crate) fn c_string(field: &str, text: impl Into<Vec<u8>>) -> Result<CString, Invalid> {
-    CString::new(text)
-        .map_err(|e| refuse(field, format!("{:?} has a NUL byte", String::from_utf8_lossy(&e.into_vec()))))
+    CString::new(text).map_err(|e| {
+        Invalid::new(field, format!("{:?} has a NUL byte", String::from_utf8_lossy(&e.into_vec())))
+    })
 }
 
 fn args(process: &spec::Process) -> Result<Vec<CString>, Invalid> {
     let args = process.args().as_deref().unwrap_or_default();
     if args.is_empty() {
-        return Err(refuse("process.args", "names no program to run"));
+        return Err(Invalid::new("process.args", "names no program to run"));
     }
     args.iter().map(|arg| c_string("process.args", arg.as_str())).collect()
 }
@@ -125,7 +122,7 @@ fn env(entries: &[String]) -> Result<Vec<CString>, Invalid> {
     let mut env = Vec::with_capacity(entries.len() + 1);
     for entry in entries.iter().rev() {
         match entry.split_once('=') {
-            None | Some(("", _)) => return Err(refuse(FIELD, format!("{entry:?} is not NAME=value"))),
+            None | Some(("", _)) => return Err(Invalid::new(FIELD, format!("{entry:?} is not NAME=value"))),
             Some((name, _)) if seen.insert(name) => env.push(c_string(FIELD, entry.as_str())?),
             Some(_) => {}
         }
@@ -137,7 +134,7 @@ fn env(entries: &[String]) -> Result<Vec<CString>, Invalid> {
 fn cwd(process: &spec::Process) -> Result<CString, Invalid> {
     let cwd = process.cwd();
     if !cwd.is_absolute() {
-        return Err(refuse(
+        return Err(Invalid::new(
             "process.cwd",
             format!("{:?} is not an absolute path", cwd.display().to_string()),
         ));
@@ -148,11 +145,11 @@ fn cwd(process: &spec::Process) -> Result<CString, Invalid> {
 fn user(user: &spec::User) -> Result<User, Invalid> {
     // -1 means "leave it as it is" to setresuid(2): the process would stay root.
     if user.uid() == u32::MAX || user.gid() == u32::MAX {
-        return Err(refuse("process.user", format!("{} is no id", u32::MAX)));
+        return Err(Invalid::new("process.user", format!("{} is no id", u32::MAX)));
     }
     let umask = user.umask().unwrap_or(DEFAULT_UMASK);
     if umask > 0o777 {
-        return Err(refuse("process.user.umask", format!("{umask:#o} is above 0777")));
+        return Err(Invalid::new("process.user.umask", format!("{umask:#o} is above 0777")));
     }
     let groups = user.additional_gids().clone().unwrap_or_default();
     Ok(User { uid: user.uid(), gid: user.gid(), groups, umask })
@@ -162,13 +159,14 @@ fn oom_score_adj(score: Option<i32>) -> Result<Option<i16>, Invalid> {
     match score {
         None => Ok(None),
         Some(n @ -1000..=1000) => Ok(Some(n as i16)),
-        Some(n) => Err(refuse("process.oomScoreAdj", format!("{n} is outside -1000..1000"))),
+        Some(n) => Err(Invalid::new("process.oomScoreAdj", format!("{n} is outside -1000..1000"))),
     }
 }
 
 fn console_size(size: spec::Box) -> Result<Size, Invalid> {
-    let side =
-        |n: u64| u16::try_from(n).map_err(|_| refuse("process.consoleSize", format!("{n} is above 65535")));
+    let side = |n: u64| {
+        u16::try_from(n).map_err(|_| Invalid::new("process.consoleSize", format!("{n} is above 65535")))
+    };
     Ok(Size { rows: side(size.height())?, columns: side(size.width())?, x_pixels: 0, y_pixels: 0 })
 }
 

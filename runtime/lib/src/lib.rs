@@ -7,5 +7,6 @@
 #![forbid(unsafe_code)]
 
 pub mod container;
+pub mod seccomp;
 pub mod spec;
 pub mod step;

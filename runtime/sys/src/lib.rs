@@ -7,6 +7,7 @@
 
 pub mod bpf;
 pub mod pidfd;
+pub mod seccomp;
 
 pub use nix::errno::Errno;
 

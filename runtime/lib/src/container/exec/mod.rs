@@ -50,7 +50,7 @@ pub struct Started {
 pub enum ExecError {
     #[error(transparent)]
     State(#[from] StateError),
-    #[error("container {id:?} is {status:?}: exec needs a running container")]
+    #[error("container {id:?} is {}: exec needs a running one", format!("{status:?}").to_lowercase())]
     NotRunning { id: String, status: Status },
     #[error(transparent)]
     Invalid(#[from] Invalid),
@@ -82,10 +82,12 @@ pub fn exec(state: &State, process: &Process, options: Options<'_>) -> Result<St
 
     let join = Join { init: &init, namespaces: namespaces(state), cgroup: Way::into(&cgroup)? };
     let program = Program { plan: &plan, stdio: options.stdio, preserve_fds: options.preserve_fds };
-    start(state, &join, program, console, options.pid_file).map_err(|error| match is_init(state) {
-        true => error.into(),
-        // Whatever it was that failed, this is why: no process can be made where init has ended.
-        false => ExecError::NotRunning { id: state.id.clone(), status: Status::Stopped },
+    start(state, &join, program, console, options.pid_file).map_err(|error| {
+        match error.errno != Errno::ESRCH && is_init(state) {
+            true => error.into(),
+            // Whatever it was that failed, this is why: nobody can join an init that ends or has ended.
+            false => ExecError::NotRunning { id: state.id.clone(), status: Status::Stopped },
+        }
     })
 }
 

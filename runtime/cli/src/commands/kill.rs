@@ -10,7 +10,7 @@ use crate::globals::Globals;
 
 /// Send a signal to a container's first process, or to all of its processes
 #[derive(Debug, clap::Parser)]
-pub struct Args {
+pub(crate) struct Args {
     /// The container's id
     container: String,
 
@@ -23,7 +23,7 @@ pub struct Args {
     all: bool,
 }
 
-pub fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
     let signal = signal_number(&args.signal).with_context(|| format!("unknown signal {:?}", args.signal))?;
     let state = State::load(&globals.root(), &args.container)?;
     match kill(&state, signal, args.all) {

@@ -10,7 +10,7 @@ use crate::{exe, report, streams};
 
 /// Make a container from a bundle, start it, and delete it when it has ended
 #[derive(Debug, clap::Parser)]
-pub struct Args {
+pub(crate) struct Args {
     /// The new container's id
     container: String,
 
@@ -30,7 +30,7 @@ pub struct Args {
     no_subreaper: bool,
 }
 
-pub fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
     exe::protect()?;
     let Args { container, flags, detach, keep, no_subreaper: _ } = args;
     let life = if detach { Life::Detached } else { Life::Foreground };

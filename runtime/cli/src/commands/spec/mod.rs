@@ -12,7 +12,7 @@ mod rootless;
 
 /// Write a config.json to start from: sh on a terminal, in a read-only root
 #[derive(Debug, clap::Parser)]
-pub struct Args {
+pub(crate) struct Args {
     /// Where to write config.json [default: the current directory]
     #[arg(short, long, value_name = "DIR")]
     bundle: Option<PathBuf>,
@@ -25,7 +25,7 @@ pub struct Args {
 /// What `runc spec` writes, but for the host name.
 const ROOT: &str = include_str!("root.json");
 
-pub fn run(_globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(_globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
     let path = args.bundle.unwrap_or_default().join("config.json");
     let text = if args.rootless {
         rootless::config(ROOT, geteuid().as_raw(), getegid().as_raw())?

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::ser::{PrettyFormatter, Serializer};
 
 /// The configuration `root` for a user who maps nobody but themselves.
-pub fn config(root: &str, uid: u32, gid: u32) -> anyhow::Result<String> {
+pub(crate) fn config(root: &str, uid: u32, gid: u32) -> anyhow::Result<String> {
     let mut spec: Spec = serde_json::from_str(root)?;
 
     for mount in spec.mounts_mut().iter_mut().flatten() {

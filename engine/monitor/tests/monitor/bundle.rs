@@ -39,7 +39,10 @@ impl Bundle {
             path
         });
         make_root(&root);
-        let id = format!("monitor-test-{}", directory.path().file_name().unwrap().to_str().unwrap().replace('.', ""));
+        let id = format!(
+            "monitor-test-{}",
+            directory.path().file_name().unwrap().to_str().unwrap().replace('.', "")
+        );
         let spec = json!({
             "ociVersion": "1.2.0",
             "root": { "path": root },
@@ -148,7 +151,11 @@ impl Bundle {
     pub(crate) fn assert_nothing_left(&self) {
         assert!(!lock::is_held(&self.config.run_dir).unwrap(), "the lock is held");
         assert!(!self.config.run_dir.join("attach").exists(), "the attach socket is there");
-        assert_eq!(std::fs::read_dir(&self.config.runtime_root).unwrap().count(), 0, "a runtime state is there");
+        assert_eq!(
+            std::fs::read_dir(&self.config.runtime_root).unwrap().count(),
+            0,
+            "a runtime state is there"
+        );
     }
 }
 
@@ -164,7 +171,9 @@ fn make_root(root: &std::path::Path) {
         std::fs::create_dir(root.join(name)).unwrap();
     }
     std::fs::copy("/bin/busybox", bin.join("busybox")).expect("package busybox-static is installed");
-    for applet in "sh echo cat sleep printf seq dd tr head tail stty tty kill ls true false yes wc mkfifo".split(' ') {
+    for applet in
+        "sh echo cat sleep printf seq dd tr head tail stty tty kill ls true false yes wc mkfifo".split(' ')
+    {
         std::os::unix::fs::symlink("busybox", bin.join(applet)).unwrap();
     }
 }

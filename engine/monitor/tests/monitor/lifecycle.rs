@@ -19,7 +19,10 @@ pub(crate) const TESTS: &[Test] = &[
     ("a_file_that_is_no_program_is_126", a_file_that_is_no_program_is_126),
     ("without_go_nothing_is_left", without_go_nothing_is_left),
     ("the_commands_death_changes_nothing", the_commands_death_changes_nothing),
-    ("a_killed_monitor_leaves_the_container_and_no_record", a_killed_monitor_leaves_the_container_and_no_record),
+    (
+        "a_killed_monitor_leaves_the_container_and_no_record",
+        a_killed_monitor_leaves_the_container_and_no_record,
+    ),
     ("a_signal_to_the_monitor_is_the_containers", a_signal_to_the_monitor_is_the_containers),
     ("an_idle_monitor_is_small", an_idle_monitor_is_small),
     ("a_second_run_replaces_the_record", a_second_run_replaces_the_record),
@@ -48,7 +51,8 @@ fn the_record_is_there_when_the_lock_is_free() {
     let exit = bundle.end();
     assert_eq!((exit.code, exit.pid, exit.oom_killed, exit.error.as_str()), (3, pid, false, ""));
     assert!(exit.started < exit.finished, "{exit:?}");
-    let seen: Exit = serde_json::from_slice(&std::fs::read(bundle.config.dir.join("cleanup.json")).unwrap()).unwrap();
+    let seen: Exit =
+        serde_json::from_slice(&std::fs::read(bundle.config.dir.join("cleanup.json")).unwrap()).unwrap();
     assert_eq!(seen, exit, "cleanup gets the record");
 }
 
@@ -66,7 +70,8 @@ fn the_monitor_has_a_session_and_files_of_its_own() {
     for stream in ["fd/0", "fd/1", "fd/2"] {
         assert_eq!(link(stream).to_str(), Some("/dev/null"));
     }
-    let pipe = std::fs::read_link(format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&inherited))).unwrap();
+    let pipe =
+        std::fs::read_link(format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&inherited))).unwrap();
     for entry in std::fs::read_dir(format!("/proc/{monitor_pid}/fd")).unwrap() {
         let target = std::fs::read_link(entry.unwrap().path()).unwrap();
         assert_ne!(target, pipe, "the monitor keeps a pipe of the command");
@@ -170,12 +175,13 @@ fn an_idle_monitor_is_small() {
         seen.extend_from_slice(&buffer[..length]);
     }
     let rollup = std::fs::read_to_string(format!("/proc/{monitor_pid}/smaps_rollup")).unwrap();
-    let dirty: u64 = rollup
+    // Pages of the program's file are shared by all monitors.
+    let anonymous: u64 = rollup
         .lines()
-        .filter_map(|line| line.strip_prefix("Private_Dirty:"))
+        .filter_map(|line| line.strip_prefix("Anonymous:"))
         .filter_map(|rest| rest.trim().strip_suffix(" kB")?.parse::<u64>().ok())
         .sum();
-    assert!(dirty <= 200, "{dirty} KiB: {rollup}");
+    assert!(anonymous <= 400, "{rollup}");
     kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
     bundle.end();
 }
@@ -194,5 +200,7 @@ fn a_second_run_replaces_the_record() {
 fn pid_of(pidfd: impl AsFd) -> i32 {
     let number = std::os::fd::AsRawFd::as_raw_fd(&pidfd.as_fd());
     let text = std::fs::read_to_string(format!("/proc/self/fdinfo/{number}")).unwrap();
-    text.lines().find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok()).expect("a pidfd names its process")
+    text.lines()
+        .find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok())
+        .expect("a pidfd names its process")
 }

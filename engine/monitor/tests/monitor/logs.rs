@@ -19,7 +19,10 @@ pub(crate) const TESTS: &[Test] = &[
     ("follow_of_an_ended_container_ends", follow_of_an_ended_container_ends),
     ("a_full_disk_does_not_stop_the_container", a_full_disk_does_not_stop_the_container),
     ("output_is_logged_to_its_last_byte", output_is_logged_to_its_last_byte),
-    ("a_process_that_outlives_init_does_not_hold_the_end", a_process_that_outlives_init_does_not_hold_the_end),
+    (
+        "a_process_that_outlives_init_does_not_hold_the_end",
+        a_process_that_outlives_init_does_not_hold_the_end,
+    ),
 ];
 
 /// The log without its times.
@@ -29,10 +32,14 @@ fn records(bundle: &Bundle) -> Vec<String> {
 
 /// podman 5.8 with conmon writes the same for this script.
 fn the_log_is_conmons_format() {
-    let bundle = Bundle::new(r"printf 'one\ntwo\n\nthree'; sleep 0.2; printf 'four\n'; printf '\r\ncr\r\ntail'");
+    let bundle =
+        Bundle::new(r"printf 'one\ntwo\n\nthree'; sleep 0.2; printf 'four\n'; printf '\r\ncr\r\ntail'");
     bundle.run();
     let expected = ["F one", "F two", "F ", "P three", "F four", "F \r", "F cr\r", "P tail"];
-    assert_eq!(records(&bundle).concat(), expected.map(|record| format!("stdout {record}")).concat().replace('\r', ""));
+    assert_eq!(
+        records(&bundle).concat(),
+        expected.map(|record| format!("stdout {record}")).concat().replace('\r', "")
+    );
     let log = bundle.raw_log();
     let time = log.split_once(' ').unwrap().0;
     assert_eq!((time.len(), &time[10..11], &time[19..20], &time[29..]), (35, "T", ".", "+00:00"));
@@ -48,7 +55,8 @@ fn a_terminals_log_has_carriage_returns() {
     let bundle = Bundle::terminal(r"printf 'one\ntwo\n'; printf abc; sleep 0.1; printf 'def\n'; printf end");
     bundle.run();
     let lines: Vec<_> = bundle.raw_log().split('\n').map(str::to_owned).collect();
-    let texts: Vec<_> = lines.iter().filter_map(|line| line.split_once("stdout ")).map(|(_, text)| text).collect();
+    let texts: Vec<_> =
+        lines.iter().filter_map(|line| line.split_once("stdout ")).map(|(_, text)| text).collect();
     assert_eq!(texts, ["F one\r", "F two\r", "P abc", "F def\r", "P end"]);
     assert_eq!(bundle.logs(&Query::default()).0, "one\r\ntwo\r\nabcdef\r\nend");
 }
@@ -105,7 +113,10 @@ fn rotation_loses_and_splits_nothing() {
         let text = std::fs::read_to_string(path(number)).unwrap();
         assert!(text.len() <= 20_000 && text.ends_with('\n'), "file {number}: {} bytes", text.len());
     }
-    assert_eq!(bundle.logs(&Query { tail: Some(2000), ..Query::default() }).0, expected[expected.find("\n1001\n").unwrap() + 1..]);
+    assert_eq!(
+        bundle.logs(&Query { tail: Some(2000), ..Query::default() }).0,
+        expected[expected.find("\n1001\n").unwrap() + 1..]
+    );
 
     let bundle = Bundle::new("seq 1 3000").rotate(20_000, 3);
     bundle.run();
@@ -144,7 +155,9 @@ fn follow_of_an_ended_container_ends() {
 
 /// A small file system of its own stands for the disk.
 fn a_full_disk_does_not_stop_the_container() {
-    let mut bundle = Bundle::new("seq 1 40000; sleep 0.1; while [ ! -e /tmp/go ]; do sleep 0.05; done; echo after; exit 4");
+    let mut bundle = Bundle::new(
+        "seq 1 40000; sleep 0.1; while [ ! -e /tmp/go ]; do sleep 0.05; done; echo after; exit 4",
+    );
     let disk = bundle.config.dir.join("disk");
     std::fs::create_dir(&disk).unwrap();
     let mount = |flags: &[&str]| {

@@ -34,7 +34,8 @@ fn main() -> ExitCode {
             eprint!("test {name} ... ");
             // A process a test: a panic ends it, and what it inherits and leaves is its own.
             let program = std::env::current_exe().expect("/proc is mounted");
-            let status = std::process::Command::new(program).arg(name).status().expect("a test can be started");
+            let status =
+                std::process::Command::new(program).arg(name).status().expect("a test can be started");
             eprintln!("{}", if status.success() { "ok" } else { "FAILED" });
             if !status.success() {
                 failed.push(*name);

@@ -11,7 +11,9 @@ pub mod clock;
 pub mod clone;
 pub mod credentials;
 pub mod exe;
+pub mod inherit;
 pub mod keyring;
+pub mod lock;
 pub mod mount;
 pub mod ns;
 pub mod openat2;
@@ -21,6 +23,7 @@ pub mod rlimit;
 pub mod scheduler;
 pub mod seccomp;
 pub mod socket;
+pub mod spawn;
 pub mod tty;
 
 pub use nix::errno::Errno;

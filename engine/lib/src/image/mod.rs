@@ -1,6 +1,21 @@
 //! Images: from a registry or an archive into the store, by name and by id.
 
+mod descriptor;
+mod digest;
+mod import;
+mod layer;
+pub mod load;
+mod parallel;
+mod progress;
+pub mod pull;
+pub mod reference;
+pub mod registry;
+
+pub use descriptor::{DocumentError, Platform};
+pub use import::ImportError;
+pub use layer::LayerError;
 pub use oci_spec::image::ImageConfiguration;
+pub use progress::Progress;
 
 /// An image in the store.
 #[derive(Debug, Clone)]

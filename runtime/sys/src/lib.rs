@@ -8,3 +8,10 @@
 pub use nix::errno::Errno;
 
 pub type Result<T> = std::result::Result<T, Errno>;
+
+pub mod caps;
+pub mod credentials;
+pub mod keyring;
+pub mod rlimit;
+pub mod scheduler;
+pub mod tty;

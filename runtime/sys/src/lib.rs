@@ -5,6 +5,9 @@
 //! what it wants in kernel terms. `nix` serves where it has the call; the rest goes through
 //! `libc::syscall`.
 
+pub mod bpf;
+pub mod pidfd;
+
 pub use nix::errno::Errno;
 
 pub type Result<T> = std::result::Result<T, Errno>;

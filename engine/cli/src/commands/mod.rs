@@ -55,6 +55,10 @@ fn descend(
     if verb == "help" || verb == "--help" || verb == "-h" {
         return list(&path, table);
     }
+    if verb.as_encoded_bytes().starts_with(b"-") {
+        let message = format!("unknown flag: {}; try '{path} --help'", verb.to_string_lossy());
+        return Err(Failure { code: 125, message }.into());
+    }
     let Some(command) = table.iter().find(|command| *verb == *command.name) else {
         return Err(Failure {
             code: 125,

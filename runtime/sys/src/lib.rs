@@ -18,3 +18,4 @@ pub mod keyring;
 pub mod rlimit;
 pub mod scheduler;
 pub mod tty;
+pub mod random;

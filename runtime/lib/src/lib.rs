@@ -11,3 +11,4 @@ pub mod plan;
 pub mod process;
 pub mod spec;
 pub mod step;
+pub mod terminal;

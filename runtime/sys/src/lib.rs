@@ -6,7 +6,24 @@
 //! `libc::syscall`.
 
 pub mod bpf;
+pub mod caps;
+pub mod clock;
+pub mod clone;
+pub mod credentials;
+pub mod exe;
+pub mod inherit;
+pub mod keyring;
+pub mod lock;
+pub mod mount;
+pub mod ns;
+pub mod openat2;
 pub mod pidfd;
+pub mod prctl;
+pub mod rlimit;
+pub mod scheduler;
+pub mod socket;
+pub mod spawn;
+pub mod tty;
 
 pub use nix::errno::Errno;
 

@@ -7,17 +7,18 @@
 use ketch_sys::{Errno, caps};
 
 use crate::plan::Invalid;
-use crate::plan::process::{Capabilities, refuse};
+use crate::plan::process::Capabilities;
 use crate::spec::{Capability, LinuxCapabilities};
 use crate::step::{At, StepError};
 
-/// The configuration's sets as masks; without `process.capabilities` all are empty.
+/// The configuration's sets as masks. Without `process.capabilities` all are empty, as in crun:
+/// runc gives the container all that root on the host has.
 pub(crate) fn plan(sets: Option<&LinuxCapabilities>) -> Result<Capabilities, Invalid> {
     let Some(sets) = sets else { return Ok(Capabilities::default()) };
     let mask = |set: &Option<crate::spec::Capabilities>| {
         set.iter().flatten().fold(0, |mask, capability| mask | 1 << number(*capability))
     };
-    let planned = Capabilities {
+    let mut planned = Capabilities {
         bounding: mask(sets.bounding()),
         effective: mask(sets.effective()),
         permitted: mask(sets.permitted()),
@@ -25,8 +26,20 @@ pub(crate) fn plan(sets: Option<&LinuxCapabilities>) -> Result<Capabilities, Inv
         ambient: mask(sets.ambient()),
     };
     if planned.effective & !planned.permitted != 0 {
-        return Err(refuse("process.capabilities.effective", "has a capability that is not in permitted"));
+        return Err(Invalid::new(
+            "process.capabilities.effective",
+            "has a capability that is not in permitted",
+        ));
     }
+    if planned.inheritable & !planned.bounding != 0 {
+        return Err(Invalid::new(
+            "process.capabilities.inheritable",
+            "has a capability that is not in bounding",
+        ));
+    }
+    // To the kernel the ambient set is one of what is both permitted and inheritable. Engines
+    // list more: runc and crun then raise what can be raised, and so do we.
+    planned.ambient &= planned.permitted & planned.inheritable;
     Ok(planned)
 }
 

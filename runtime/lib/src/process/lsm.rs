@@ -10,7 +10,7 @@ use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
 use nix::sys::statfs::{PROC_SUPER_MAGIC, fstatfs};
 
 use crate::plan::Invalid;
-use crate::plan::process::{c_string, refuse};
+use crate::plan::process::c_string;
 use crate::spec::Process;
 use crate::step::{At, StepError};
 
@@ -37,12 +37,14 @@ pub(crate) fn plan(process: &Process) -> Result<Option<Label>, Invalid> {
             enabled("process.selinuxLabel", "SELinux", Path::new("/sys/fs/selinux/enforce").exists())?;
             Ok(Some(Label::SELinux(c_string("process.selinuxLabel", label)?)))
         }
-        (Some(_), Some(_)) => Err(refuse("process.selinuxLabel", "there is an apparmorProfile as well")),
+        (Some(_), Some(_)) => {
+            Err(Invalid::new("process.selinuxLabel", "there is an apparmorProfile as well"))
+        }
     }
 }
 
 fn enabled(field: &str, module: &str, enabled: bool) -> Result<(), Invalid> {
-    if enabled { Ok(()) } else { Err(refuse(field, format!("{module} is not enabled on this host"))) }
+    if enabled { Ok(()) } else { Err(Invalid::new(field, format!("{module} is not enabled on this host"))) }
 }
 
 fn has_apparmor() -> bool {

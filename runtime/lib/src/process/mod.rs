@@ -27,13 +27,17 @@ pub struct Ready<'a> {
     env: Cow<'a, [CString]>,
 }
 
-/// What only the host's privileges can do for `pid`, a process on its way into the container:
-/// limits that rise and an OOM score that falls take `CAP_SYS_RESOURCE` in the host's user
-/// namespace. Called by the parent before the child calls [`prepare`].
+/// What only the host's privileges can do for `pid` (0: the caller), a process on its way into the
+/// container: limits that rise and an OOM score that falls take `CAP_SYS_RESOURCE` in the host's
+/// user namespace. Called before that process calls [`prepare`], where `/proc` is the host's.
 pub fn set_from_host(plan: &ProcessPlan, pid: i32) -> Result<(), StepError> {
     rlimits::make_room(pid, &plan.rlimits)?;
     if let Some(score) = plan.oom_score_adj {
-        let file = format!("/proc/{pid}/oom_score_adj");
+        let file = if pid == 0 {
+            "/proc/self/oom_score_adj".to_owned()
+        } else {
+            format!("/proc/{pid}/oom_score_adj")
+        };
         std::fs::write(&file, score.to_string()).at("write", &file)?;
     }
     Ok(())
@@ -74,12 +78,14 @@ pub fn prepare<'a>(
     Ok(Ready { path, args: &plan.args, env })
 }
 
-/// The environment with `HOME` in it.
+/// The environment with `HOME` in it; an empty one counts as none, as in runc.
 fn environment(plan: &ProcessPlan) -> Cow<'_, [CString]> {
-    if plan.env.iter().any(|entry| entry.to_bytes().starts_with(b"HOME=")) {
+    let home = plan.env.iter().position(|entry| entry.to_bytes().starts_with(b"HOME="));
+    if home.is_some_and(|at| plan.env[at].as_bytes() != b"HOME=") {
         return Cow::Borrowed(&plan.env);
     }
     let mut env = plan.env.clone();
+    home.map(|at| env.remove(at));
     env.push(home::variable(plan.user.uid));
     Cow::Owned(env)
 }

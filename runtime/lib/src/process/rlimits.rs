@@ -3,7 +3,6 @@
 use ketch_sys::rlimit::{self, Resource};
 
 use crate::plan::Invalid;
-use crate::plan::process::refuse;
 use crate::spec::{PosixRlimit, PosixRlimitType};
 use crate::step::{At, StepError};
 
@@ -20,11 +19,11 @@ pub(crate) fn plan(limits: &[PosixRlimit]) -> Result<Vec<Limit>, Invalid> {
     for limit in limits {
         let (name, resource) = (limit.typ(), resource(limit.typ()));
         if planned.iter().any(|other| other.resource == resource) {
-            return Err(refuse("process.rlimits", format!("{name} is there twice")));
+            return Err(Invalid::new("process.rlimits", format!("{name} is there twice")));
         }
         if limit.soft() > limit.hard() {
             let reason = format!("{name}: soft {} is above hard {}", limit.soft(), limit.hard());
-            return Err(refuse("process.rlimits", reason));
+            return Err(Invalid::new("process.rlimits", reason));
         }
         planned.push(Limit { resource, soft: limit.soft(), hard: limit.hard() });
     }

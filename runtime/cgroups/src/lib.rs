@@ -1,7 +1,10 @@
 //! cgroups: v1, hybrid and v2, by the file system.
 //!
-//! [`Plan`] is pure: a path and `linux.resources` become the files to write. [`Cgroup`] is what
-//! was made: processes are put in, signalled, frozen, counted, and the directories removed.
+//! [`plan`] is pure: `linux.resources` become the files to write. [`create`] makes the
+//! directories and writes them; a [`Cgroup`] is what was made: processes are put in, killed,
+//! frozen, counted, and the directories removed.
+//!
+//! `devices` is the device filter of both versions, `tree` walks sub-cgroups, `stats` reads usage.
 
 #![forbid(unsafe_code)]
 
@@ -10,31 +13,31 @@ use std::path::{Path, PathBuf};
 
 use oci_spec::runtime::LinuxResources;
 
-/// How the host's cgroups are mounted below `/sys/fs/cgroup`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Layout {
-    /// One hierarchy for all controllers.
-    V2,
-    /// A hierarchy a controller (or a few); a v2 mount without controllers beside them makes no difference.
-    V1 { hierarchies: Vec<PathBuf> },
-}
+mod devices;
+mod error;
+mod file;
+mod layout;
+mod made;
+mod plan;
+mod stats;
+mod tree;
+mod v1;
+mod v2;
+mod wait;
 
-/// Where a container's cgroups are; kept in its state.
+pub use error::Error;
+pub use layout::{Layout, detect, path_for};
+pub use stats::{Cpu, Io, Memory, Pids, Stats};
+
+/// Where a container's cgroups are; kept in its state. The default is a container without cgroups:
+/// every operation on it succeeds and does nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Location {
     /// Absolute directories, one for v2, one a hierarchy for v1.
     pub paths: Vec<PathBuf>,
-}
-
-/// A cgroup step that failed.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    #[error("cannot {step} {path}")]
-    Io { step: &'static str, path: PathBuf, source: std::io::Error },
-    #[error("{path} is not empty: a cgroup must have no processes before a container is put in")]
-    NotEmpty { path: PathBuf },
-    #[error("{what} cannot be honoured here: {reason}")]
-    Unsupported { what: String, reason: String },
+    /// Whether `paths` is the one directory of a v2 cgroup.
+    #[serde(default)]
+    pub v2: bool,
 }
 
 /// A container's cgroups.
@@ -43,15 +46,27 @@ pub struct Cgroup {
     location: Location,
 }
 
-/// Finds the host's layout with a few `statfs` calls; parses no mount table.
-pub fn detect() -> Result<Layout, Error> {
-    todo!()
+/// Makes the cgroup `path` (absolute: below every hierarchy's root, see [`path_for`]) and
+/// applies `resources`, devices included. On error the directories made are removed again.
+///
+/// A cgroup that exists already is taken if it is neither frozen nor has processes, as runc does.
+pub fn create(layout: &Layout, path: &Path, resources: Option<&LinuxResources>) -> Result<Cgroup, Error> {
+    let location = match layout {
+        Layout::V1 { hierarchies } => {
+            Location { paths: v1::create(hierarchies, path, resources)?, v2: false }
+        }
+        Layout::V2 => {
+            Location { paths: vec![v2::create(Path::new(layout::ROOT), path, resources)?], v2: true }
+        }
+    };
+    Ok(Cgroup { location })
 }
 
-/// Makes the cgroup `path` (OCI `linux.cgroupsPath`, absolute: below every hierarchy's root) and
-/// applies `resources`, devices included. On error the directories made are removed again.
-pub fn create(_layout: &Layout, _path: &Path, _resources: Option<&LinuxResources>) -> Result<Cgroup, Error> {
-    todo!()
+/// Moves the calling process, which must have one thread, through the entrances of a cgroup.
+///
+/// Async-signal-safe: write(2) and nothing else.
+pub fn enter(entrances: &[OwnedFd]) -> Result<(), ketch_sys::Errno> {
+    entrances.iter().try_for_each(|entrance| nix::unistd::write(entrance, b"0").map(drop))
 }
 
 impl Cgroup {
@@ -64,46 +79,108 @@ impl Cgroup {
         &self.location
     }
 
-    /// v2: a descriptor for `CLONE_INTO_CGROUP`. v1: None, see [`Cgroup::add`].
+    /// The cgroup `name` below this one, which must exist already before a process is put in.
+    pub fn below(&self, name: &str) -> Cgroup {
+        let name = path_for(Some(Path::new(name)), "");
+        let paths = self.location.paths.iter().map(|parent| layout::join(parent, &name)).collect();
+        Cgroup { location: Location { paths, v2: self.location.v2 } }
+    }
+
+    /// v2: a descriptor for `CLONE_INTO_CGROUP`. v1: None, see [`Cgroup::entrances`]; None as well
+    /// for a cgroup that is gone, where any way in tells why.
     pub fn directory(&self) -> Option<OwnedFd> {
-        todo!()
+        match &self.location.paths[..] {
+            [path] if self.location.v2 => file::directory(path).ok(),
+            _ => None,
+        }
     }
 
-    /// Puts a process into every hierarchy.
-    pub fn add(&self, _pid: i32) -> Result<(), Error> {
-        todo!()
+    /// Descriptors through which a new process moves itself in with [`enter`], whatever
+    /// namespaces it is in: the kernel judges by who opened them.
+    ///
+    /// On v1 this is many times cheaper than [`Cgroup::add`]: a thread that moves itself by
+    /// writing 0 to `tasks` takes no system-wide lock, and so waits for no RCU grace period
+    /// (Linux 5.4; 0.15 ms against 2.5 ms for nine hierarchies). A cgroup namespace must be
+    /// unshared after it, or its root would be the cgroup before.
+    pub fn entrances(&self) -> Result<Vec<OwnedFd>, Error> {
+        let door = if self.location.v2 { "cgroup.procs" } else { "tasks" };
+        self.location.paths.iter().map(|path| file::for_writing(&path.join(door)).map(Into::into)).collect()
     }
 
-    /// Writes changed limits (`update`).
-    pub fn apply(&self, _resources: &LinuxResources) -> Result<(), Error> {
-        todo!()
+    /// Puts another process, all its threads, into every hierarchy.
+    pub fn add(&self, pid: i32) -> Result<(), Error> {
+        let pid = pid.to_string();
+        self.location.paths.iter().try_for_each(|path| file::write(&path.join("cgroup.procs"), &pid))
+    }
+
+    /// Writes changed limits (`update`). Device rules are passed over, as runc's `update` does: a
+    /// running container's would be denied everything for a moment.
+    pub fn apply(&self, resources: &LinuxResources) -> Result<(), Error> {
+        match &self.location.paths[..] {
+            [path] if self.location.v2 => v2::apply(path, resources),
+            paths => v1::apply(paths, resources),
+        }
     }
 
     /// Every process, those of sub-cgroups included, in the caller's pid namespace.
     pub fn pids(&self) -> Result<Vec<i32>, Error> {
-        todo!()
+        match self.members() {
+            Some(path) => tree::pids(path),
+            None => Ok(Vec::new()),
+        }
     }
 
-    pub fn freeze(&self, _frozen: bool) -> Result<(), Error> {
-        todo!()
+    /// Stops or continues everything in it; returns when that has happened.
+    pub fn freeze(&self, frozen: bool) -> Result<(), Error> {
+        match &self.location.paths[..] {
+            [path] if self.location.v2 => v2::freeze(path, frozen),
+            paths => v1::freeze(paths, frozen),
+        }
     }
 
+    /// Whether it is frozen, by itself or by a parent. A cgroup that is gone is not.
     pub fn is_frozen(&self) -> bool {
-        todo!()
+        match &self.location.paths[..] {
+            [path] if self.location.v2 => v2::is_frozen(path),
+            paths => v1::is_frozen(paths),
+        }
     }
 
-    /// Kills everything in it (`cgroup.kill`, or freeze-kill-thaw on v1) and waits until it is empty.
+    /// Kills everything in it (`cgroup.kill`, or freeze-kill-thaw on v1) and waits until it is
+    /// empty. A process in uninterruptible sleep is waited for.
     pub fn kill(&self) -> Result<(), Error> {
-        todo!()
+        match &self.location.paths[..] {
+            [path] if self.location.v2 => v2::kill(path),
+            paths => match self.members() {
+                Some(members) => v1::kill(paths, members),
+                None => Ok(()),
+            },
+        }
     }
 
     /// Whether the kernel's OOM killer has ended a process in it.
     pub fn oom_killed(&self) -> bool {
-        todo!()
+        stats::oom_kills(&self.location).is_some_and(|kills| kills > 0)
+    }
+
+    /// What it uses now. A controller that is not there, or a file that cannot be read, is None.
+    pub fn stats(&self) -> Stats {
+        stats::read(&self.location)
     }
 
     /// Removes the directories, sub-cgroups first. Goes on past an error; what is gone already is no error.
+    ///
+    /// Parents stay, also those that [`create`] made: others may be about to use them.
     pub fn remove(&self) -> Result<(), Error> {
-        todo!()
+        let errors: Vec<Error> =
+            self.location.paths.iter().filter_map(|path| tree::remove(path).err()).collect();
+        Error::several(errors)
+    }
+
+    /// The directory that tells who is in it. On v1 the freezer's, where a container that manages
+    /// cgroups of its own (systemd) seldom moves processes away.
+    fn members(&self) -> Option<&Path> {
+        let paths = &self.location.paths;
+        v1::hierarchy(paths, "freezer").or_else(|| paths.first().map(PathBuf::as_path))
     }
 }

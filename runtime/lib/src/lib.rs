@@ -7,5 +7,8 @@
 #![forbid(unsafe_code)]
 
 pub mod container;
+pub mod plan;
+pub mod process;
 pub mod spec;
 pub mod step;
+pub mod terminal;

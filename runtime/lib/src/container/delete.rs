@@ -1,25 +1,184 @@
 //! `delete`: cgroups, runtime state and poststop hooks of a container that has ended.
 
-use std::path::Path;
+use std::fs::File;
+use std::io::ErrorKind;
+use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
-use super::state::{State, StateError};
+use ketch_cgroups::Cgroup;
+use ketch_sys::{Errno, pidfd};
+use nix::fcntl::{Flock, FlockArg};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use serde::Deserialize;
+
+use super::kill;
+use super::state::{FIFO, FILE, State, StateError, Status, check_id};
+
+/// What a delete did not fail over.
+#[derive(Debug, Default)]
+pub struct Deleted {
+    /// Poststop hooks that failed: the specification has them warned of, and nothing more.
+    pub warnings: Vec<String>,
+}
 
 #[derive(Debug, thiserror::Error)]
 pub enum DeleteError {
     #[error(transparent)]
     State(#[from] StateError),
     #[error("cannot delete container {id:?} that is not stopped: {status:?}")]
-    NotStopped { id: String, status: super::state::Status },
+    NotStopped { id: String, status: Status },
+    #[error("cannot kill container {id:?}")]
+    Kill { id: String, source: Errno },
+    #[error("cannot lock {path}")]
+    Lock { path: PathBuf, source: std::io::Error },
     #[error("container {id:?} was only partly deleted: {}", .problems.join("; "))]
     Partly { id: String, problems: Vec<String> },
 }
 
 /// Removes all that is left of the container. With `force` it is killed first, and a missing one is no error.
-pub fn delete(_root: &Path, _id: &str, _force: bool) -> Result<(), DeleteError> {
-    todo!()
+///
+/// A container that was created and never started is killed without `force` too, as runc and crun do.
+/// Of two deletes at a time one does the work; the other waits for it and finds the container missing.
+pub fn delete(root: &Path, id: &str, force: bool) -> Result<Deleted, DeleteError> {
+    check_id(id)?;
+    let _lock = match lock(root, id) {
+        Err(DeleteError::State(StateError::NotFound { .. })) if force => return Ok(Deleted::default()),
+        lock => lock?,
+    };
+    let state = match State::load(root, id) {
+        Err(StateError::Creating { .. } | StateError::Parse { .. }) if force => {
+            return delete_unfinished(root, id);
+        }
+        state => state?,
+    };
+    match state.status(root) {
+        Status::Stopped => {}
+        Status::Created => kill_and_wait(&state)?,
+        _ if force => kill_and_wait(&state)?,
+        status => return Err(DeleteError::NotStopped { id: id.to_owned(), status }),
+    }
+    remove(root, &state)
 }
 
 /// The same for a container whose init the caller has reaped already (`run`, the monitor).
-pub fn delete_stopped(_root: &Path, _state: &State) -> Result<(), DeleteError> {
-    todo!()
+/// Another `delete` that was faster is no error.
+pub fn delete_stopped(root: &Path, state: &State) -> Result<Deleted, DeleteError> {
+    let _lock = match lock(root, &state.id) {
+        Err(DeleteError::State(StateError::NotFound { .. })) => return Ok(Deleted::default()),
+        lock => lock?,
+    };
+    // The name may have been deleted and given to a new container in the meantime.
+    if !is_same(root, state) {
+        return Ok(Deleted::default());
+    }
+    remove(root, state)
+}
+
+/// Holds a container's directory against other deletes, and against a `create` still at work on it.
+fn lock(root: &Path, id: &str) -> Result<Flock<File>, DeleteError> {
+    let path = root.join(id);
+    let missing = || StateError::NotFound { id: id.to_owned() };
+    let failed = |source: std::io::Error| match source.kind() {
+        ErrorKind::NotFound => missing().into(),
+        _ => DeleteError::Lock { path: path.clone(), source },
+    };
+    let directory = File::open(&path).map_err(failed)?;
+    let lock = Flock::lock(directory, FlockArg::LockExclusive).map_err(|(_, errno)| failed(errno.into()))?;
+    // Whoever held the lock before may have removed the directory, and a new container may bear its name.
+    let (held, now) = (lock.metadata().map_err(failed)?, path.metadata().map_err(failed)?);
+    if (held.dev(), held.ino()) == (now.dev(), now.ino()) { Ok(lock) } else { Err(missing().into()) }
+}
+
+/// Whether the state on disk is still `state`'s container.
+fn is_same(root: &Path, state: &State) -> bool {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Identity {
+        pid: i32,
+        start_time: u64,
+        boot_id: String,
+    }
+    std::fs::read(root.join(&state.id).join(FILE))
+        .ok()
+        .and_then(|text| serde_json::from_slice::<Identity>(&text).ok())
+        .is_some_and(|on_disk| {
+            (on_disk.pid, on_disk.start_time, &*on_disk.boot_id)
+                == (state.pid, state.start_time, &*state.boot_id)
+        })
+}
+
+/// Kills every process and waits for init's end.
+fn kill_and_wait(state: &State) -> Result<(), DeleteError> {
+    let failed = |source| DeleteError::Kill { id: state.id.clone(), source };
+    let init = match kill::init(state) {
+        Err(Errno::ESRCH) => return Ok(()),
+        init => init.map_err(failed)?,
+    };
+    kill::kill(state, kill::SIGKILL, true).map_err(failed)?;
+    match pidfd::send_signal(&init, kill::SIGKILL) {
+        Ok(()) | Err(Errno::ESRCH) => {}
+        Err(errno) => return Err(failed(errno)),
+    }
+    let mut ended = [PollFd::new(init.as_fd(), PollFlags::POLLIN)];
+    loop {
+        match poll(&mut ended, PollTimeout::NONE) {
+            Err(Errno::EINTR) => {}
+            polled => return polled.map(|_| ()).map_err(failed),
+        }
+    }
+}
+
+/// Removes what a stopped container has left. While a cgroup cannot be removed the state stays, so that
+/// a later delete can try again.
+fn remove(root: &Path, state: &State) -> Result<Deleted, DeleteError> {
+    let partly = |problem: String| DeleteError::Partly { id: state.id.clone(), problems: vec![problem] };
+    remove_cgroup(&Cgroup::open(state.cgroup.clone())).map_err(partly)?;
+    remove_directory(&root.join(&state.id)).map_err(partly)?;
+    Ok(Deleted { warnings: Vec::new() })
+}
+
+/// Without a pid namespace of its own, a container's other processes outlive its init.
+fn remove_cgroup(cgroup: &Cgroup) -> Result<(), String> {
+    if cgroup.remove().is_ok() {
+        return Ok(());
+    }
+    cgroup.kill().and_then(|()| cgroup.remove()).map_err(|e| with_causes(&e))
+}
+
+/// The state goes last but the directory: as long as it is there, the container is.
+fn remove_directory(path: &Path) -> Result<(), String> {
+    for file in [FIFO, FILE] {
+        match std::fs::remove_file(path.join(file)) {
+            Err(e) if e.kind() != ErrorKind::NotFound => {
+                return Err(format!("cannot remove {}: {e}", path.join(file).display()));
+            }
+            _ => {}
+        }
+    }
+    match std::fs::remove_dir(path) {
+        Err(e) if e.kind() == ErrorKind::DirectoryNotEmpty => std::fs::remove_dir_all(path),
+        removed => removed,
+    }
+    .or_else(|e| if e.kind() == ErrorKind::NotFound { Ok(()) } else { Err(e) })
+    .map_err(|e| format!("cannot remove {}: {e}", path.display()))
+}
+
+/// Removes what a `create` left that was killed before it wrote the state.
+fn delete_unfinished(root: &Path, id: &str) -> Result<Deleted, DeleteError> {
+    remove_directory(&root.join(id))
+        .map_err(|problem| DeleteError::Partly { id: id.to_owned(), problems: vec![problem] })?;
+    Ok(Deleted::default())
+}
+
+/// An error and its causes on one line.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        line.push_str(": ");
+        line.push_str(&error.to_string());
+        cause = error.source();
+    }
+    line
 }

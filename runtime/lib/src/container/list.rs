@@ -5,6 +5,11 @@ use std::path::Path;
 use super::state::State;
 
 /// Reads all states below `root`, by id; a directory whose state is not yet written or damaged is passed over.
-pub fn list(_root: &Path) -> std::io::Result<Vec<State>> {
-    todo!()
+pub fn list(root: &Path) -> std::io::Result<Vec<State>> {
+    let mut ids = Vec::new();
+    for entry in root.read_dir()? {
+        ids.extend(entry?.file_name().into_string());
+    }
+    ids.sort_unstable();
+    Ok(ids.iter().filter_map(|id| State::load(root, id).ok()).collect())
 }

@@ -1,8 +1,10 @@
 //! What is kept of a container between two commands, and how it is doing now.
 
 use std::collections::HashMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use ketch_cgroups::Cgroup;
 use serde::{Deserialize, Serialize};
 
 /// `<root>/<id>/state.json`. Written once by `create`; the status is never in it, it is derived
@@ -55,8 +57,12 @@ pub enum Status {
 /// Why a container's state cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
+    #[error("invalid container id {id:?}: letters, digits and _ + - . , are allowed")]
+    InvalidId { id: String },
     #[error("container {id:?} does not exist")]
     NotFound { id: String },
+    #[error("container {id:?} is being created; `delete --force` removes what a killed create left")]
+    Creating { id: String },
     #[error("cannot read {path}")]
     Read { path: PathBuf, source: std::io::Error },
     #[error("{path} is damaged")]
@@ -65,13 +71,122 @@ pub enum StateError {
 
 impl State {
     /// Reads `<root>/<id>/state.json`.
-    pub fn load(_root: &Path, _id: &str) -> Result<State, StateError> {
-        todo!()
+    pub fn load(root: &Path, id: &str) -> Result<State, StateError> {
+        check_id(id)?;
+        let path = root.join(id).join(FILE);
+        let text = match std::fs::read(&path) {
+            Ok(text) => text,
+            Err(e) if e.kind() == ErrorKind::NotFound && root.join(id).is_dir() => {
+                return Err(StateError::Creating { id: id.to_owned() });
+            }
+            Err(e) if e.kind() == ErrorKind::NotFound => {
+                return Err(StateError::NotFound { id: id.to_owned() });
+            }
+            Err(source) => return Err(StateError::Read { path, source }),
+        };
+        serde_json::from_slice(&text).map_err(|source| StateError::Parse { path, source })
     }
 
     /// Asks the kernel: is init alive, is it the same process, is it still waiting for `start`,
     /// is its cgroup frozen?
-    pub fn status(&self, _root: &Path) -> Status {
-        todo!()
+    pub fn status(&self, root: &Path) -> Status {
+        if !self.is_alive() {
+            Status::Stopped
+        } else if Cgroup::open(self.cgroup.clone()).is_frozen() {
+            Status::Paused
+        } else if root.join(&self.id).join(FIFO).exists() {
+            Status::Created
+        } else {
+            Status::Running
+        }
+    }
+
+    /// Whether init is still there, and is not a later process of the same number.
+    pub(super) fn is_alive(&self) -> bool {
+        start_time(self.pid) == Some(self.start_time) && boot_id().is_ok_and(|id| id == self.boot_id)
+    }
+}
+
+/// The state's file in a container's directory.
+pub(super) const FILE: &str = "state.json";
+
+/// What a created container's init waits on; `start` removes it.
+pub(super) const FIFO: &str = "exec.fifo";
+
+/// Refuses an id that is no plain file name. runc's rule: `^[\w+-\.]+$`, and neither `.` nor `..`.
+pub fn check_id(id: &str) -> Result<(), StateError> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "_+,-.".contains(c);
+    if id.is_empty() || id == "." || id == ".." || !id.chars().all(allowed) {
+        return Err(StateError::InvalidId { id: id.to_owned() });
+    }
+    Ok(())
+}
+
+/// Field 22 of `/proc/<pid>/stat` (proc(5)): clock ticks between boot and the process's start.
+/// `None` when there is no such process, or it has ended and only waits to be reaped.
+pub fn start_time(pid: i32) -> Option<u64> {
+    parse_start_time(&std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+}
+
+fn parse_start_time(stat: &str) -> Option<u64> {
+    // The name in parentheses may hold anything, parentheses too.
+    let fields: Vec<&str> = stat[stat.rfind(')')? + 1..].split_ascii_whitespace().collect();
+    let (state, threads, start_time) = (*fields.first()?, *fields.get(17)?, *fields.get(19)?);
+    // A first thread that called exit shows Z as well, while the process lives on in the others.
+    let ended = matches!(state, "X" | "x") || (state == "Z" && threads.parse::<u32>().ok()? <= 1);
+    if ended { None } else { start_time.parse().ok() }
+}
+
+/// Tells one boot of the machine from another (random(4)).
+pub fn boot_id() -> std::io::Result<String> {
+    Ok(std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim_end().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids() {
+        for id in ["a", "web-1", "A_b.c+d,e", "...", ".x", "0"] {
+            assert!(check_id(id).is_ok(), "{id}");
+        }
+        for id in ["", ".", "..", "a/b", "a b", "\u{e9}", "a\n", "a:b", "a@b"] {
+            assert!(check_id(id).is_err(), "{id:?}");
+        }
+    }
+
+    #[test]
+    fn start_times() {
+        let stat = |name: &str, state: &str, threads: u32| {
+            format!("7 ({name}) {state} 1 7 7 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 {threads} 0 4711 1234 56")
+        };
+        for (text, expected) in [
+            (stat("sh", "S", 1), Some(4711)),
+            (stat("a) R (b", "D", 3), Some(4711)),
+            (stat("sh", "Z", 1), None),
+            (stat("sh", "Z", 2), Some(4711)),
+            (stat("sh", "X", 1), None),
+            ("7 (sh) S 1".to_owned(), None),
+            (String::new(), None),
+        ] {
+            assert_eq!(parse_start_time(&text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn this_process_lives() {
+        assert!(start_time(std::process::id().cast_signed()).is_some());
+        assert_eq!(start_time(i32::MAX), None);
+    }
+
+    #[test]
+    fn an_unfinished_container_is_told_from_a_missing_one() {
+        let root = tempfile::tempdir().expect("a temporary directory");
+        std::fs::create_dir(root.path().join("half")).expect("mkdir");
+        assert!(matches!(State::load(root.path(), "half"), Err(StateError::Creating { .. })));
+        assert!(matches!(State::load(root.path(), "none"), Err(StateError::NotFound { .. })));
+        std::fs::write(root.path().join("half").join(FILE), "{").expect("write");
+        assert!(matches!(State::load(root.path(), "half"), Err(StateError::Parse { .. })));
     }
 }

@@ -1,0 +1,67 @@
+//! cgroup files: a few bytes, one read or write each.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use nix::libc;
+
+use crate::Error;
+
+/// Writes `value` with one write(2): the kernel takes each write as one command.
+///
+/// The file is not created, so a missing one is ENOENT and not the EACCES that cgroupfs gives to O_CREAT.
+pub(crate) fn write(path: &Path, value: &str) -> Result<(), Error> {
+    try_write(path, value).map_err(|source| Error::Write {
+        value: value.to_owned(),
+        path: path.to_owned(),
+        hint: String::new(),
+        source,
+    })
+}
+
+pub(crate) fn try_write(path: &Path, value: &str) -> io::Result<()> {
+    OpenOptions::new().write(true).open(path)?.write_all(value.as_bytes())
+}
+
+pub(crate) fn for_writing(path: &Path) -> Result<File, Error> {
+    OpenOptions::new().write(true).open(path).map_err(Error::io("open", path))
+}
+
+/// Reads a whole file.
+pub(crate) fn read(path: &Path) -> io::Result<String> {
+    let mut file = File::open(path)?;
+    let mut text = Vec::with_capacity(4096);
+    let mut chunk = [0; 4096];
+    loop {
+        match file.read(&mut chunk)? {
+            0 => break,
+            n => text.extend_from_slice(&chunk[..n]),
+        }
+    }
+    String::from_utf8(text).map_err(|_| io::ErrorKind::InvalidData.into())
+}
+
+/// Reads a file of one short line, without its newline: one read.
+pub(crate) fn read_line(path: &Path) -> io::Result<String> {
+    let mut chunk = [0; 4096];
+    let n = File::open(path)?.read(&mut chunk)?;
+    Ok(String::from_utf8_lossy(&chunk[..n]).trim_end().to_owned())
+}
+
+/// The value of `key` in a file of `key value` lines.
+pub(crate) fn field(text: &str, key: &str) -> Option<u64> {
+    text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(' ')?.trim().parse().ok())
+}
+
+/// A descriptor of a directory, good for the `*at` calls and `CLONE_INTO_CGROUP`.
+pub(crate) fn directory(path: &Path) -> Result<OwnedFd, Error> {
+    OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_PATH | libc::O_DIRECTORY)
+        .open(path)
+        .map(Into::into)
+        .map_err(Error::io("open", path))
+}

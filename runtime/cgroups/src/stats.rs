@@ -1,0 +1,249 @@
+//! What a cgroup uses, in one shape for both versions.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::{Location, file, v1};
+
+/// None where the controller is not there.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Stats {
+    pub cpu: Option<Cpu>,
+    pub memory: Option<Memory>,
+    pub pids: Option<Pids>,
+    /// One entry a device.
+    pub io: Vec<Io>,
+}
+
+/// CPU time in nanoseconds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Cpu {
+    pub usage: u64,
+    pub user: u64,
+    pub system: u64,
+    /// Time on each CPU; v1 only.
+    pub per_cpu: Vec<u64>,
+    /// Enforcement periods, those in which the quota was used up, and the time spent waiting for the next.
+    pub periods: u64,
+    pub throttled_periods: u64,
+    pub throttled_time: u64,
+}
+
+/// Bytes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Memory {
+    pub usage: u64,
+    /// None: no limit.
+    pub limit: Option<u64>,
+    /// The highest usage so far.
+    pub peak: Option<u64>,
+    /// Swap alone, also on v1.
+    pub swap: Option<u64>,
+    /// Pages of files that could be dropped: what `stats` commands take off `usage`.
+    pub inactive_file: u64,
+    /// How often a limit was reached: `memory.failcnt`, or `max` of `memory.events`.
+    pub limit_hits: u64,
+    pub oom_kills: u64,
+    /// All of `memory.stat`, in this version's names.
+    pub detail: BTreeMap<String, u64>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Pids {
+    pub current: u64,
+    /// None: no limit.
+    pub limit: Option<u64>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Io {
+    pub major: u32,
+    pub minor: u32,
+    pub read_bytes: u64,
+    pub write_bytes: u64,
+    pub reads: u64,
+    pub writes: u64,
+}
+
+pub(crate) fn read(location: &Location) -> Stats {
+    match &location.paths[..] {
+        [path] if location.v2 => read_v2(path),
+        paths => {
+            let of = |controller| v1::hierarchy(paths, controller);
+            Stats {
+                cpu: of("cpuacct").and_then(|cpuacct| cpu_v1(cpuacct, of("cpu"))),
+                memory: of("memory").and_then(memory_v1),
+                pids: of("pids").and_then(pids),
+                io: of("blkio").map(io_v1).unwrap_or_default(),
+            }
+        }
+    }
+}
+
+/// How many processes the kernel's OOM killer has ended; the count outlives them.
+///
+/// v1 counts those of this cgroup alone (Linux 4.13), v2 those of sub-cgroups too.
+pub(crate) fn oom_kills(location: &Location) -> Option<u64> {
+    let path = match &location.paths[..] {
+        [path] if location.v2 => path.join("memory.events"),
+        paths => v1::hierarchy(paths, "memory")?.join("memory.oom_control"),
+    };
+    file::field(&file::read(&path).ok()?, "oom_kill")
+}
+
+fn read_v2(path: &Path) -> Stats {
+    Stats {
+        cpu: text(path, "cpu.stat").map(|stat| cpu_v2(&stat)),
+        memory: memory_v2(path),
+        pids: pids(path),
+        io: text(path, "io.stat").map(|stat| io_v2(&stat)).unwrap_or_default(),
+    }
+}
+
+fn cpu_v1(cpuacct: &Path, cpu: Option<&Path>) -> Option<Cpu> {
+    let throttling = cpu.and_then(|cpu| text(cpu, "cpu.stat")).unwrap_or_default();
+    let numbers = |name| {
+        let text = text(cpuacct, name).unwrap_or_default();
+        text.split_whitespace().filter_map(|n| n.parse().ok()).collect::<Vec<u64>>()
+    };
+    Some(Cpu {
+        usage: number(cpuacct, "cpuacct.usage")?,
+        user: number(cpuacct, "cpuacct.usage_user").unwrap_or(0),
+        system: number(cpuacct, "cpuacct.usage_sys").unwrap_or(0),
+        per_cpu: numbers("cpuacct.usage_percpu"),
+        periods: file::field(&throttling, "nr_periods").unwrap_or(0),
+        throttled_periods: file::field(&throttling, "nr_throttled").unwrap_or(0),
+        throttled_time: file::field(&throttling, "throttled_time").unwrap_or(0),
+    })
+}
+
+/// v2 counts microseconds.
+fn cpu_v2(stat: &str) -> Cpu {
+    let of = |key| file::field(stat, key).unwrap_or(0);
+    Cpu {
+        usage: of("usage_usec") * 1000,
+        user: of("user_usec") * 1000,
+        system: of("system_usec") * 1000,
+        per_cpu: Vec::new(),
+        periods: of("nr_periods"),
+        throttled_periods: of("nr_throttled"),
+        throttled_time: of("throttled_usec") * 1000,
+    }
+}
+
+fn memory_v1(path: &Path) -> Option<Memory> {
+    /// A limit that no machine reaches: LONG_MAX rounded down to a page (of up to 64 KiB).
+    const UNLIMITED: u64 = i64::MAX as u64 & !0xffff;
+
+    let usage = number(path, "memory.usage_in_bytes")?;
+    let detail = table(&text(path, "memory.stat").unwrap_or_default());
+    Some(Memory {
+        usage,
+        limit: number(path, "memory.limit_in_bytes").filter(|limit| *limit < UNLIMITED),
+        peak: number(path, "memory.max_usage_in_bytes"),
+        swap: detail.get("total_swap").or(detail.get("swap")).copied(),
+        inactive_file: detail.get("total_inactive_file").copied().unwrap_or(0),
+        limit_hits: number(path, "memory.failcnt").unwrap_or(0),
+        oom_kills: text(path, "memory.oom_control").and_then(|t| file::field(&t, "oom_kill")).unwrap_or(0),
+        detail,
+    })
+}
+
+fn memory_v2(path: &Path) -> Option<Memory> {
+    let usage = number(path, "memory.current")?;
+    let detail = table(&text(path, "memory.stat").unwrap_or_default());
+    let events = text(path, "memory.events").unwrap_or_default();
+    Some(Memory {
+        usage,
+        limit: number(path, "memory.max"),
+        peak: number(path, "memory.peak"),
+        swap: number(path, "memory.swap.current"),
+        inactive_file: detail.get("inactive_file").copied().unwrap_or(0),
+        limit_hits: file::field(&events, "max").unwrap_or(0),
+        oom_kills: file::field(&events, "oom_kill").unwrap_or(0),
+        detail,
+    })
+}
+
+/// The same files in both versions.
+fn pids(path: &Path) -> Option<Pids> {
+    Some(Pids { current: number(path, "pids.current")?, limit: number(path, "pids.max") })
+}
+
+fn io_v1(path: &Path) -> Vec<Io> {
+    let mut devices = BTreeMap::new();
+    let bytes = text(path, "blkio.throttle.io_service_bytes_recursive").unwrap_or_default();
+    let counts = text(path, "blkio.throttle.io_serviced_recursive").unwrap_or_default();
+    for line in bytes.lines() {
+        if let Some((io, key, n)) = io_v1_line(&mut devices, line) {
+            match key {
+                "Read" => io.read_bytes = n,
+                "Write" => io.write_bytes = n,
+                _ => {}
+            }
+        }
+    }
+    for line in counts.lines() {
+        if let Some((io, key, n)) = io_v1_line(&mut devices, line) {
+            match key {
+                "Read" => io.reads = n,
+                "Write" => io.writes = n,
+                _ => {}
+            }
+        }
+    }
+    devices.into_values().collect()
+}
+
+/// `8:0 Read 4096`
+fn io_v1_line<'a, 'b>(
+    devices: &'a mut BTreeMap<(u32, u32), Io>,
+    line: &'b str,
+) -> Option<(&'a mut Io, &'b str, u64)> {
+    let mut words = line.split_whitespace();
+    let io = device(devices, words.next()?)?;
+    Some((io, words.next()?, words.next()?.parse().ok()?))
+}
+
+/// `8:0 rbytes=4096 wbytes=0 rios=1 wios=0 …`
+fn io_v2(stat: &str) -> Vec<Io> {
+    let mut devices = BTreeMap::new();
+    for line in stat.lines() {
+        let mut words = line.split_whitespace();
+        let Some(io) = words.next().and_then(|name| device(&mut devices, name)) else { continue };
+        for (key, n) in words.filter_map(|word| word.split_once('=')) {
+            let n = n.parse().unwrap_or(0);
+            match key {
+                "rbytes" => io.read_bytes = n,
+                "wbytes" => io.write_bytes = n,
+                "rios" => io.reads = n,
+                "wios" => io.writes = n,
+                _ => {}
+            }
+        }
+    }
+    devices.into_values().collect()
+}
+
+fn device<'a>(devices: &'a mut BTreeMap<(u32, u32), Io>, name: &str) -> Option<&'a mut Io> {
+    let (major, minor) = name.split_once(':')?;
+    let (major, minor) = (major.parse().ok()?, minor.parse().ok()?);
+    Some(devices.entry((major, minor)).or_insert_with(|| Io { major, minor, ..Io::default() }))
+}
+
+fn text(path: &Path, name: &str) -> Option<String> {
+    file::read(&path.join(name)).ok()
+}
+
+/// None for `max` too.
+fn number(path: &Path, name: &str) -> Option<u64> {
+    file::read_line(&path.join(name)).ok()?.parse().ok()
+}
+
+fn table(text: &str) -> BTreeMap<String, u64> {
+    let pair = |line: &str| {
+        let (key, value) = line.split_once(' ')?;
+        Some((key.to_owned(), value.parse().ok()?))
+    };
+    text.lines().filter_map(pair).collect()
+}

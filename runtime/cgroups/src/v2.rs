@@ -1,0 +1,166 @@
+//! cgroup v2: one directory, one hierarchy.
+
+use std::path::{Path, PathBuf};
+
+use nix::libc;
+use oci_spec::runtime::LinuxResources;
+
+use crate::made::Made;
+use crate::plan::{self, Write};
+use crate::{Error, devices, file, layout, tree, wait};
+
+/// Makes `path` below `root` and writes the limits; answers the directory.
+pub(crate) fn create(root: &Path, path: &Path, resources: Option<&LinuxResources>) -> Result<PathBuf, Error> {
+    let writes = resources.map(plan::v2::plan).transpose()?.unwrap_or_default();
+    let rules = resources.and_then(|r| r.devices().as_deref()).unwrap_or_default();
+    let filter = devices::v2::program(rules)?;
+
+    let directory = layout::join(root, path);
+    let mut made = Made::default();
+    if !made.directory(&directory)? {
+        check_usable(&directory)?;
+    }
+    enable_controllers(root, &directory)?;
+    check_type(&directory, &writes)?;
+    plan::carry_out(&writes, |_| directory.clone())?;
+    attach_filter(&directory, &filter)?;
+    made.keep();
+    Ok(directory)
+}
+
+pub(crate) fn apply(directory: &Path, resources: &LinuxResources) -> Result<(), Error> {
+    let writes = plan::v2::plan(resources)?;
+    if let Some(memory) = resources.memory().filter(|m| m.check_before_update() == Some(true)) {
+        check_usage(directory, memory.limit())?;
+    }
+    plan::carry_out(&writes, |_| directory.to_owned())
+}
+
+/// `memory.checkBeforeUpdate`: v2 would take a limit below usage, and kill until it fits.
+fn check_usage(directory: &Path, limit: Option<i64>) -> Result<(), Error> {
+    let path = directory.join("memory.current");
+    let usage = file::read_line(&path).map_err(Error::io("read", &path))?;
+    match (usage.parse::<i64>(), limit) {
+        (Ok(usage), Some(limit)) if 0 < limit && limit < usage => {
+            let reason = format!("{usage} bytes are in use already, and checkBeforeUpdate is set");
+            Err(Error::unsupported("linux.resources.memory.limit", reason))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_usable(directory: &Path) -> Result<(), Error> {
+    if !tree::pids(directory)?.is_empty() {
+        return Err(Error::NotEmpty { path: directory.to_owned() });
+    }
+    if file::read_line(&directory.join("cgroup.freeze")).is_ok_and(|state| state == "1") {
+        return Err(Error::Frozen { path: directory.to_owned() });
+    }
+    Ok(())
+}
+
+/// Hands every controller down from `root` to the parent of `directory`.
+///
+/// Where that is refused (no right to the upper levels, or processes live in one of them) what is
+/// enabled already has to do; a limit that would need more fails then by its missing file.
+fn enable_controllers(root: &Path, directory: &Path) -> Result<(), Error> {
+    let available = root.join("cgroup.controllers");
+    let available = file::read_line(&available).map_err(Error::io("read", &available))?;
+    let Some(parent) = directory.parent().filter(|parent| parent.starts_with(root)) else {
+        return Ok(());
+    };
+    let enabled = file::read_line(&parent.join("cgroup.subtree_control")).unwrap_or_default();
+    let missing: Vec<String> = available
+        .split_whitespace()
+        .filter(|name| !enabled.split_whitespace().any(|there| there == *name))
+        .map(|name| format!("+{name}"))
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let mut levels: Vec<&Path> = parent.ancestors().take_while(|level| level.starts_with(root)).collect();
+    levels.reverse();
+    for level in levels {
+        let control = level.join("cgroup.subtree_control");
+        // One that cannot be handed down makes the kernel refuse the whole line.
+        if file::try_write(&control, &missing.join(" ")).is_err() {
+            for one in &missing {
+                let _ = file::try_write(&control, one);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Below a threaded cgroup a new one is `domain invalid`: nobody may enter before it is threaded too, and then only
+/// controllers that can tell threads apart work in it.
+fn check_type(directory: &Path, writes: &[Write]) -> Result<(), Error> {
+    let path = directory.join("cgroup.type");
+    let kind = match file::read_line(&path) {
+        // The root has no type.
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        result => result.map_err(Error::io("read", &path))?,
+    };
+    if kind == "domain" {
+        return Ok(());
+    }
+    let threaded =
+        |controller: &str| matches!(controller, "cpu" | "cpuset" | "pids" | "perf_event" | "cgroup");
+    if let Some(write) = writes.iter().find(|write| !threaded(&write.controller)) {
+        let reason =
+            format!("{} is of type {kind:?}, where {} does not work", directory.display(), write.controller);
+        return Err(Error::unsupported(format!("linux.resources.{}", write.field), reason));
+    }
+    if kind == "domain invalid" { file::write(&path, "threaded") } else { Ok(()) }
+}
+
+/// In a user namespace the kernel takes no device filter (EPERM), and none is needed: no node can be made there, and those bound in are
+/// the host's, with its permissions. runc passes over it in the same way.
+fn attach_filter(directory: &Path, filter: &[ketch_sys::bpf::Insn]) -> Result<(), Error> {
+    use std::os::fd::AsFd;
+
+    let failed = |errno: ketch_sys::Errno| Error::io("attach a device filter to", directory)(errno.into());
+    let program = match ketch_sys::bpf::load_cgroup_device(filter) {
+        Err(ketch_sys::Errno::EPERM) if in_user_namespace() => return Ok(()),
+        result => result.map_err(failed)?,
+    };
+    let cgroup = file::directory(directory)?;
+    ketch_sys::bpf::attach_cgroup_device(cgroup.as_fd(), program.as_fd()).map_err(failed)
+}
+
+/// The first user namespace maps every id to itself.
+fn in_user_namespace() -> bool {
+    file::read_line(Path::new("/proc/self/uid_map"))
+        .is_ok_and(|map| !map.split_whitespace().eq(["0", "0", "4294967295"]))
+}
+
+pub(crate) fn freeze(directory: &Path, frozen: bool) -> Result<(), Error> {
+    file::write(&directory.join("cgroup.freeze"), if frozen { "1" } else { "0" })?;
+    if frozen { wait::until_event(directory, "frozen", 1) } else { Ok(()) }
+}
+
+pub(crate) fn is_frozen(directory: &Path) -> bool {
+    file::read(&directory.join("cgroup.events")).is_ok_and(|text| file::field(&text, "frozen") == Some(1))
+}
+
+/// `cgroup.kill` (Linux 5.14) reaches all descendants, forking or frozen.
+pub(crate) fn kill(directory: &Path) -> Result<(), Error> {
+    match file::try_write(&directory.join("cgroup.kill"), "1") {
+        Ok(()) => {}
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return kill_one_by_one(directory),
+        Err(e) if e.raw_os_error() == Some(libc::ENODEV) => return Ok(()),
+        Err(e) => return Err(Error::io("kill everything in", directory)(e)),
+    }
+    wait::until_event(directory, "populated", 0)
+}
+
+/// Older kernels, or a cgroup that is gone. A frozen v2 cgroup lets a killed process die.
+fn kill_one_by_one(directory: &Path) -> Result<(), Error> {
+    loop {
+        let pids = tree::pids(directory)?;
+        if pids.is_empty() {
+            return Ok(());
+        }
+        wait::until_dead(&wait::kill(&pids)?)?;
+    }
+}

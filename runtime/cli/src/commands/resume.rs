@@ -1,0 +1,25 @@
+use std::process::ExitCode;
+
+use anyhow::bail;
+use ketch_cgroups::Cgroup;
+use ketch_runtime::container::state::{State, Status};
+
+use crate::globals::Globals;
+
+/// Let a paused container go on
+#[derive(Debug, clap::Parser)]
+pub struct Args {
+    /// The container's id
+    container: String,
+}
+
+pub fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
+    let root = globals.root();
+    let state = State::load(&root, &args.container)?;
+    let status = state.status(&root);
+    if status != Status::Paused {
+        bail!("container not paused: {:?} is {status:?}", args.container);
+    }
+    Cgroup::open(state.cgroup).freeze(false)?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,53 @@
+use std::process::ExitCode;
+
+use anyhow::Context;
+use ketch_runtime::container::delete::delete_stopped;
+use ketch_runtime::terminal;
+
+use crate::bundle::{self, Flags, Life};
+use crate::globals::Globals;
+use crate::{exe, report, streams};
+
+/// Make a container from a bundle, start it, and delete it when it has ended
+#[derive(Debug, clap::Parser)]
+pub struct Args {
+    /// The new container's id
+    container: String,
+
+    #[command(flatten)]
+    flags: Flags,
+
+    /// Return once the container runs; it is deleted by `delete`
+    #[arg(short, long)]
+    detach: bool,
+
+    /// Leave the container's state and cgroups when it has ended
+    #[arg(long)]
+    keep: bool,
+
+    /// Accepted for runc's sake: ketchrun never adopts the processes that a container leaves behind
+    #[arg(long)]
+    no_subreaper: bool,
+}
+
+pub fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
+    exe::protect()?;
+    let Args { container, flags, detach, keep, no_subreaper: _ } = args;
+    let life = if detach { Life::Detached } else { Life::Foreground };
+    if !detach {
+        terminal::hold_signals()?;
+    }
+    let root = globals.root();
+    let mut created = bundle::create(globals, &container, flags, life)
+        .with_context(|| format!("cannot run container {container:?}"))?;
+    created.start().with_context(|| format!("cannot run container {container:?}"))?;
+    if detach {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let ended = streams::attend(&created.pidfd, created.console.take());
+    if !keep {
+        let deleted = delete_stopped(&root, &created.state)?;
+        deleted.warnings.iter().for_each(|warning| report::warning(globals, warning));
+    }
+    ended
+}

@@ -1,0 +1,17 @@
+use std::process::ExitCode;
+
+use ketch_runtime::container::start::start;
+
+use crate::globals::Globals;
+
+/// Let a created container's program go on
+#[derive(Debug, clap::Parser)]
+pub struct Args {
+    /// The container's id
+    container: String,
+}
+
+pub fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
+    start(&globals.root(), &args.container)?;
+    Ok(ExitCode::SUCCESS)
+}

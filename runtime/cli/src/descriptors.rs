@@ -1,0 +1,48 @@
+//! Descriptors that cross the command line: socket activation's, and pidfds sent to a socket.
+
+use std::io::IoSlice;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
+use anyhow::Context;
+use ketch_runtime::spec::Process;
+use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
+
+/// How many descriptors systemd's socket activation has given to this process (sd_listen_fds(3)).
+/// The container's program is told of them as if they had been given to it: it is pid 1 there.
+pub fn listen(process: Option<&mut Process>) -> u32 {
+    let number = |name: &str| std::env::var(name).ok()?.parse::<u32>().ok();
+    let Some(count) = number("LISTEN_FDS").filter(|_| number("LISTEN_PID") == Some(std::process::id()))
+    else {
+        return 0;
+    };
+    if let Some(process) = process {
+        let mut env = process.env().clone().unwrap_or_default();
+        env.push(format!("LISTEN_FDS={count}"));
+        env.push("LISTEN_PID=1".to_owned());
+        if let Ok(names) = std::env::var("LISTEN_FDNAMES") {
+            env.push(format!("LISTEN_FDNAMES={names}"));
+        }
+        process.set_env(Some(env));
+    }
+    count
+}
+
+/// Sends a pidfd to a listening unix socket. runc's message says what the process is: `standard` for a container's
+/// first, `setns` for an exec's.
+pub fn send_pidfd(socket: &Path, pidfd: &OwnedFd, kind: &str) -> anyhow::Result<()> {
+    let failed = || format!("cannot send the pidfd to {}", socket.display());
+    let stream = UnixStream::connect(socket).with_context(failed)?;
+    let fds = [pidfd.as_raw_fd()];
+    let message = [IoSlice::new(kind.as_bytes())];
+    sendmsg::<()>(
+        stream.as_raw_fd(),
+        &message,
+        &[ControlMessage::ScmRights(&fds)],
+        MsgFlags::MSG_NOSIGNAL,
+        None,
+    )
+    .with_context(failed)?;
+    Ok(())
+}

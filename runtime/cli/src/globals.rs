@@ -1,0 +1,192 @@
+//! What stands before the verb.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum};
+
+use crate::commands::{self, COMMANDS};
+use crate::report;
+
+/// OCI runtime: creates and runs containers from bundles.
+#[derive(Debug, Default, Parser)]
+#[command(
+    name = "ketchrun",
+    version,
+    disable_version_flag = true,
+    allow_external_subcommands = true,
+    subcommand_required = true
+)]
+#[command(override_usage = "ketchrun [OPTIONS] <COMMAND> [ARGUMENTS]...")]
+pub struct Globals {
+    /// Directory of the containers' states, on a tmpfs [default: /run/ketchrun]
+    #[arg(long, value_name = "DIR")]
+    root: Option<PathBuf>,
+
+    /// Also append errors to this file, where engines read them
+    #[arg(long, value_name = "FILE")]
+    pub log: Option<PathBuf>,
+
+    /// How the lines of --log are written
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub log_format: LogFormat,
+
+    /// Say on the log what is being done
+    #[arg(long)]
+    pub debug: bool,
+
+    /// Have systemd make the cgroups (not supported yet: refused)
+    #[arg(long)]
+    systemd_cgroup: bool,
+
+    /// Who makes the cgroups
+    #[arg(long, value_name = "MANAGER", default_value = "cgroupfs")]
+    pub cgroup_manager: CgroupManager,
+
+    /// Whether to go on without cgroups where they are not permitted
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub rootless: Rootless,
+
+    /// Print version
+    #[arg(short, long, short_alias = 'V', action = clap::ArgAction::Version)]
+    version: Option<bool>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    #[default]
+    Text,
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum CgroupManager {
+    #[default]
+    Cgroupfs,
+    Disabled,
+    Systemd,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Rootless {
+    #[default]
+    Auto,
+    True,
+    False,
+}
+
+/// What the words before the verb lead to.
+#[derive(Debug)]
+pub enum First {
+    /// A command with its own words, its name first.
+    Verb { globals: Globals, verb: String, words: Vec<OsString> },
+    /// Help or version, already printed.
+    Answered,
+}
+
+/// Reads the global flags and finds the verb.
+pub fn parse(program: OsString, words: impl Iterator<Item = OsString>) -> anyhow::Result<First> {
+    let matches = match Globals::command()
+        .disable_help_subcommand(true)
+        .try_get_matches_from(std::iter::once(program).chain(words))
+    {
+        Ok(matches) => matches,
+        Err(error) => return answer(&error, None),
+    };
+    let globals = Globals::from_arg_matches(&matches).map_err(|e| usage(&e, None))?;
+    let Some((verb, rest)) = matches.subcommand() else {
+        bail!("no command given: `ketchrun --help` lists them")
+    };
+    if globals.systemd_cgroup || globals.cgroup_manager == CgroupManager::Systemd {
+        bail!(
+            "the systemd cgroup driver is not supported yet: leave out --systemd-cgroup and give cgroupsPath as a path"
+        );
+    }
+    let mut words = vec![OsString::from(verb)];
+    words.extend(rest.get_many::<OsString>("").unwrap_or_default().cloned());
+    if verb == "help" {
+        return help(&words[1..]);
+    }
+    Ok(First::Verb { verb: verb.to_owned(), words, globals })
+}
+
+/// `help` and `help COMMAND`.
+fn help(words: &[OsString]) -> anyhow::Result<First> {
+    let Some(word) = words.first() else {
+        report::print(&tree().render_help().to_string())?;
+        return Ok(First::Answered);
+    };
+    let command = word.to_str().and_then(commands::find).with_context(|| format!("no command {word:?}"))?;
+    (command.run)(&Globals::default(), vec![word.clone(), "--help".into()])?;
+    Ok(First::Answered)
+}
+
+/// The whole tree, for `--help` only.
+fn tree() -> clap::Command {
+    Globals::command().subcommands(COMMANDS.iter().map(|c| clap::Command::new(c.name).about(c.about)))
+}
+
+/// Parses a verb's words. `None`: help was asked for and has been printed.
+pub fn verb<A: Parser>(words: Vec<OsString>) -> anyhow::Result<Option<A>> {
+    let name = words.first().and_then(|w| w.to_str()).unwrap_or_default().to_owned();
+    let matched = A::command()
+        .bin_name(format!("ketchrun {name}"))
+        .try_get_matches_from(words)
+        .and_then(|matches| A::from_arg_matches(&matches));
+    match matched {
+        Ok(args) => Ok(Some(args)),
+        Err(error) => answer(&error, Some(&name)).map(|_| None),
+    }
+}
+
+/// clap speaks of help and version as errors: those are printed, the others become ours.
+fn answer(error: &clap::Error, verb: Option<&str>) -> anyhow::Result<First> {
+    use clap::error::ErrorKind;
+    match (error.kind(), verb) {
+        (ErrorKind::DisplayHelp | ErrorKind::MissingSubcommand, None) => {
+            report::print(&tree().render_help().to_string())?;
+        }
+        (ErrorKind::DisplayHelp, Some(_)) => report::print(&error.to_string())?,
+        (ErrorKind::DisplayVersion, _) => report::print(&version())?,
+        _ => return Err(usage(error, verb)),
+    }
+    Ok(First::Answered)
+}
+
+/// containerd and podman show the first line; `spec:` is what they look for in the others.
+fn version() -> String {
+    format!("ketchrun version {}\nspec: {}\n", env!("CARGO_PKG_VERSION"), commands::features::SPEC_VERSION)
+}
+
+/// One line of clap's report: what is wrong, without the usage below it.
+fn usage(error: &clap::Error, verb: Option<&str>) -> anyhow::Error {
+    let text = error.to_string();
+    let text = text.strip_prefix("error: ").unwrap_or(&text);
+    let wrong: Vec<&str> = text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
+    let wrong = wrong.join(" ");
+    match verb {
+        Some(verb) => anyhow::anyhow!("{verb}: {wrong} (see `ketchrun {verb} --help`)"),
+        None => anyhow::anyhow!("{wrong} (see `ketchrun --help`)"),
+    }
+}
+
+impl Globals {
+    /// `--root`, or the default: `/run/ketchrun`, and below `$XDG_RUNTIME_DIR` for an ordinary user.
+    pub fn root(&self) -> PathBuf {
+        if let Some(root) = &self.root {
+            return root.clone();
+        }
+        if !nix::unistd::geteuid().is_root()
+            && let Some(runtime) = std::env::var_os("XDG_RUNTIME_DIR")
+        {
+            return Path::new(&runtime).join("ketchrun");
+        }
+        PathBuf::from("/run/ketchrun")
+    }
+
+    /// Whether the person named the root: then it must exist for `list`.
+    pub fn root_is_given(&self) -> bool {
+        self.root.is_some()
+    }
+}

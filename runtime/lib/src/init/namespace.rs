@@ -1,0 +1,160 @@
+//! Getting a process into its namespaces: made by `clone3`, joined by `setns`, or both.
+
+use std::os::fd::{BorrowedFd, OwnedFd};
+
+use ketch_sys::clone::{self, Child};
+use ketch_sys::{Errno, pidfd};
+use nix::fcntl::{OFlag, open};
+use nix::libc;
+use nix::sched::{CloneFlags, setns, unshare};
+use nix::sys::stat::Mode;
+use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
+
+use super::channel::{Channel, Message};
+use super::procfs::Procfs;
+use crate::plan::namespace::{Joined, Namespaces};
+use crate::step::{At, StepError};
+
+/// A namespace to join, open.
+#[derive(Debug)]
+pub(crate) struct Open<'a> {
+    joined: &'a Joined,
+    fd: OwnedFd,
+}
+
+/// Opens all namespaces given by path, in the caller's view of the file system.
+pub(crate) fn open_joined(namespaces: &Namespaces) -> Result<Vec<Open<'_>>, StepError> {
+    let open_one = |joined| {
+        let Joined { name, path, .. } = joined;
+        let fd = open(path, OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty());
+        Ok(Open { joined, fd: fd.at(&format!("open the {name} namespace"), path)? })
+    };
+    namespaces.joined.iter().map(open_one).collect()
+}
+
+/// Starts `init` as a child of the caller, in its namespaces except the cgroup and time ones, which only
+/// a process that is in its cgroup can make: see [`unshare_cgroup`] and [`unshare_time`].
+///
+/// `ours` and `theirs` are the ends of the channel; `init` gets the latter and returns an exit status.
+pub(crate) fn spawn(
+    namespaces: &Namespaces,
+    open: &[Open<'_>],
+    cgroup: Option<BorrowedFd<'_>>,
+    ours: &Channel,
+    theirs: &Channel,
+    init: impl FnOnce(&Channel) -> i32,
+) -> Result<Child, StepError> {
+    let new = (namespaces.new & !(libc::CLONE_NEWCGROUP | libc::CLONE_NEWTIME)) as u32 as u64;
+    let user = libc::CLONE_NEWUSER;
+    // A joined pid namespace is only for children. A joined user namespace must own the new ones, and a new
+    // one has no rights to join what is outside it.
+    let between = namespaces.joins(libc::CLONE_NEWPID)
+        || namespaces.joins(user)
+        || (namespaces.creates(user) && !namespaces.joined.is_empty());
+    if between {
+        return spawn_between(new, open, cgroup, ours, theirs, init);
+    }
+    let options = clone::Options { namespaces: new, cgroup, sibling: false };
+    clone::fork(options, || match join(open) {
+        Ok(()) => init(theirs),
+        Err(error) => fail(theirs, error),
+    })
+    .at("create", "init's process and namespaces")
+}
+
+/// The same by a process in between, which joins first, makes init as its own sibling, and ends.
+fn spawn_between(
+    new: u64,
+    open: &[Open<'_>],
+    cgroup: Option<BorrowedFd<'_>>,
+    ours: &Channel,
+    theirs: &Channel,
+    init: impl FnOnce(&Channel) -> i32,
+) -> Result<Child, StepError> {
+    let options = clone::Options { namespaces: 0, cgroup, sibling: false };
+    let between = clone::fork(options, || {
+        let options = clone::Options { namespaces: new, cgroup: None, sibling: true };
+        let made = join(open).and_then(|()| {
+            // init waits until the runtime knows it: a message of its own could come before its pid.
+            clone::fork(options, || match theirs.wait_for_go() {
+                Ok(()) => init(theirs),
+                Err(error) => fail(theirs, error),
+            })
+            .at("create", "init's process and namespaces")
+        });
+        match made.and_then(|child| theirs.send(&Message::Successor(child.pid, child.pidfd))) {
+            Ok(()) => 0,
+            Err(error) => fail(theirs, error),
+        }
+    })
+    .at("create", "init's parent process")?;
+
+    let answer = ours.receive();
+    pidfd::wait(&between.pidfd).at("wait for", "init's parent process")?;
+    match answer? {
+        Some(Message::Successor(pid, pidfd)) => {
+            ours.send(&Message::Go)?;
+            Ok(Child { pid, pidfd })
+        }
+        Some(Message::Failed(error)) => Err(error),
+        Some(_) => Err(Errno::EBADMSG).at("understand", "init's parent process"),
+        None => Err(Errno::EPIPE).at("hear from", "init's parent process"),
+    }
+}
+
+/// Reports `error` as a process that was to become init; its exit status.
+pub(crate) fn fail(channel: &Channel, error: StepError) -> i32 {
+    // Nobody is left to tell if this fails: the other end then sees the channel close.
+    let _ = channel.send(&Message::Failed(error));
+    1
+}
+
+/// Joins `open`. What the caller may not join with its own rights is tried again with those that it has in the user
+/// namespace among them.
+fn join(open: &[Open<'_>]) -> Result<(), StepError> {
+    let (users, others): (Vec<_>, Vec<_>) = open.iter().partition(|ns| ns.joined.flag == libc::CLONE_NEWUSER);
+    let mut later = Vec::new();
+    for namespace in others {
+        match enter(namespace) {
+            Err(error) if error.errno == Errno::EPERM && !users.is_empty() => later.push(namespace),
+            result => result?,
+        }
+    }
+    users.into_iter().chain(later).try_for_each(enter)
+}
+
+fn enter(namespace: &Open<'_>) -> Result<(), StepError> {
+    let Joined { flag, name, path } = namespace.joined;
+    setns(&namespace.fd, CloneFlags::from_bits_retain(*flag)).at(&format!("join the {name} namespace"), path)
+}
+
+/// Makes a cgroup namespace; its root is the cgroup that the caller is in now.
+pub(crate) fn unshare_cgroup() -> Result<(), StepError> {
+    unshare(CloneFlags::CLONE_NEWCGROUP).at("create", "the cgroup namespace")
+}
+
+/// Makes a time namespace with these offsets and goes into it. They can be set only while nobody is inside:
+/// time_namespaces(7).
+pub(crate) fn unshare_time(offsets: &[String]) -> Result<(), StepError> {
+    let time = CloneFlags::from_bits_retain(libc::CLONE_NEWTIME);
+    unshare(time).at("create", "the time namespace")?;
+    let procfs = Procfs::host()?;
+    if !offsets.is_empty() {
+        procfs.write("self/timens_offsets", &offsets.concat())?;
+    }
+    let own = procfs.namespace("time_for_children")?;
+    setns(&own, time).at("join", "the new time namespace")
+}
+
+/// Becomes root of the user namespace that the caller is in. Until then it has the ids of outside, which may mean nothing
+/// inside.
+pub(crate) fn become_root() -> Result<(), StepError> {
+    match setgroups(&[]) {
+        // `deny` in /proc/self/setgroups, as an unprivileged map needs: the groups stay.
+        Ok(()) | Err(Errno::EPERM) => {}
+        Err(errno) => return Err(errno).at("clear the groups of", "init"),
+    }
+    let (root, group) = (Uid::from_raw(0), Gid::from_raw(0));
+    setresgid(group, group, group).at("become group 0 of", "the user namespace")?;
+    setresuid(root, root, root).at("become user 0 of", "the user namespace")
+}

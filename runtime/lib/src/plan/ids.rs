@@ -1,0 +1,112 @@
+//! `linux.uidMappings` and `linux.gidMappings`: user_namespaces(7).
+
+use std::fmt::Write;
+
+use nix::libc;
+
+use super::Invalid;
+use super::namespace::Namespaces;
+use crate::spec::{Linux, LinuxIdMapping};
+
+/// What is written to `uid_map` and `gid_map` of a new user namespace.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Maps {
+    pub uids: Vec<Range>,
+    pub gids: Vec<Range>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Range {
+    pub container: u32,
+    pub host: u32,
+    pub size: u32,
+}
+
+/// The kernel takes this many lines (Linux 4.15).
+const MAX_RANGES: usize = 340;
+
+pub(super) fn plan(linux: &Linux, namespaces: &Namespaces) -> Result<Maps, Invalid> {
+    let uids = linux.uid_mappings().as_deref().unwrap_or_default();
+    let gids = linux.gid_mappings().as_deref().unwrap_or_default();
+    if !namespaces.creates(libc::CLONE_NEWUSER) {
+        // With a joined user namespace its maps may be repeated for information.
+        if !namespaces.joins(libc::CLONE_NEWUSER) && !(uids.is_empty() && gids.is_empty()) {
+            return Err(Invalid::new("linux.uidMappings", "cannot be set without a user namespace"));
+        }
+        return Ok(Maps::default());
+    }
+    Ok(Maps { uids: ranges("linux.uidMappings", uids)?, gids: ranges("linux.gidMappings", gids)? })
+}
+
+fn ranges(field: &str, mappings: &[LinuxIdMapping]) -> Result<Vec<Range>, Invalid> {
+    if mappings.is_empty() {
+        return Err(Invalid::new(field, "is missing: a new user namespace has no ids without it"));
+    }
+    if mappings.len() > MAX_RANGES {
+        return Err(Invalid::new(field, format!("has more than {MAX_RANGES} ranges")));
+    }
+    let ranges: Vec<Range> = mappings
+        .iter()
+        .map(|m| Range { container: m.container_id(), host: m.host_id(), size: m.size() })
+        .collect();
+    for (i, range) in ranges.iter().enumerate() {
+        if range.size == 0 {
+            return Err(Invalid::new(field, "a range has size 0"));
+        }
+        if range.container.checked_add(range.size).is_none() || range.host.checked_add(range.size).is_none() {
+            return Err(Invalid::new(field, "a range goes beyond the last id"));
+        }
+        let overlap = |a: u32, b: u32, size: u32| a < b + size && b < a + range.size;
+        if ranges[..i].iter().any(|o| {
+            overlap(range.container, o.container, o.size) || overlap(range.host, o.host, o.size)
+        }) {
+            return Err(Invalid::new(field, "two ranges overlap"));
+        }
+    }
+    Ok(ranges)
+}
+
+/// The text of `uid_map`, one range a line.
+pub fn map_text(ranges: &[Range]) -> String {
+    ranges.iter().fold(String::new(), |mut text, range| {
+        let _ = writeln!(text, "{} {} {}", range.container, range.host, range.size);
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(mappings: &str) -> Result<Vec<Range>, Invalid> {
+        ranges("m", &serde_json::from_str::<Vec<LinuxIdMapping>>(mappings).expect("valid JSON"))
+    }
+
+    #[test]
+    fn mappings() {
+        let two = read(
+            r#"[{"containerID": 0, "hostID": 1000, "size": 1}, {"containerID": 1, "hostID": 100000, "size": 65535}]"#,
+        );
+        assert_eq!(map_text(&two.expect("valid")), "0 1000 1\n1 100000 65535\n");
+    }
+
+    #[test]
+    fn refused() {
+        for (mappings, reason) in [
+            ("[]", "is missing"),
+            (r#"[{"containerID": 0, "hostID": 0, "size": 0}]"#, "size 0"),
+            (r#"[{"containerID": 4294967295, "hostID": 0, "size": 2}]"#, "beyond"),
+            (
+                r#"[{"containerID": 0, "hostID": 0, "size": 10}, {"containerID": 9, "hostID": 50, "size": 1}]"#,
+                "overlap",
+            ),
+            (
+                r#"[{"containerID": 0, "hostID": 5, "size": 10}, {"containerID": 20, "hostID": 0, "size": 6}]"#,
+                "overlap",
+            ),
+        ] {
+            let error = read(mappings).expect_err(mappings).to_string();
+            assert!(error.contains(reason), "{error}");
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! CPU and I/O scheduling, CPU affinity, execution domain.
+
+use ketch_sys::scheduler::{self, Attributes};
+
+use crate::plan::Invalid;
+use crate::plan::process::ProcessPlan;
+use crate::spec::{
+    ExecCPUAffinity, IOPriorityClass, LinuxIOPriority, LinuxPersonality, LinuxPersonalityDomain,
+    LinuxSchedulerFlag, LinuxSchedulerPolicy, Scheduler,
+};
+use crate::step::{At, StepError};
+
+/// ioprio_set(2): class and level.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IoPriority {
+    pub class: u16,
+    pub level: u16,
+}
+
+/// CPU masks, bit n of the 64-bit words is CPU n; none where nothing is to change.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Affinity {
+    /// Before the process enters the container's cgroup.
+    pub initial: Option<Vec<u64>>,
+    /// After it did.
+    pub last: Option<Vec<u64>>,
+}
+
+/// The kernel is never built for more (`CONFIG_NR_CPUS`).
+const MAX_CPUS: usize = 8192;
+
+const SCHED_DEADLINE: u32 = 6;
+
+pub(crate) fn plan(scheduler: &Scheduler) -> Result<Attributes, Invalid> {
+    const FIELD: &str = "process.scheduler";
+    let policy = match scheduler.policy() {
+        LinuxSchedulerPolicy::SchedOther => 0,
+        LinuxSchedulerPolicy::SchedFifo => 1,
+        LinuxSchedulerPolicy::SchedRr => 2,
+        LinuxSchedulerPolicy::SchedBatch => 3,
+        LinuxSchedulerPolicy::SchedIso => return Err(Invalid::new(FIELD, "Linux has no SCHED_ISO")),
+        LinuxSchedulerPolicy::SchedIdle => 5,
+        LinuxSchedulerPolicy::SchedDeadline => SCHED_DEADLINE,
+    };
+    let nice = scheduler.nice().unwrap_or(0);
+    if !(-20..=19).contains(&nice) {
+        return Err(Invalid::new(FIELD, format!("nice {nice} is outside -20..19")));
+    }
+    let real_time = matches!(policy, 1 | 2);
+    let priority = scheduler.priority().unwrap_or(0);
+    match (real_time, priority) {
+        (true, 1..=99) | (false, 0) => {}
+        (true, _) => return Err(Invalid::new(FIELD, format!("priority {priority} is outside 1..99"))),
+        (false, _) => return Err(Invalid::new(FIELD, "priority is for SCHED_FIFO and SCHED_RR only")),
+    }
+    let (runtime, deadline, period) = (
+        scheduler.runtime().unwrap_or(0),
+        scheduler.deadline().unwrap_or(0),
+        scheduler.period().unwrap_or(0),
+    );
+    if policy != SCHED_DEADLINE && (runtime, deadline, period) != (0, 0, 0) {
+        return Err(Invalid::new(FIELD, "runtime, deadline and period are for SCHED_DEADLINE only"));
+    }
+    let flags = scheduler.flags().iter().flatten().fold(0, |flags, flag| flags | flag_bit(*flag));
+    Ok(Attributes {
+        policy,
+        flags,
+        nice,
+        priority: priority as u32,
+        runtime,
+        deadline,
+        period,
+        ..Default::default()
+    })
+}
+
+/// linux/sched.h
+fn flag_bit(flag: LinuxSchedulerFlag) -> u64 {
+    match flag {
+        LinuxSchedulerFlag::SchedResetOnFork => 0x01,
+        LinuxSchedulerFlag::SchedFlagReclaim => 0x02,
+        LinuxSchedulerFlag::SchedFlagDLOverrun => 0x04,
+        LinuxSchedulerFlag::SchedFlagKeepPolicy => 0x08,
+        LinuxSchedulerFlag::SchedFlagKeepParams => 0x10,
+        LinuxSchedulerFlag::SchedFlagUtilClampMin => 0x20,
+        LinuxSchedulerFlag::SchedFlagUtilClampMax => 0x40,
+    }
+}
+
+pub(crate) fn plan_io(priority: &LinuxIOPriority) -> Result<IoPriority, Invalid> {
+    let class = match priority.class() {
+        IOPriorityClass::IoprioClassRt => 1,
+        IOPriorityClass::IoprioClassBe => 2,
+        IOPriorityClass::IoprioClassIdle => 3,
+    };
+    match priority.priority() {
+        level @ 0..=7 => Ok(IoPriority { class, level: level as u16 }),
+        level => Err(Invalid::new("process.ioPriority", format!("priority {level} is outside 0..7"))),
+    }
+}
+
+pub(crate) fn plan_affinity(affinity: Option<&ExecCPUAffinity>) -> Result<Affinity, Invalid> {
+    let Some(affinity) = affinity else { return Ok(Affinity::default()) };
+    let mask =
+        |list: &Option<String>| list.as_deref().filter(|list| !list.is_empty()).map(cpu_mask).transpose();
+    Ok(Affinity { initial: mask(affinity.initial())?, last: mask(affinity.cpu_affinity_final())? })
+}
+
+/// `0-3,7` as a mask.
+fn cpu_mask(list: &str) -> Result<Vec<u64>, Invalid> {
+    let bad = || Invalid::new("process.execCPUAffinity", format!("{list:?} is no list of CPUs"));
+    let cpu = |text: &str| text.trim().parse::<usize>().ok().filter(|n| *n < MAX_CPUS).ok_or_else(bad);
+    let mut mask = Vec::new();
+    for part in list.split(',') {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let (first, last) = (cpu(first)?, cpu(last)?);
+        if first > last {
+            return Err(bad());
+        }
+        mask.resize(mask.len().max(last / 64 + 1), 0);
+        (first..=last).for_each(|n| mask[n / 64] |= 1 << (n % 64));
+    }
+    Ok(mask)
+}
+
+/// `linux.personality` as personality(2) takes it. The specification defines no flags yet.
+pub fn persona(personality: &LinuxPersonality) -> Result<u32, Invalid> {
+    if let Some(flag) = personality.flags().iter().flatten().next() {
+        return Err(Invalid::new("linux.personality.flags", format!("{flag:?} is unknown")));
+    }
+    Ok(match personality.domain() {
+        LinuxPersonalityDomain::PerLinux => 0x0,
+        LinuxPersonalityDomain::PerLinux32 => 0x8,
+    })
+}
+
+/// Sets what a process sets for itself; needs `CAP_SYS_NICE` for more than the default.
+pub(crate) fn set(plan: &ProcessPlan) -> Result<(), StepError> {
+    if let Some(attributes) = plan.scheduler {
+        scheduler::set_attributes(0, attributes)
+            .at("set the scheduler", &format!("policy {}", attributes.policy))?;
+    }
+    if let Some(IoPriority { class, level }) = plan.io_priority {
+        scheduler::set_io_priority(0, class, level)
+            .at("set the I/O priority", &format!("class {class} level {level}"))?;
+    }
+    if let Some(persona) = plan.personality {
+        scheduler::set_personality(persona).at("set the personality", &format!("{persona:#x}"))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,27 @@
+//! The ids that the program runs under.
+
+use ketch_sys::{Errno, credentials};
+use nix::sys::prctl;
+
+use crate::plan::process::User;
+use crate::step::{At, StepError};
+
+/// Groups first, then gid, then uid: each needs a capability that the last one takes away.
+///
+/// The permitted capabilities stay, for [`super::capabilities::set`] to choose from.
+pub(crate) fn change(user: &User) -> Result<(), StepError> {
+    match credentials::set_groups(&user.groups) {
+        // A user namespace made without privilege has setgroups denied for good (user_namespaces(7)).
+        Err(Errno::EPERM) if user.groups.is_empty() => {}
+        other => other.at("set additional groups", &format!("{:?}", user.groups))?,
+    }
+    if user.uid != 0 {
+        prctl::set_keepcaps(true).at("keep capabilities", "")?;
+    }
+    credentials::set_gid(user.gid).at("change to gid", &id(user.gid))?;
+    credentials::set_uid(user.uid).at("change to uid", &id(user.uid))
+}
+
+fn id(id: u32) -> String {
+    id.to_string()
+}

@@ -1,0 +1,111 @@
+//! `/dev`: nodes and the links every program expects.
+
+use std::ffi::OsStr;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use ketch_sys::{Errno, mount};
+use nix::fcntl::{AT_FDCWD, AtFlags};
+use nix::sys::stat::{FchmodatFlags, Mode, SFlag, fchmodat, fstat, fstatat, mknodat};
+use nix::unistd::{Gid, Uid, UnlinkatFlags, fchownat, symlinkat, unlinkat};
+
+use super::target;
+use crate::plan::device::{Devices, Node};
+use crate::step::{At, StepError};
+
+/// runtime-spec, runtime-linux, "Dev symbolic links"; `core` as runc has it.
+const LINKS: [(&str, &str); 5] = [
+    ("fd", "/proc/self/fd"),
+    ("stdin", "/proc/self/fd/0"),
+    ("stdout", "/proc/self/fd/1"),
+    ("stderr", "/proc/self/fd/2"),
+    ("core", "/proc/kcore"),
+];
+
+/// Fills `/dev` below `root`. `opened` has the host's nodes, where they had to be opened outside. The umask must be 0.
+pub(super) fn populate(root: impl AsFd, devices: &Devices, opened: Vec<Option<OwnedFd>>) -> Result<(), StepError> {
+    let dev = target::directory(&root, Path::new("/dev"))?;
+    let mut opened = opened.into_iter();
+    for node in &devices.nodes {
+        let opened = opened.next().flatten();
+        match (node.path.parent(), node.path.file_name()) {
+            (Some(parent), Some(name)) if parent == Path::new("/dev") => make(&root, &dev, name, node, opened)?,
+            (Some(parent), Some(name)) => make(&root, target::directory(&root, parent)?, name, node, opened)?,
+            _ => return Err(Errno::EINVAL).at("make the device", &node.path),
+        }
+    }
+    for (name, to) in LINKS {
+        match symlinkat(to, &dev, name) {
+            // An image's own /dev may have it.
+            Ok(()) | Err(Errno::EEXIST) => {}
+            Err(errno) => return Err(errno).at("link", &format!("/dev/{name}")),
+        }
+    }
+    link_ptmx(&dev)
+}
+
+/// The host's node for `node`, cloned, and known to be the same device.
+pub(super) fn open_host(node: &Node) -> Result<OwnedFd, StepError> {
+    let tree = mount::clone_tree(AT_FDCWD, &node.path, false).at("open the host's device", &node.path)?;
+    let stat = fstat(&tree).at("inspect the host's device", &node.path)?;
+    if SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT != node.kind || stat.st_rdev != node.number {
+        return Err(Errno::ENODEV).at("use the host's device, which is another one, as", &node.path);
+    }
+    Ok(tree)
+}
+
+fn make(
+    root: impl AsFd,
+    dir: impl AsFd,
+    name: &OsStr,
+    node: &Node,
+    opened: Option<OwnedFd>,
+) -> Result<(), StepError> {
+    if let Some(host) = opened {
+        return bind(root, &host, &node.path);
+    }
+    match mknodat(&dir, name, node.kind, Mode::from_bits_truncate(node.mode), node.number) {
+        Ok(()) => give(&dir, name, node),
+        Err(Errno::EEXIST) => keep(&dir, name, node),
+        // In a user namespace nobody may make a device; the host's can be bound.
+        Err(Errno::EPERM) => bind(root, &open_host(node)?, &node.path),
+        Err(errno) => Err(errno).at("make the device", &node.path),
+    }
+}
+
+fn give(dir: impl AsFd, name: &OsStr, node: &Node) -> Result<(), StepError> {
+    if (node.uid, node.gid) == (0, 0) {
+        return Ok(());
+    }
+    let (uid, gid) = (Uid::from_raw(node.uid), Gid::from_raw(node.gid));
+    fchownat(dir, name, Some(uid), Some(gid), AtFlags::AT_SYMLINK_NOFOLLOW).at("set the owner of", &node.path)
+}
+
+/// A node that is there already must be the one asked for.
+fn keep(dir: impl AsFd, name: &OsStr, node: &Node) -> Result<(), StepError> {
+    let stat = fstatat(&dir, name, AtFlags::AT_SYMLINK_NOFOLLOW).at("inspect the device", &node.path)?;
+    if SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT != node.kind || stat.st_rdev != node.number {
+        return Err(Errno::EEXIST).at("make the device", &node.path);
+    }
+    let mode = Mode::from_bits_truncate(node.mode);
+    fchmodat(&dir, name, mode, FchmodatFlags::FollowSymlink).at("set the mode of", &node.path)?;
+    give(dir, name, node)
+}
+
+fn bind(root: impl AsFd, host: &OwnedFd, path: &PathBuf) -> Result<(), StepError> {
+    let target = target::file(root, path)?;
+    mount::attach(host, &target).at("bind the host's device on", path)
+}
+
+/// `/dev/ptmx` must be the one of the container's devpts; an image's own node would open the host's.
+fn link_ptmx(dev: impl AsFd) -> Result<(), StepError> {
+    let link = || symlinkat("pts/ptmx", &dev, "ptmx");
+    match link() {
+        Err(Errno::EEXIST) => {
+            unlinkat(&dev, "ptmx", UnlinkatFlags::NoRemoveDir).at("remove", "/dev/ptmx")?;
+            link()
+        }
+        result => result,
+    }
+    .at("link", "/dev/ptmx")
+}

@@ -1,0 +1,98 @@
+//! The container's file system, built in its own mount namespace before anything of the container runs.
+//!
+//! Nothing is undone on error: the namespace dies with the process that is in it.
+
+mod cgroup;
+mod copy_up;
+mod device;
+pub(crate) mod hide;
+mod mount;
+pub(crate) mod root;
+pub(crate) mod target;
+
+use std::os::fd::{AsFd, OwnedFd};
+
+pub(crate) use cgroup::Cgroups;
+use ketch_sys::mount::{Change, Propagation, clone_tree, set_attr};
+use nix::fcntl::AT_FDCWD;
+use nix::sys::stat::{Mode, umask};
+
+use crate::plan::Plan;
+use crate::plan::mount::Source;
+use crate::step::{At, StepError};
+
+/// What the root and the mounts are made from, where that had to be opened beforehand.
+#[derive(Debug, Default)]
+pub(crate) struct Sources {
+    /// A detached mount.
+    pub(crate) root: Option<OwnedFd>,
+    binds: Vec<Option<OwnedFd>>,
+    nodes: Vec<Option<OwnedFd>>,
+}
+
+impl Sources {
+    /// Opens everything with the rights of the caller, for a container whose user namespace may have none on the
+    /// host's files, and cannot make devices.
+    pub(crate) fn open(plan: &Plan, root: Option<OwnedFd>) -> Result<Sources, StepError> {
+        let root = match root {
+            Some(root) => root,
+            None => cut_off(root::clone(&plan.root.path)?)?,
+        };
+        let mut binds = Vec::with_capacity(plan.mounts.len());
+        for mount in &plan.mounts {
+            binds.push(match &mount.source {
+                Source::Bind { path, recursive } => {
+                    let tree = clone_tree(AT_FDCWD, path, *recursive);
+                    Some(cut_off(tree.at(&format!("bind {} on", path.display()), &mount.destination)?)?)
+                }
+                _ => None,
+            });
+        }
+        let mut nodes = Vec::new();
+        for node in plan.dev.iter().flat_map(|dev| &dev.nodes) {
+            let is_device = node.kind != nix::sys::stat::SFlag::S_IFIFO;
+            nodes.push(if is_device { Some(cut_off(device::open_host(node)?)?) } else { None });
+        }
+        Ok(Sources { root: Some(root), binds, nodes })
+    }
+}
+
+/// A clone made outside the container's namespace is still the host mount's peer.
+fn cut_off(tree: OwnedFd) -> Result<OwnedFd, StepError> {
+    let slave = Change { propagation: Some(Propagation::Slave), ..Change::default() };
+    set_attr(&tree, true, slave).at("set the propagation of", "a mount's source")?;
+    Ok(tree)
+}
+
+/// Builds the container's file system; what comes back is open on its root, which is not yet the process's.
+pub(crate) fn build(plan: &Plan, sources: Sources, cgroups: &Cgroups<'_>) -> Result<OwnedFd, StepError> {
+    root::isolate(&plan.root)?;
+    let root = root::attach(&plan.root, sources.root)?;
+
+    // What is made gets exactly the mode it is made with.
+    let callers = umask(Mode::empty());
+    let mut binds = sources.binds.into_iter();
+    for entry in &plan.mounts {
+        let opened = binds.next().flatten();
+        match &entry.source {
+            Source::Bind { path, recursive } => mount::bind(&root, entry, path, *recursive, opened)?,
+            Source::New(filesystem) => mount::new(&root, entry, filesystem)?,
+            Source::Cgroup => cgroup::mount(&root, entry, cgroups)?,
+            Source::Remount => mount::remount(&root, entry)?,
+        }
+    }
+    if let Some(devices) = &plan.dev {
+        device::populate(&root, devices, sources.nodes)?;
+    }
+    umask(callers);
+    Ok(root)
+}
+
+/// The last step before the root is the process's own: hide what the configuration hides.
+pub(crate) fn seal(plan: &Plan, root: impl AsFd) -> Result<(), StepError> {
+    hide::hide(&root, &plan.hidden)?;
+    if plan.root.read_only {
+        hide::protect_root(&root)?;
+    }
+    Ok(())
+}

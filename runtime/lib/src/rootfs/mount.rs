@@ -1,0 +1,106 @@
+//! One entry of `mounts`.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+use ketch_sys::Errno;
+use ketch_sys::mount::{self, Change};
+use nix::fcntl::AT_FDCWD;
+use nix::sys::stat::{SFlag, fstat};
+
+use super::{copy_up, target};
+use crate::plan::mount::{Filesystem, Mount, Parameter};
+use crate::step::{At, StepError};
+
+/// Binds `path` on the mount's destination. `opened` is the source where it had to be opened outside.
+pub(super) fn bind(
+    root: impl AsFd,
+    mount: &Mount,
+    path: &Path,
+    recursive: bool,
+    opened: Option<OwnedFd>,
+) -> Result<(), StepError> {
+    let step = format!("bind {} on", path.display());
+    let destination = &mount.destination;
+    let tree = match opened {
+        Some(tree) => tree,
+        None => mount::clone_tree(AT_FDCWD, path, recursive).at(&step, destination)?,
+    };
+
+    // A bind keeps its source's flags, so ours are set while the clone is detached and nobody can see it without them.
+    change(&tree, mount).at(&format!("set the options of {} on", path.display()), destination)?;
+
+    let is_dir = SFlag::from_bits_truncate(fstat(&tree).at("inspect", path)?.st_mode) & SFlag::S_IFMT == SFlag::S_IFDIR;
+    let target = if is_dir { target::directory(root, destination)? } else { target::file(root, destination)? };
+    mount::attach(&tree, &target).at(&step, destination)
+}
+
+/// Mounts a new file system on the mount's destination.
+pub(super) fn new(root: impl AsFd, mount: &Mount, filesystem: &Filesystem) -> Result<(), StepError> {
+    let kind = filesystem.kind.to_string_lossy();
+    // procfs and sysfs are the kernel speaking of itself: a symlink in an image must not put them elsewhere, and
+    // something else in their place (CVE-2019-19921).
+    let target = match &*kind {
+        "proc" | "sysfs" => target::plain_directory(root, &mount.destination)?,
+        _ => target::directory(root, &mount.destination)?,
+    };
+    let step = format!("mount {kind} on");
+    let made = make(filesystem, mount.change.set | mount.recursive.set, &mount.destination)?;
+    if mount.copy_up {
+        copy_up::copy(&target, &made).at("copy into the tmpfs on", &mount.destination)?;
+    }
+    set_propagation(&made, mount).at("set the propagation of", &mount.destination)?;
+    mount::attach(&made, &target).at(&step, &mount.destination)
+}
+
+/// Changes the flags of the mount that is at the destination.
+pub(super) fn remount(root: impl AsFd, mount: &Mount) -> Result<(), StepError> {
+    let target = target::existing(root, &mount.destination)?
+        .ok_or(Errno::ENOENT)
+        .at("remount", &mount.destination)?;
+    change(&target, mount).at("remount", &mount.destination)
+}
+
+/// A detached mount of a new file system.
+pub(super) fn make(filesystem: &Filesystem, attributes: u64, destination: &Path) -> Result<OwnedFd, StepError> {
+    let step = format!("mount {} on", filesystem.kind.to_string_lossy());
+    let context = mount::Filesystem::open(&filesystem.kind).at(&step, destination)?;
+    let fail = |errno: Errno| {
+        let mut object = destination.display().to_string();
+        if let Some(complaint) = context.complaint() {
+            object = format!("{object} ({complaint})");
+        }
+        StepError { step: step.clone(), object, errno }
+    };
+    if let Some(source) = &filesystem.source {
+        context.set_string(c"source", source).map_err(fail)?;
+    }
+    for Parameter { key, value } in &filesystem.parameters {
+        match value {
+            Some(value) => context.set_string(key, value),
+            None => context.set_flag(key),
+        }
+        .map_err(fail)?;
+    }
+    context.create().map_err(fail)?;
+    context.mount(attributes).at(&step, destination)
+}
+
+fn change(tree: impl AsFd, mount: &Mount) -> Result<(), Errno> {
+    if mount.recursive != Change::default() {
+        mount::set_attr(&tree, true, mount.recursive)?;
+    }
+    if mount.change != Change::default() {
+        mount::set_attr(&tree, false, mount.change)?;
+    }
+    Ok(())
+}
+
+fn set_propagation(made: impl AsFd, mount: &Mount) -> Result<(), Errno> {
+    match mount.change.propagation.or(mount.recursive.propagation) {
+        Some(propagation) => {
+            mount::set_attr(made, false, Change { propagation: Some(propagation), ..Change::default() })
+        }
+        None => Ok(()),
+    }
+}

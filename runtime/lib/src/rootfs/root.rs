@@ -1,0 +1,107 @@
+//! The container's root: attached by descriptor, made the root, and the host's taken away.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+use ketch_sys::Errno;
+use ketch_sys::mount::{self, Change, Propagation};
+use nix::fcntl::{AT_FDCWD, OFlag, open, openat};
+use nix::sys::stat::{Mode, fstat};
+use nix::unistd::{chdir, chroot, fchdir};
+
+use crate::plan::Root;
+use crate::step::{At, StepError};
+
+/// Cuts the namespace's mounts off from the host's, but for what `linux.rootfsPropagation` wants to stay connected.
+pub(super) fn isolate(plan: &Root) -> Result<(), StepError> {
+    let (propagation, recursive) = plan.propagation.unwrap_or((Propagation::Slave, true));
+    let root = open("/", OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty()).at("open", "/")?;
+    // Slave first, whatever is asked for: "shared" alone may stay what it is, since the new mounts' parent is made private.
+    if propagation == Propagation::Shared {
+        return Ok(());
+    }
+    let propagation = if propagation == Propagation::Unbindable { Propagation::Slave } else { propagation };
+    set(&root, recursive || propagation == Propagation::Slave, propagation)
+        .at("set the propagation of", "the namespace's mounts")
+}
+
+/// Attaches the root at its path; what comes back is open on it.
+///
+/// `given` is a detached mount to use. Hooks find the container's files at the path, so it is attached there, and on the
+/// namespace's own root only where a user namespace may not even look at that path.
+pub(super) fn attach(plan: &Root, given: Option<OwnedFd>) -> Result<OwnedFd, StepError> {
+    let path = &plan.path;
+    if matches!(plan.propagation, Some((Propagation::Shared, _))) {
+        make_parent_private(path)?;
+    }
+    let tree = match given {
+        Some(tree) => tree,
+        None => clone(path)?,
+    };
+    let directory = |path: &Path| open(path, OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty());
+    let target = match directory(path) {
+        Err(Errno::EACCES) => directory(Path::new("/")),
+        result => result,
+    };
+    let target = target.at("open the container's root", path)?;
+    mount::attach(&tree, &target).at("mount the container's root on", path)?;
+    Ok(tree)
+}
+
+/// A detached clone of the root directory, with what is mounted in it.
+pub(super) fn clone(path: &Path) -> Result<OwnedFd, StepError> {
+    mount::clone_tree(AT_FDCWD, path, true).at("clone the container's root", path)
+}
+
+/// Makes what `root` is open on the root of the namespace, and detaches all else.
+pub(crate) fn pivot(root: impl AsFd, plan: &Root) -> Result<(), StepError> {
+    fchdir(&root).at("enter", "the container's root")?;
+    mount::pivot_here().at("pivot to", "the container's root")?;
+    mount::detach_here().at("detach", "the host's root")?;
+    chdir("/").at("enter", "/")?;
+    apply_propagation(root, plan)
+}
+
+/// `--no-pivot`, for a host whose root is a ramfs, which cannot be pivoted from. The host's root stays underneath.
+pub(crate) fn move_over(root: impl AsFd, plan: &Root) -> Result<(), StepError> {
+    fchdir(&root).at("enter", "the container's root")?;
+    let host = open("/", OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty()).at("open", "/")?;
+    mount::attach(&root, &host).at("move the container's root over", "/")?;
+    chroot(".").at("make the root of", "the container's root")?;
+    chdir("/").at("enter", "/")?;
+    apply_propagation(root, plan)
+}
+
+fn apply_propagation(root: impl AsFd, plan: &Root) -> Result<(), StepError> {
+    match plan.propagation {
+        Some((propagation, recursive)) => {
+            set(root, recursive, propagation).at("set the propagation of", "the container's root")
+        }
+        None => Ok(()),
+    }
+}
+
+/// What is mounted below a shared mount appears on the host too: the mount that the root's path lies in is made
+/// private, so that the container's mounts do not.
+fn make_parent_private(path: &Path) -> Result<(), StepError> {
+    let step = "find the mount that holds";
+    let open_dir = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    let mut here = open(path, open_dir, Mode::empty()).at(step, path)?;
+    loop {
+        match set(&here, false, Propagation::Private) {
+            // Not the root of a mount: that is further up.
+            Err(Errno::EINVAL) => {}
+            result => return result.at("make private the mount that holds", path),
+        }
+        let above = openat(&here, "..", open_dir, Mode::empty()).at(step, path)?;
+        let (a, b) = (fstat(&here).at(step, path)?, fstat(&above).at(step, path)?);
+        if (a.st_dev, a.st_ino) == (b.st_dev, b.st_ino) {
+            return Err(Errno::EINVAL).at(step, path);
+        }
+        here = above;
+    }
+}
+
+fn set(mount: impl AsFd, recursive: bool, propagation: Propagation) -> Result<(), Errno> {
+    mount::set_attr(mount, recursive, Change { propagation: Some(propagation), ..Change::default() })
+}

@@ -1,0 +1,189 @@
+//! Where things are mounted: paths below the container's root, which an image can fill with symlinks.
+//!
+//! A path is resolved once, below the root's descriptor, and what it led to is held open from then on; no rename can swap
+//! it for something else afterwards (CVE-2021-30465).
+
+use std::collections::VecDeque;
+use std::ffi::{OsStr, OsString};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Component, Path, PathBuf};
+
+use ketch_sys::{Errno, openat2};
+use nix::fcntl::{OFlag, ResolveFlag, openat, readlinkat};
+use nix::sys::stat::{Mode, SFlag, fstat, mkdirat};
+use nix::sys::statfs::{PROC_SUPER_MAGIC, fstatfs};
+
+use crate::step::{At, StepError};
+
+/// What is made where nothing is yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Directory,
+    File,
+}
+
+/// The directory `path` below `root`, made with those above it if it is missing.
+pub(crate) fn directory(root: impl AsFd, path: &Path) -> Result<OwnedFd, StepError> {
+    open_or_make(root, path, Kind::Directory)
+}
+
+/// What is at `path` below `root`, an empty file if that is nothing.
+pub(crate) fn file(root: impl AsFd, path: &Path) -> Result<OwnedFd, StepError> {
+    open_or_make(root, path, Kind::File)
+}
+
+/// What is at `path` below `root`; `None` if nothing is.
+pub(crate) fn existing(root: impl AsFd, path: &Path) -> Result<Option<OwnedFd>, StepError> {
+    match openat2::open_in_root(root, path, OFlag::O_PATH) {
+        Ok(fd) => Ok(Some(fd)),
+        Err(Errno::ENOENT | Errno::ENOTDIR) => Ok(None),
+        Err(errno) => Err(errno).at("open in the container's root", path),
+    }
+}
+
+/// The directory `path` below `root`, for a file system whose place nothing may redirect: no symlink leads to it.
+pub(crate) fn plain_directory(root: impl AsFd, path: &Path) -> Result<OwnedFd, StepError> {
+    match open_plain(&root, path, OFlag::O_DIRECTORY) {
+        Err(Errno::ENOENT) => {
+            make(&root, path, Kind::Directory)?;
+            open_plain(&root, path, OFlag::O_DIRECTORY).at("open, with no symlink on the way,", path)
+        }
+        result => result.at("open, with no symlink on the way,", path),
+    }
+}
+
+fn open_plain(root: impl AsFd, path: &Path, flags: OFlag) -> Result<OwnedFd, Errno> {
+    openat2::open(root, path, OFlag::O_PATH | flags, ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_SYMLINKS)
+}
+
+fn open_or_make(root: impl AsFd, path: &Path, kind: Kind) -> Result<OwnedFd, StepError> {
+    let flags = if kind == Kind::Directory { OFlag::O_DIRECTORY } else { OFlag::empty() };
+    match open_plain(&root, path, flags) {
+        Err(Errno::ENOENT) => {}
+        // A symlink on the way: it may end anywhere below the root, but for procfs (see plan::mount).
+        Err(Errno::ELOOP) => match openat2::open_in_root(&root, path, OFlag::O_PATH | flags) {
+            Err(Errno::ENOENT) => {}
+            result => return refuse_procfs(result.at("open in the container's root", path)?, path),
+        },
+        result => return result.at("open in the container's root", path),
+    }
+    refuse_procfs(make(root, path, kind)?, path)
+}
+
+fn refuse_procfs(target: OwnedFd, path: &Path) -> Result<OwnedFd, StepError> {
+    if !path.starts_with("/proc") && fstatfs(&target).at("inspect", path)?.filesystem_type() == PROC_SUPER_MAGIC {
+        return Err(Errno::EPERM).at("mount into procfs by way of a symlink at", path);
+    }
+    Ok(target)
+}
+
+/// Walks `path` below `root` as a process with that root would, making what is missing; a dangling symlink leads to
+/// where its target will be. Every step is one name in one open directory, so no race leads outside.
+fn make(root: impl AsFd, path: &Path, kind: Kind) -> Result<OwnedFd, StepError> {
+    const MAX_SYMLINKS: u32 = 40;
+    let fail = |errno: Errno| Err(errno).at("make in the container's root", path);
+    let open = |dir: &OwnedFd, name: &OsStr| {
+        openat(dir, name, OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC, Mode::empty())
+    };
+
+    // The directories on the way, the root at the bottom: `..` is a step back on this stack, not in the file system.
+    let mut way = vec![root.as_fd().try_clone_to_owned().at("duplicate", "the container's root")?];
+    let mut left: VecDeque<OsString> = names(path);
+    let mut symlinks = 0;
+    while let Some(name) = left.pop_front() {
+        let here = way.last().expect("the root is never popped");
+        if name == ".." {
+            if way.len() > 1 {
+                way.pop();
+            }
+            continue;
+        }
+        let next = match open(here, &name) {
+            Err(Errno::ENOENT) => {
+                let made = match kind {
+                    Kind::File if left.is_empty() => {
+                        let flags = OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+                        openat(here, name.as_os_str(), flags, Mode::from_bits_truncate(0o644)).map(drop)
+                    }
+                    _ => mkdirat(here, name.as_os_str(), Mode::from_bits_truncate(0o755)),
+                };
+                match made {
+                    Ok(()) | Err(Errno::EEXIST) => open(here, &name).or_else(fail)?,
+                    Err(errno) => return fail(errno),
+                }
+            }
+            result => result.or_else(fail)?,
+        };
+        match SFlag::from_bits_truncate(fstat(&next).or_else(fail)?.st_mode) & SFlag::S_IFMT {
+            SFlag::S_IFLNK => {
+                symlinks += 1;
+                if symlinks > MAX_SYMLINKS {
+                    return fail(Errno::ELOOP);
+                }
+                let link = PathBuf::from(readlinkat(&next, c"").or_else(fail)?);
+                if link.is_absolute() {
+                    way.truncate(1);
+                }
+                for name in names(&link).into_iter().rev() {
+                    left.push_front(name);
+                }
+            }
+            SFlag::S_IFDIR => way.push(next),
+            _ if left.is_empty() && kind == Kind::File => return Ok(next),
+            _ => return fail(Errno::ENOTDIR),
+        }
+    }
+    Ok(way.pop().expect("the root is never popped"))
+}
+
+fn names(path: &Path) -> VecDeque<OsString> {
+    path.components()
+        .filter_map(|part| match part {
+            Component::Normal(name) => Some(name.to_owned()),
+            Component::ParentDir => Some("..".into()),
+            _ => None,
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    /// No path leads out of the root, whatever the symlinks in it say.
+    #[test]
+    fn makes_below_the_root() {
+        for (links, path, made) in [
+            (&[][..], "/a/b/c", "a/b/c"),
+            (&[("run", "/var/run")], "/run/x", "var/run/x"),
+            (&[("run", "../../../../outside")], "/run/x", "outside/x"),
+            (&[("a", "b"), ("b", "c/../d")], "/a/x", "d/x"),
+            (&[("etc", "/")], "/etc/../../y", "y"),
+        ] {
+            let dir = tempfile::tempdir().expect("a temporary directory");
+            for (name, target) in links {
+                symlink(target, dir.path().join(name)).expect("symlink");
+            }
+            let root = std::fs::File::open(dir.path()).expect("open");
+            directory(&root, Path::new(path)).unwrap_or_else(|e| panic!("{path}: {e}"));
+            assert!(dir.path().join(made).is_dir(), "{path} → {made}");
+        }
+    }
+
+    #[test]
+    fn files_and_dead_ends() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let root = std::fs::File::open(dir.path()).expect("open");
+        file(&root, Path::new("/etc/hosts")).expect("made");
+        assert!(dir.path().join("etc/hosts").is_file());
+        file(&root, Path::new("/etc/hosts")).expect("is there");
+
+        symlink("loop", dir.path().join("loop")).expect("symlink");
+        for (path, errno) in [("/loop/x", Errno::ELOOP), ("/etc/hosts/x", Errno::ENOTDIR)] {
+            assert_eq!(directory(&root, Path::new(path)).expect_err(path).errno, errno, "{path}");
+        }
+        assert!(existing(&root, Path::new("/none/x")).expect("no error").is_none());
+    }
+}

@@ -1,0 +1,29 @@
+//! What a process sets for itself before it executes another program.
+
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+
+use crate::{Errno, Result};
+
+/// Marks every descriptor from `first` on close-on-exec, those that this program does not know of included: close_range(2), Linux 5.11.
+pub fn close_on_exec_from(first: u32) -> Result<()> {
+    // SAFETY: takes integers only, and closes nothing now.
+    Errno::result(unsafe {
+        libc::syscall(libc::SYS_close_range, first, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC)
+    })
+    .map(drop)
+}
+
+/// Undoes what would be inherited across `execve` and was never the new program's choice: blocked signals, and the
+/// SIGPIPE that Rust's runtime ignores.
+pub fn reset_signals() -> Result<()> {
+    SigSet::empty().thread_set_mask()?;
+    let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
+    // SAFETY: the default action runs no code of ours.
+    unsafe { sigaction(Signal::SIGPIPE, &default) }.map(drop)
+}
+
+/// Lets descriptor `number` cross `execve`. EBADF: it is not open.
+pub fn keep_across_exec(number: u32) -> Result<()> {
+    // SAFETY: takes integers only, and changes a flag of a descriptor, not what it is open on.
+    Errno::result(unsafe { libc::fcntl(number as libc::c_int, libc::F_SETFD, 0) }).map(drop)
+}

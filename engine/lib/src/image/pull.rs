@@ -132,15 +132,13 @@ fn check(
 }
 
 fn row(reference: &Reference, found: &Found, config: &[u8], layers: Vec<Layer>) -> Row {
-    let name = reference.name();
     Row {
         id: hex(&found.manifest.config.digest).to_owned(),
         digest: digest::of(&found.bytes),
         manifest: found.bytes.clone(),
         config: config.to_owned(),
-        // What is asked for by digest gets no name: no tag vouches for it.
-        names: reference.digest.is_none().then(|| reference.to_string()).into_iter().collect(),
-        repo_digests: found.digests.iter().map(|digest| format!("{name}@{digest}")).collect(),
+        names: vec![reference.to_string()],
+        digests: found.digests.clone(),
         layers,
     }
 }

@@ -9,30 +9,30 @@ use rusqlite::{Connection, OptionalExtension, Result, params};
 
 /// Run by [`super::Database::open`].
 pub(crate) const SCHEMA: &str = "
-CREATE TABLE IF NOT EXISTS images (
+CREATE TABLE images (
     id       TEXT NOT NULL PRIMARY KEY,
     digest   TEXT NOT NULL,
     manifest BLOB NOT NULL,
     config   BLOB NOT NULL
 ) STRICT;
-CREATE TABLE IF NOT EXISTS image_names (
+CREATE TABLE image_names (
     name  TEXT NOT NULL PRIMARY KEY,
     image TEXT NOT NULL REFERENCES images (id)
 ) STRICT;
-CREATE INDEX IF NOT EXISTS image_names_image ON image_names (image);
-CREATE TABLE IF NOT EXISTS image_digests (
-    image     TEXT NOT NULL REFERENCES images (id),
-    reference TEXT NOT NULL,
-    PRIMARY KEY (image, reference)
+CREATE INDEX image_names_image ON image_names (image);
+CREATE TABLE image_digests (
+    image  TEXT NOT NULL REFERENCES images (id),
+    digest TEXT NOT NULL,
+    PRIMARY KEY (image, digest)
 ) STRICT, WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS image_layers (
+CREATE TABLE image_layers (
     image    TEXT NOT NULL REFERENCES images (id),
     position INTEGER NOT NULL,
     diff_id  TEXT NOT NULL,
     size     INTEGER NOT NULL,
     PRIMARY KEY (image, position)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS image_layers_diff_id ON image_layers (diff_id);
+CREATE INDEX image_layers_diff_id ON image_layers (diff_id);
 ";
 
 /// One row with what belongs to it.
@@ -44,9 +44,10 @@ pub(crate) struct Row {
     pub(crate) digest: String,
     pub(crate) manifest: Vec<u8>,
     pub(crate) config: Vec<u8>,
+    /// Complete references, the latest first: `name:tag`, or `name@sha256:…` for what was pulled so.
     pub(crate) names: Vec<String>,
-    /// `name@sha256:…`
-    pub(crate) repo_digests: Vec<String>,
+    /// Of manifests and indexes that lead to the image, `sha256:…`.
+    pub(crate) digests: Vec<String>,
     /// Lowest first.
     pub(crate) layers: Vec<Layer>,
 }
@@ -70,10 +71,10 @@ pub(crate) fn insert(connection: &Connection, row: &Row) -> Result<()> {
     for name in &row.names {
         set_name(connection, name, &row.id)?;
     }
-    for reference in &row.repo_digests {
+    for digest in &row.digests {
         connection
-            .prepare_cached("INSERT OR IGNORE INTO image_digests (image, reference) VALUES (?1, ?2)")?
-            .execute([&row.id, reference])?;
+            .prepare_cached("INSERT OR IGNORE INTO image_digests (image, digest) VALUES (?1, ?2)")?
+            .execute([&row.id, digest])?;
     }
     for (position, layer) in row.layers.iter().enumerate() {
         connection
@@ -97,6 +98,11 @@ pub(crate) fn remove_name(connection: &Connection, name: &str) -> Result<()> {
     Ok(())
 }
 
+pub(crate) fn remove_names(connection: &Connection, id: &str) -> Result<()> {
+    connection.prepare_cached("DELETE FROM image_names WHERE image = ?1")?.execute([id])?;
+    Ok(())
+}
+
 pub(crate) fn delete(connection: &Connection, id: &str) -> Result<()> {
     for table in ["image_names", "image_digests", "image_layers"] {
         connection.execute(&format!("DELETE FROM {table} WHERE image = ?1"), [id])?;
@@ -115,15 +121,15 @@ pub(crate) fn get(connection: &Connection, id: &str) -> Result<Option<Row>> {
                 manifest: row.get(2)?,
                 config: row.get(3)?,
                 names: Vec::new(),
-                repo_digests: Vec::new(),
+                digests: Vec::new(),
                 layers: Vec::new(),
             })
         })
         .optional()?;
     let Some(mut row) = row else { return Ok(None) };
-    row.names = strings(connection, "SELECT name FROM image_names WHERE image = ?1 ORDER BY rowid", id)?;
-    row.repo_digests =
-        strings(connection, "SELECT reference FROM image_digests WHERE image = ?1 ORDER BY reference", id)?;
+    row.names = strings(connection, "SELECT name FROM image_names WHERE image = ?1 ORDER BY rowid DESC", id)?;
+    row.digests =
+        strings(connection, "SELECT digest FROM image_digests WHERE image = ?1 ORDER BY digest", id)?;
     row.layers = connection
         .prepare_cached("SELECT diff_id, size FROM image_layers WHERE image = ?1 ORDER BY position")?
         .query_map([id], |row| {
@@ -145,25 +151,26 @@ pub(crate) fn id_by_name(connection: &Connection, name: &str) -> Result<Option<S
     one(connection, "SELECT image FROM image_names WHERE name = ?1", name)
 }
 
-/// Name and id of each name that ends in `/suffix`.
-pub(crate) fn names_ending_in(connection: &Connection, suffix: &str) -> Result<Vec<(String, String)>> {
-    let suffix = format!("/{suffix}");
+/// Name and image of each name, the latest first.
+pub(crate) fn names(connection: &Connection) -> Result<Vec<(String, String)>> {
     connection
-        .prepare_cached(
-            "SELECT name, image FROM image_names WHERE substr(name, -length(?1)) = ?1 ORDER BY rowid DESC",
-        )?
-        .query_map([&suffix], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .prepare_cached("SELECT name, image FROM image_names ORDER BY rowid DESC")?
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect()
 }
 
-/// Ids that start so. `prefix` is made of hex digits.
+/// Ids that start so, at most two. `prefix` is made of hex digits.
 pub(crate) fn ids_starting_with(connection: &Connection, prefix: &str) -> Result<Vec<String>> {
-    strings(connection, "SELECT id FROM images WHERE substr(id, 1, length(?1)) = ?1 LIMIT 2", prefix)
+    // A range, so that the index serves; no digit sorts behind 'f'.
+    connection
+        .prepare_cached("SELECT id FROM images WHERE id >= ?1 AND id < ?1 || 'g' LIMIT 2")?
+        .query_map([prefix], |row| row.get(0))?
+        .collect()
 }
 
-/// The image that was pulled as `name@sha256:…`, or whose manifest has the digest.
-pub(crate) fn id_by_digest(connection: &Connection, reference: &str) -> Result<Option<String>> {
-    one(connection, "SELECT image FROM image_digests WHERE reference = ?1", reference)
+/// Images that a manifest or index with this digest leads to.
+pub(crate) fn ids_by_digest(connection: &Connection, digest: &str) -> Result<Vec<String>> {
+    strings(connection, "SELECT image FROM image_digests WHERE digest = ?1", digest)
 }
 
 /// Length of the layer's stream; None when no image uses the layer.

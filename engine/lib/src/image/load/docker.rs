@@ -35,9 +35,10 @@ fn image(archive: &Archive, item: Item) -> Result<Found, LoadError> {
         return Err(LoadError::Missing(missing.clone()));
     }
     let tags = item.repo_tags.unwrap_or_default();
-    let references: Vec<Reference> =
-        tags.iter().map(|tag| Reference::parse(tag)).collect::<Result<_, _>>()?;
-    let names: Vec<String> = references.iter().map(Reference::to_string).collect();
+    let names = tags
+        .iter()
+        .map(|tag| Reference::parse(tag).map(|name| name.to_string()))
+        .collect::<Result<Vec<_>, _>>()?;
     let digest = digest::of(&config);
     let row = {
         let (names, digest) = (names.clone(), digest.clone());
@@ -46,7 +47,7 @@ fn image(archive: &Archive, item: Item) -> Result<Found, LoadError> {
             let manifest_digest = digest::of(&manifest);
             Row {
                 id: hex(&digest).to_owned(),
-                repo_digests: references.iter().map(|name| format!("{}@{manifest_digest}", name.name())).collect(),
+                digests: vec![manifest_digest.clone()],
                 digest: manifest_digest,
                 manifest,
                 config: config.clone(),

@@ -87,7 +87,8 @@ pub fn load(
 ) -> Result<Vec<String>, LoadError> {
     staging::clean(&engine.paths)?;
     let staging = Staging::new(&engine.paths)?;
-    let archive = Archive::open(plain_file(source, &staging)?).map_err(|error| LoadError::Archive { error })?;
+    let archive =
+        Archive::open(plain_file(source, &staging)?).map_err(|error| LoadError::Archive { error })?;
     let mut loaded = Vec::new();
     for found in find(&archive)? {
         take(engine, &archive, &staging, &found, progress)?;

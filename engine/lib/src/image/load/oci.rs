@@ -3,7 +3,7 @@
 use super::archive::Archive;
 use super::{Found, FoundLayer, LoadError, configuration, document};
 use crate::image::descriptor::{
-    Descriptor, Document, DocumentError, Index, Manifest, OCI_INDEX, DOCKER_LIST, Platform,
+    DOCKER_LIST, Descriptor, Document, DocumentError, Index, Manifest, OCI_INDEX, Platform,
 };
 use crate::image::digest;
 use crate::image::reference::{Reference, ReferenceError, Short};
@@ -45,10 +45,11 @@ fn image(archive: &Archive, named: &Descriptor, wanted: &Platform) -> Result<Fou
         bytes = blob(archive, chosen)?;
         media_type.clone_from(&chosen.media_type);
     }
-    let manifest = match Document::parse(&bytes, Some(&media_type)).map_err(|source| invalid(named, source))? {
-        Document::Manifest(manifest) => manifest,
-        Document::Index(_) => return Err(invalid(named, DocumentError::NestedIndex)),
-    };
+    let manifest =
+        match Document::parse(&bytes, Some(&media_type)).map_err(|source| invalid(named, source))? {
+            Document::Manifest(manifest) => manifest,
+            Document::Index(_) => return Err(invalid(named, DocumentError::NestedIndex)),
+        };
     manifest.check().map_err(|source| invalid(named, source))?;
     describe(archive, named, manifest, bytes)
 }
@@ -61,11 +62,12 @@ fn describe(
 ) -> Result<Found, LoadError> {
     let config = blob(archive, &manifest.config)?;
     let diff_ids = configuration(&config, &member(&manifest.config.digest), manifest.layers.len())?;
-    if let Some(layer) = manifest.layers.iter().find(|layer| archive.stream(&member(&layer.digest)).is_none()) {
+    if let Some(layer) = manifest.layers.iter().find(|layer| archive.stream(&member(&layer.digest)).is_none())
+    {
         return Err(LoadError::Missing(member(&layer.digest)));
     }
-    let reference = name_of(named).map(reference).transpose()?;
-    let names: Vec<String> = reference.iter().map(Reference::to_string).collect();
+    let name = name_of(named).map(reference).transpose()?;
+    let names: Vec<String> = name.iter().map(Reference::to_string).collect();
     let digest = manifest.config.digest.clone();
     let row = {
         let (names, digest) = (names.clone(), digest.clone());
@@ -73,7 +75,7 @@ fn describe(
             let manifest_digest = digest::of(&bytes);
             Row {
                 id: hex(&digest).to_owned(),
-                repo_digests: reference.iter().map(|name| format!("{}@{manifest_digest}", name.name())).collect(),
+                digests: vec![manifest_digest.clone()],
                 digest: manifest_digest,
                 manifest: bytes.clone(),
                 config: config.clone(),

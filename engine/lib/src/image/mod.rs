@@ -3,6 +3,7 @@
 mod builtin;
 mod descriptor;
 mod digest;
+pub mod filter;
 mod find;
 mod import;
 pub mod inspect;

@@ -8,13 +8,6 @@ use std::path::{Path, PathBuf};
 use ketch_sys::Errno;
 use ketch_sys::mount::Filesystem;
 
-/// Why the kernel does not join them.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot join the layers: overlay: {}", crate::store::cause(&std::io::Error::from(*errno)))]
-pub struct OverlayError {
-    pub errno: Errno,
-}
-
 /// The root of a container as one detached overlay mount: attached nowhere, gone with its last descriptor.
 ///
 /// `lowers` are lowest first. Without `upper` (upper and work directory, both on one file system and in use by no other
@@ -22,15 +15,7 @@ pub struct OverlayError {
 ///
 /// fsopen(2) with one `lowerdir+` an element (Linux 6.8; before that one `lowerdir` string, in which a colon parts and
 /// whose length is bounded).
-pub fn overlay(
-    lowers: &[PathBuf],
-    upper: Option<(&Path, &Path)>,
-    volatile: bool,
-) -> Result<OwnedFd, OverlayError> {
-    join(lowers, upper, volatile).map_err(|errno| OverlayError { errno })
-}
-
-fn join(lowers: &[PathBuf], upper: Option<(&Path, &Path)>, volatile: bool) -> Result<OwnedFd, Errno> {
+pub fn overlay(lowers: &[PathBuf], upper: Option<(&Path, &Path)>, volatile: bool) -> Result<OwnedFd, Errno> {
     let overlay = Filesystem::open(c"overlay")?;
     overlay.set_string(c"source", c"ketch")?;
     let lowers = highest_first(lowers);

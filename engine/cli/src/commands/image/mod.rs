@@ -6,9 +6,26 @@ use ketch_engine::image::Progress;
 
 use super::{Command, verb};
 
+pub(crate) mod exists;
+pub(crate) mod inspect;
+pub(crate) mod list;
+pub(crate) mod load;
 pub(crate) mod pull;
+pub(crate) mod remove;
+pub(crate) mod tag;
+pub(crate) mod untag;
 
-pub(crate) const COMMANDS: &[Command] = &[verb!("pull", "Pull an image from a registry", pull)];
+pub(crate) const COMMANDS: &[Command] = &[
+    verb!("exists", "Say by the exit code whether an image is there", exists),
+    verb!("inspect", "Show all about images as JSON", inspect),
+    verb!("list", "List images", list),
+    verb!("load", "Load images from an archive", load),
+    verb!("ls", "List images", list),
+    verb!("pull", "Pull images from registries", pull),
+    verb!("rm", "Remove images", remove),
+    verb!("tag", "Give an image more names", tag),
+    verb!("untag", "Take names from an image", untag),
+];
 
 /// Prints what a transfer does, on stderr as podman does.
 fn show(progress: Progress) {
@@ -24,6 +41,9 @@ fn show(progress: Progress) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
-fn is_quiet(progress: &Progress) -> bool {
-    !matches!(progress, Progress::Warning(_))
+/// `--quiet` keeps warnings.
+fn show_warning(progress: Progress) {
+    if matches!(progress, Progress::Warning(_)) {
+        show(progress);
+    }
 }

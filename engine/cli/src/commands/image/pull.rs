@@ -11,7 +11,7 @@ use ketch_engine::image::Platform;
 use ketch_engine::image::pull::{PullOptions, pull};
 use ketch_engine::image::registry::{Access, Credentials, Proxy};
 
-use super::{is_quiet, show};
+use super::{show, show_warning};
 use crate::globals::Globals;
 
 /// Pull images from registries
@@ -51,11 +51,7 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
     });
     let options = PullOptions { access: args.registry.access()?, platform: platform.transpose()? };
     for name in &args.images {
-        let id = pull(&engine, name, &options, &mut |progress| {
-            if !(args.quiet && is_quiet(&progress)) {
-                show(progress);
-            }
-        })?;
+        let id = pull(&engine, name, &options, &mut if args.quiet { show_warning } else { show })?;
         writeln!(std::io::stdout(), "{id}")?;
     }
     Ok(ExitCode::SUCCESS)

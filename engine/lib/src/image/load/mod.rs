@@ -31,6 +31,15 @@ pub enum Source<'a> {
     Stream(&'a mut dyn Read),
 }
 
+impl std::fmt::Debug for Source<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Source::File(path) => f.debug_tuple("File").field(path).finish(),
+            Source::Stream(_) => f.write_str("Stream"),
+        }
+    }
+}
+
 /// An image as the archive describes it, nothing of it taken yet.
 struct Found {
     diff_ids: Vec<String>,
@@ -158,7 +167,7 @@ fn plain_file(source: Source<'_>, staging: &Staging) -> Result<File, LoadError> 
                 };
             }
             let mut magic = [0; 6];
-            let count = io::Read::read(&mut file, &mut magic).map_err(failed)?;
+            let count = file.read(&mut magic).map_err(failed)?;
             file.rewind().map_err(failed)?;
             if layer::is_plain(&magic[..count]) { Ok(file) } else { copy(&mut file, staging) }
         }

@@ -7,6 +7,7 @@
 mod commands;
 mod failure;
 mod globals;
+mod output;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -6,6 +6,7 @@
 
 mod commands;
 mod failure;
+mod flags;
 mod globals;
 mod output;
 

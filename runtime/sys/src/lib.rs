@@ -19,6 +19,7 @@ pub mod ns;
 pub mod openat2;
 pub mod pidfd;
 pub mod prctl;
+pub mod random;
 pub mod rlimit;
 pub mod scheduler;
 pub mod socket;
@@ -28,11 +29,3 @@ pub mod tty;
 pub use nix::errno::Errno;
 
 pub type Result<T> = std::result::Result<T, Errno>;
-
-pub mod caps;
-pub mod credentials;
-pub mod keyring;
-pub mod rlimit;
-pub mod scheduler;
-pub mod tty;
-pub mod random;

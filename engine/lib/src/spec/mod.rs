@@ -160,7 +160,7 @@ fn namespaces(options: &Options, host: &Host) -> Vec<LinuxNamespace> {
 }
 
 /// `/ketch-<id>`, or below `--cgroup-parent`.
-fn cgroup(options: &Options, id: &str) -> PathBuf {
+pub fn cgroup(options: &Options, id: &str) -> PathBuf {
     let parent = options.cgroup_parent.as_deref().unwrap_or_default();
     Path::new("/").join(parent.trim_start_matches('/')).join(format!("ketch-{id}"))
 }

@@ -6,6 +6,7 @@
 
 mod commands;
 mod failure;
+mod flags;
 mod globals;
 
 use std::ffi::OsString;

@@ -34,3 +34,41 @@ pub fn wait(pidfd: impl AsFd) -> Result<WaitStatus> {
         }
     }
 }
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    Exited(i32),
+    /// By this signal, a real-time one too, which [`wait`] cannot express.
+    Signaled(i32),
+}
+
+impl Ended {
+    /// What a shell calls its exit status: 128 + n for signal n.
+    pub fn code(self) -> i32 {
+        match self {
+            Ended::Exited(code) => code,
+            Ended::Signaled(signal) => 128 + signal,
+        }
+    }
+}
+
+/// Waits until the child ends, and reaps it.
+pub fn reap(pidfd: impl AsFd) -> Result<Ended> {
+    let fd = pidfd.as_fd().as_raw_fd() as libc::id_t;
+    loop {
+        // SAFETY: all-zero is a valid siginfo_t.
+        let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+        // SAFETY: the kernel writes one siginfo_t, which lives until the call returns.
+        match Errno::result(unsafe { libc::waitid(libc::P_PIDFD, fd, &raw mut info, libc::WEXITED) }) {
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno),
+            // SAFETY: waitid filled in the fields of a SIGCHLD, si_status among them.
+            Ok(_) if info.si_code == libc::CLD_EXITED => {
+                return Ok(Ended::Exited(unsafe { info.si_status() }));
+            }
+            // SAFETY: as above; WEXITED reports no other than CLD_KILLED and CLD_DUMPED, with the signal.
+            Ok(_) => return Ok(Ended::Signaled(unsafe { info.si_status() })),
+        }
+    }
+}

@@ -162,5 +162,4 @@ pub struct Log {
     pub driver: Option<String>,
     pub max_size: Option<u64>,
     pub max_files: Option<u32>,
-    pub tag: Option<String>,
 }

@@ -139,7 +139,7 @@ fn remove(root: &Path, state: &State) -> Result<Deleted, DeleteError> {
 }
 
 /// Without a pid namespace of its own, a container's other processes outlive its init.
-fn remove_cgroup(cgroup: &Cgroup) -> Result<(), String> {
+pub(super) fn remove_cgroup(cgroup: &Cgroup) -> Result<(), String> {
     if cgroup.remove().is_ok() {
         return Ok(());
     }
@@ -147,7 +147,7 @@ fn remove_cgroup(cgroup: &Cgroup) -> Result<(), String> {
 }
 
 /// The state goes last but the directory: as long as it is there, the container is.
-fn remove_directory(path: &Path) -> Result<(), String> {
+pub(super) fn remove_directory(path: &Path) -> Result<(), String> {
     for file in [FIFO, FILE] {
         match std::fs::remove_file(path.join(file)) {
             Err(e) if e.kind() != ErrorKind::NotFound => {
@@ -172,7 +172,7 @@ fn delete_unfinished(root: &Path, id: &str) -> Result<Deleted, DeleteError> {
 }
 
 /// An error and its causes on one line.
-fn with_causes(error: &dyn std::error::Error) -> String {
+pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
     let mut line = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

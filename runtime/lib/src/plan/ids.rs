@@ -57,9 +57,10 @@ fn ranges(field: &str, mappings: &[LinuxIdMapping]) -> Result<Vec<Range>, Invali
             return Err(Invalid::new(field, "a range goes beyond the last id"));
         }
         let overlap = |a: u32, b: u32, size: u32| a < b + size && b < a + range.size;
-        if ranges[..i].iter().any(|o| {
-            overlap(range.container, o.container, o.size) || overlap(range.host, o.host, o.size)
-        }) {
+        if ranges[..i]
+            .iter()
+            .any(|o| overlap(range.container, o.container, o.size) || overlap(range.host, o.host, o.size))
+        {
             return Err(Invalid::new(field, "two ranges overlap"));
         }
     }

@@ -27,7 +27,8 @@ pub(super) fn mount(root: impl AsFd, mount: &Mount, cgroups: &Cgroups<'_>) -> Re
     match cgroups.layout {
         Layout::V2 => mount_v2(root, mount, cgroups),
         Layout::V1 { hierarchies } => {
-            let own = |hierarchy: &Path| cgroups.location.paths.iter().find(|path| path.starts_with(hierarchy));
+            let own =
+                |hierarchy: &Path| cgroups.location.paths.iter().find(|path| path.starts_with(hierarchy));
             mount_v1(root, mount, hierarchies.iter().filter_map(|h| Some((h.as_path(), own(h)?.as_path()))))
         }
     }

@@ -23,13 +23,19 @@ const LINKS: [(&str, &str); 5] = [
 ];
 
 /// Fills `/dev` below `root`. `opened` has the host's nodes, where they had to be opened outside. The umask must be 0.
-pub(super) fn populate(root: impl AsFd, devices: &Devices, opened: Vec<Option<OwnedFd>>) -> Result<(), StepError> {
+pub(super) fn populate(
+    root: impl AsFd,
+    devices: &Devices,
+    opened: Vec<Option<OwnedFd>>,
+) -> Result<(), StepError> {
     let dev = target::directory(&root, Path::new("/dev"))?;
     let mut opened = opened.into_iter();
     for node in &devices.nodes {
         let opened = opened.next().flatten();
         match (node.path.parent(), node.path.file_name()) {
-            (Some(parent), Some(name)) if parent == Path::new("/dev") => make(&root, &dev, name, node, opened)?,
+            (Some(parent), Some(name)) if parent == Path::new("/dev") => {
+                make(&root, &dev, name, node, opened)?
+            }
             (Some(parent), Some(name)) => make(&root, target::directory(&root, parent)?, name, node, opened)?,
             _ => return Err(Errno::EINVAL).at("make the device", &node.path),
         }

@@ -25,12 +25,17 @@ use crate::step::{At, StepError};
 #[derive(Debug, Default)]
 pub(crate) struct Sources {
     /// A detached mount.
-    pub(crate) root: Option<OwnedFd>,
+    root: Option<OwnedFd>,
     binds: Vec<Option<OwnedFd>>,
     nodes: Vec<Option<OwnedFd>>,
 }
 
 impl Sources {
+    /// For a container that can open everything but `root` itself.
+    pub(crate) fn later(root: Option<OwnedFd>) -> Sources {
+        Sources { root, ..Sources::default() }
+    }
+
     /// Opens everything with the rights of the caller, for a container whose user namespace may have none on the
     /// host's files, and cannot make devices.
     pub(crate) fn open(plan: &Plan, root: Option<OwnedFd>) -> Result<Sources, StepError> {

@@ -30,8 +30,10 @@ pub(super) fn bind(
     // A bind keeps its source's flags, so ours are set while the clone is detached and nobody can see it without them.
     change(&tree, mount).at(&format!("set the options of {} on", path.display()), destination)?;
 
-    let is_dir = SFlag::from_bits_truncate(fstat(&tree).at("inspect", path)?.st_mode) & SFlag::S_IFMT == SFlag::S_IFDIR;
-    let target = if is_dir { target::directory(root, destination)? } else { target::file(root, destination)? };
+    let is_dir = SFlag::from_bits_truncate(fstat(&tree).at("inspect", path)?.st_mode) & SFlag::S_IFMT
+        == SFlag::S_IFDIR;
+    let target =
+        if is_dir { target::directory(root, destination)? } else { target::file(root, destination)? };
     mount::attach(&tree, &target).at(&step, destination)
 }
 
@@ -55,14 +57,17 @@ pub(super) fn new(root: impl AsFd, mount: &Mount, filesystem: &Filesystem) -> Re
 
 /// Changes the flags of the mount that is at the destination.
 pub(super) fn remount(root: impl AsFd, mount: &Mount) -> Result<(), StepError> {
-    let target = target::existing(root, &mount.destination)?
-        .ok_or(Errno::ENOENT)
-        .at("remount", &mount.destination)?;
+    let target =
+        target::existing(root, &mount.destination)?.ok_or(Errno::ENOENT).at("remount", &mount.destination)?;
     change(&target, mount).at("remount", &mount.destination)
 }
 
 /// A detached mount of a new file system.
-pub(super) fn make(filesystem: &Filesystem, attributes: u64, destination: &Path) -> Result<OwnedFd, StepError> {
+pub(super) fn make(
+    filesystem: &Filesystem,
+    attributes: u64,
+    destination: &Path,
+) -> Result<OwnedFd, StepError> {
     let step = format!("mount {} on", filesystem.kind.to_string_lossy());
     let context = mount::Filesystem::open(&filesystem.kind).at(&step, destination)?;
     let fail = |errno: Errno| {

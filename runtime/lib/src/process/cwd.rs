@@ -10,7 +10,7 @@ use ketch_sys::Errno;
 use nix::unistd::{chdir, getcwd};
 
 use crate::plan::process::ProcessPlan;
-use crate::step::{At, StepError};
+use crate::step::{At, CHDIR, StepError};
 
 /// Whether the process stands in its working directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,9 +34,9 @@ pub(crate) fn enter(plan: &ProcessPlan) -> Result<Entered, StepError> {
                 .mode(0o755)
                 .create(path)
                 .at("create the working directory", path)?;
-            change(path).at(STEP, path).map(|()| Entered::Yes)
+            change(path).at(CHDIR, path).map(|()| Entered::Yes)
         }
-        Err(errno) => Err(errno).at(STEP, path),
+        Err(errno) => Err(errno).at(CHDIR, path),
     }
 }
 
@@ -46,10 +46,8 @@ pub(crate) fn enter_as_user(plan: &ProcessPlan, entered: Entered) -> Result<(), 
         return Ok(());
     }
     let path = Path::new(OsStr::from_bytes(plan.cwd.to_bytes()));
-    change(path).at(STEP, path)
+    change(path).at(CHDIR, path)
 }
-
-const STEP: &str = "change to the working directory";
 
 /// CVE-2024-21626: `/proc/self/fd/N` with a descriptor of the host leaked would be a directory
 /// outside the root, and getcwd(2) fails for such a one.

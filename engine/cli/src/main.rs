@@ -8,6 +8,7 @@ mod commands;
 mod failure;
 mod flags;
 mod globals;
+mod output;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

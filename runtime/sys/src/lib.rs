@@ -25,6 +25,7 @@ pub mod scheduler;
 pub mod socket;
 pub mod spawn;
 pub mod tty;
+pub mod xattr;
 
 pub use nix::errno::Errno;
 

@@ -21,6 +21,7 @@ use crate::init::channel::{Channel, Message};
 use crate::plan::namespace::kind;
 use crate::plan::process::{Keyring, ProcessPlan};
 use crate::plan::{self, Invalid};
+use crate::process::scheduler::persona;
 use crate::spec::Process;
 use crate::step::{At, StepError};
 use child::{Join, Program, Way};
@@ -49,7 +50,7 @@ pub struct Started {
 pub enum ExecError {
     #[error(transparent)]
     State(#[from] StateError),
-    #[error("container {id:?} is {status:?}: exec needs a running container")]
+    #[error("container {id:?} is {}: exec needs a running one", format!("{status:?}").to_lowercase())]
     NotRunning { id: String, status: Status },
     #[error(transparent)]
     Invalid(#[from] Invalid),
@@ -67,6 +68,7 @@ pub enum ExecError {
 pub fn exec(state: &State, process: &Process, options: Options<'_>) -> Result<Started, ExecError> {
     let init = open_init(state, &options)?;
     let plan = plan(state, process)?;
+    options.stdio.check(plan.terminal)?;
     let container = Cgroup::open(state.cgroup.clone());
     let cgroup = match options.cgroup {
         Some(name) => container.below(name),
@@ -78,17 +80,33 @@ pub fn exec(state: &State, process: &Process, options: Options<'_>) -> Result<St
         _ => Console::Here(None),
     };
 
-    let (ours, theirs) = Channel::pair()?;
     let join = Join { init: &init, namespaces: namespaces(state), cgroup: Way::into(&cgroup)? };
     let program = Program { plan: &plan, stdio: options.stdio, preserve_fds: options.preserve_fds };
-    let child = spawn::spawn(&join, &program, &ours, &theirs)?;
+    start(state, &join, program, console, options.pid_file).map_err(|error| {
+        match error.errno != Errno::ESRCH && is_init(state) {
+            true => error.into(),
+            // Whatever it was that failed, this is why: nobody can join an init that ends or has ended.
+            false => ExecError::NotRunning { id: state.id.clone(), status: Status::Stopped },
+        }
+    })
+}
+
+fn start(
+    state: &State,
+    join: &Join<'_>,
+    program: Program<'_>,
+    console: Console,
+    pid_file: Option<&Path>,
+) -> Result<Started, StepError> {
+    let (ours, theirs) = Channel::pair()?;
+    let child = spawn::spawn(join, &program, &ours, &theirs)?;
     // What only the child needs now; its end of the channel above all, whose closing is waited for.
     drop((theirs, program));
 
     let started = follow(state, &child, &ours, console);
-    match started.and_then(|console| record(&child, options.pid_file).map(|()| console)) {
+    match started.and_then(|console| record(&child, pid_file).map(|()| console)) {
         Ok(console) => Ok(Started { pid: child.pid, pidfd: child.pidfd, console }),
-        Err(error) => Err(undo(&child, error).into()),
+        Err(error) => Err(undo(&child, error)),
     }
 }
 
@@ -111,10 +129,12 @@ fn open_init(state: &State, options: &Options<'_>) -> Result<OwnedFd, ExecError>
         Err(Errno::ESRCH) => return Err(refuse(Status::Stopped)),
         opened => opened.at("open", "the container's init")?,
     };
-    if start_time(state.pid) != Some(state.start_time) {
-        return Err(refuse(Status::Stopped));
-    }
-    Ok(init)
+    if is_init(state) { Ok(init) } else { Err(refuse(Status::Stopped)) }
+}
+
+/// Whether the process of init's number is init, and alive.
+fn is_init(state: &State) -> bool {
+    start_time(state.pid) == Some(state.start_time)
 }
 
 /// The process as it is run: the container's own fills in what is left out.
@@ -140,6 +160,7 @@ fn plan(state: &State, process: &Process) -> Result<ProcessPlan, Invalid> {
             .set_oom_score_adj(oom_score_adj);
     }
     let mut plan = plan::process::plan(&process, state.config.seccomp.as_ref())?;
+    plan.personality = state.config.personality.as_ref().map(persona).transpose()?;
     plan.create_cwd = false;
     plan.keyring = Keyring::Named(
         CString::new(format!("_ses.{}", state.id)).map_err(|_| Invalid::new("id", "has a NUL byte"))?,

@@ -2,10 +2,11 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// `2026-11-24T10:11:12.123456789`, to which the caller adds `Z` or `+00:00`.
-pub(crate) type Stamp = [u8; 29];
+/// Length of a [`stamp`].
+pub(crate) const STAMP: usize = "2026-11-24T10:11:12.123456789".len();
 
-pub(crate) fn stamp(time: SystemTime) -> Stamp {
+/// `2026-11-24T10:11:12.123456789`, to which the caller adds `Z` or `+00:00`.
+pub(crate) fn stamp(time: SystemTime) -> [u8; STAMP] {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
     let (seconds, nanos) = (since.as_secs(), since.subsec_nanos());
     let (year, month, day) = civil((seconds / 86_400) as i64);

@@ -66,8 +66,7 @@ fn fill(volume: &Volume, rootfs: BorrowedFd<'_>) -> Result<(), PrepareError> {
     if volume.path.exists() {
         return Ok(());
     }
-    let name = volume.path.file_name().unwrap_or_default();
-    let staged = volume.path.with_file_name([name, ".new".as_ref()].concat());
+    let staged = volume.path.with_extension("new");
     let failed = |source| PrepareError::Copy { volume: volume.destination.clone(), source };
     tree::remove(&staged).map_err(failed)?;
     fs::create_dir_all(&staged).map_err(FileError::at("make", &staged))?;

@@ -178,7 +178,7 @@ fn log_config(options: &Options, path: String) -> Value {
     let size = options.log.max_size.map_or("-1B".to_owned(), |size| format!("{size}B"));
     let path = if driver == "none" { String::new() } else { path };
     json!({
-        "Type": driver, "Config": null, "Path": path, "Tag": options.log.tag.clone().unwrap_or_default(), "Size": size,
+        "Type": driver, "Config": null, "Path": path, "Tag": "", "Size": size,
     })
 }
 

@@ -82,8 +82,14 @@ const TABLE: [(&str, &str, &str, Column); 32] = [
 ];
 
 #[derive(Debug, thiserror::Error)]
-#[error("unknown column {0:?}: ketch runs no ps(1); it has {}", TABLE.map(|(name, ..)| name).join(", "))]
-pub struct UnknownColumn(String);
+#[error("unknown column {name:?}: ketch runs no ps(1); it has {}", known())]
+pub struct UnknownColumn {
+    name: String,
+}
+
+fn known() -> String {
+    TABLE.map(|(name, ..)| name).join(", ")
+}
 
 /// `pid,user` or several words of such.
 pub fn parse(words: &[String]) -> Result<Vec<Column>, UnknownColumn> {
@@ -93,7 +99,7 @@ pub fn parse(words: &[String]) -> Result<Vec<Column>, UnknownColumn> {
         .filter(|name| !name.is_empty())
         .map(|name| {
             let known = TABLE.iter().find(|(long, short, ..)| *long == name || *short == name);
-            known.map(|(.., column)| *column).ok_or_else(|| UnknownColumn(name.to_owned()))
+            known.map(|(.., column)| *column).ok_or_else(|| UnknownColumn { name: name.to_owned() })
         })
         .collect()
 }

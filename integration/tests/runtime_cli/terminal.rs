@@ -41,7 +41,7 @@ fn the_master_is_sent_to_the_console_socket() {
     assert!(link(&fds[0]).contains("ptmx"), "{}", link(&fds[0]));
 
     bundle.verb("start").succeeds();
-    assert_eq!(read_terminal(&fds[0]), "/dev/console\r\n33 77\r\n");
+    assert_eq!(read_terminal(&fds[0]), "/dev/pts/0\r\n33 77\r\n");
 }
 
 #[test]

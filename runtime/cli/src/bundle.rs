@@ -58,13 +58,13 @@ pub(crate) enum Life {
 }
 
 /// Enters the bundle, reads its configuration and makes the container.
-pub(crate) fn create(globals: &Globals, id: &str, flags: Flags, life: Life) -> anyhow::Result<Created> {
+pub(crate) fn create(globals: &Globals, id: &str, flags: &Flags, life: Life) -> anyhow::Result<Created> {
     check_id(id)?;
     // What the command line names starts where it was called from, what the configuration names in the bundle.
     let root = std::path::absolute(globals.root())?;
-    let console_socket = flags.console_socket.map(std::path::absolute).transpose()?;
-    let pid_file = flags.pid_file.map(std::path::absolute).transpose()?;
-    let pidfd_socket = flags.pidfd_socket.map(std::path::absolute).transpose()?;
+    let console_socket = flags.console_socket.as_ref().map(std::path::absolute).transpose()?;
+    let pid_file = flags.pid_file.as_ref().map(std::path::absolute).transpose()?;
+    let pidfd_socket = flags.pidfd_socket.as_ref().map(std::path::absolute).transpose()?;
     if let Some(bundle) = &flags.bundle {
         std::env::set_current_dir(bundle)
             .with_context(|| format!("cannot enter bundle {}", bundle.display()))?;

@@ -16,9 +16,9 @@ pub(crate) struct Args {
     flags: Flags,
 }
 
-pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
     exe::protect()?;
-    bundle::create(globals, &args.container, args.flags, Life::StartedByOther)
+    bundle::create(globals, &args.container, &args.flags, Life::StartedByOther)
         .with_context(|| format!("cannot create container {:?}", args.container))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -16,7 +16,7 @@ pub(crate) struct Args {
     force: bool,
 }
 
-pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
     let deleted = delete(&globals.root(), &args.container, args.force)?;
     deleted.warnings.iter().for_each(|warning| report::warning(globals, warning));
     Ok(ExitCode::SUCCESS)

@@ -27,7 +27,7 @@ pub(crate) enum Format {
     Json,
 }
 
-pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
     let root = globals.root();
     let states = match list(&root) {
         // The default root is not there before the first container is.

@@ -36,7 +36,7 @@ macro_rules! commands {
             name: stringify!($name),
             about: $about,
             run: |globals, words| match crate::globals::verb::<$name::Args>(words)? {
-                Some(args) => $name::run(globals, args),
+                Some(args) => $name::run(globals, &args),
                 None => Ok(ExitCode::SUCCESS),
             },
             failure: $failure,

@@ -11,7 +11,7 @@ pub(crate) struct Args {
     container: String,
 }
 
-pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
     start(&globals.root(), &args.container)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -16,7 +16,7 @@ pub(crate) struct Args {
     container: String,
 }
 
-pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
     let root = globals.root();
     let state = State::load(&root, &args.container)?;
     let text = serde_json::to_string_pretty(&Shown::of(&state, &root))?;

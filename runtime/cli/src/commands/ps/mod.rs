@@ -32,7 +32,7 @@ pub(crate) struct Args {
     format: Format,
 }
 
-pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
     let columns = table::columns(&args.options)?;
     let state = State::load(&globals.root(), &args.container)?;
     let mut pids = Cgroup::open(state.cgroup).pids()?;

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::json;
 
-use crate::subject::{Bundle, is_ours};
+use crate::subject::{Bundle, is_crun, is_ours};
 
 fn running() -> Bundle {
     let bundle = Bundle::new(&["sleep", "1000"]);
@@ -27,10 +27,10 @@ fn flags_change_the_process() {
     for (flags, command, expected) in [
         (&[][..], &["pwd"][..], "/\n"),
         (&["--cwd", "/tmp"], &["pwd"], "/tmp\n"),
-        (&["--env", "A=1", "-e", "B=2"], &["sh", "-c", "echo $A$B"], "12\n"),
+        (&["--env", "A=1", "--env", "B=2"], &["sh", "-c", "echo $A$B"], "12\n"),
         (&["--user", "1000:100"], &["sh", "-c", "id -u; id -g"], "1000\n100\n"),
         (&["-u", "5"], &["id", "-u"], "5\n"),
-        (&["-u", "5:5", "-g", "7", "--additional-gids", "8"], &["id", "-G"], "5 7 8\n"),
+        (&["-u", "5:5", "-g", "7", "-g", "8"], &["id", "-G"], "5 7 8\n"),
         (&[], &["echo", "-n", "--help"], "--help"),
         (
             &["--cap", "CAP_SYS_ADMIN"],
@@ -42,6 +42,9 @@ fn flags_change_the_process() {
             "0000000020200420\n",
         ),
     ] {
+        if flags.contains(&"-g") && is_crun() {
+            continue;
+        }
         let out = bundle.call(&[&["exec"], flags, &[id], command].concat()).succeeds();
         assert_eq!(out.stdout, expected, "{flags:?} {command:?}");
     }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::subject::{Bundle, is_ours, run};
+use crate::subject::{Bundle, is_crun, is_ours, run};
 
 #[test]
 fn a_container_lives_and_dies() {
@@ -63,7 +63,9 @@ fn the_bundle_is_the_current_directory_by_default() {
 fn pause_and_resume() {
     let bundle = Bundle::new(&["sleep", "1000"]);
     bundle.make("run", &["--detach"]).succeeds();
-    bundle.verb("resume").fails(1, "container not paused");
+    if !is_crun() {
+        bundle.verb("resume").fails(1, "container not paused");
+    }
     bundle.verb("pause").succeeds();
     assert_eq!(bundle.status(), "paused");
     bundle.verb("resume").succeeds();
@@ -74,6 +76,10 @@ fn pause_and_resume() {
 
 #[test]
 fn a_paused_container_can_be_killed() {
+    // On cgroup v1 crun's stays frozen with the signal pending.
+    if is_crun() {
+        return;
+    }
     let bundle = Bundle::new(&["sleep", "1000"]);
     bundle.make("run", &["--detach"]).succeeds();
     bundle.verb("pause").succeeds();
@@ -84,6 +90,9 @@ fn a_paused_container_can_be_killed() {
 #[test]
 fn signals_by_name_and_number() {
     for signal in ["KILL", "SIGKILL", "sigkill", "9"] {
+        if signal == "sigkill" && is_crun() {
+            continue;
+        }
         let bundle = Bundle::new(&["sleep", "1000"]);
         bundle.make("run", &["--detach"]).succeeds();
         bundle.call(&["kill", &bundle.id, signal]).succeeds();

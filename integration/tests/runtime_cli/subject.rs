@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use ketch_sys::pidfd;
@@ -42,9 +43,35 @@ pub(crate) fn runtime() -> PathBuf {
     path
 }
 
-/// Whether the subject is ketchrun: for what it does better than, or otherwise than, both peers.
+/// Whose behaviour is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Subject {
+    Ketchrun,
+    Runc,
+    Crun,
+}
+
+pub(crate) fn subject() -> Subject {
+    static SUBJECT: OnceLock<Subject> = OnceLock::new();
+    *SUBJECT.get_or_init(|| {
+        let out = Command::new(runtime()).arg("--version").output().expect("the runtime starts");
+        match String::from_utf8_lossy(&out.stdout).split_whitespace().next() {
+            Some("ketchrun") => Subject::Ketchrun,
+            Some("runc") => Subject::Runc,
+            Some("crun") => Subject::Crun,
+            other => panic!("the subject is ketchrun, runc or crun, not {other:?}"),
+        }
+    })
+}
+
+/// For what ketchrun does otherwise than its peers, and for the words it says it in.
 pub(crate) fn is_ours() -> bool {
-    runtime().ends_with("ketchrun")
+    subject() == Subject::Ketchrun
+}
+
+/// For what runc and ketchrun have and crun has not, or has otherwise.
+pub(crate) fn is_crun() -> bool {
+    subject() == Subject::Crun
 }
 
 impl Bundle {

@@ -7,7 +7,7 @@ use anyhow::Context;
 
 /// Goes on in a read-only clone of this program's file, unless it is there already (CVE-2019-5736).
 /// First of all in every command that sends a process into a container: it starts this program again.
-pub fn protect() -> anyhow::Result<()> {
+pub(crate) fn protect() -> anyhow::Result<()> {
     let args: Vec<CString> =
         std::env::args_os().map(|arg| CString::new(arg.into_vec())).collect::<Result<_, _>>()?;
     let env = std::env::vars_os()

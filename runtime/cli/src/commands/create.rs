@@ -8,7 +8,7 @@ use crate::globals::Globals;
 
 /// Make a container from a bundle; its program waits for start
 #[derive(Debug, clap::Parser)]
-pub struct Args {
+pub(crate) struct Args {
     /// The new container's id
     container: String,
 
@@ -16,9 +16,9 @@ pub struct Args {
     flags: Flags,
 }
 
-pub fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
     exe::protect()?;
-    bundle::create(globals, &args.container, args.flags, Life::StartedByOther)
+    bundle::create(globals, &args.container, &args.flags, Life::StartedByOther)
         .with_context(|| format!("cannot create container {:?}", args.container))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -16,7 +16,7 @@ mod process;
 #[command(
     override_usage = "ketchrun exec [OPTIONS] <CONTAINER> <COMMAND>...\n       ketchrun exec [OPTIONS] --process <FILE> <CONTAINER>"
 )]
-pub struct Args {
+pub(crate) struct Args {
     /// The container's id
     container: String,
 
@@ -98,11 +98,11 @@ pub struct Args {
     ignore_paused: bool,
 }
 
-pub fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
     exe::protect()?;
     let root = globals.root();
     let state = State::load(&root, &args.container)?;
-    let mut process = process::build(&state, &args)?;
+    let mut process = process::build(&state, args)?;
     let terminal = process.terminal().unwrap_or(false);
     let stdio = streams::stdio(terminal, args.detach, args.console_socket.as_deref())?;
     let options = Options {

@@ -110,6 +110,8 @@ mod tests {
             size: 0,
             layers: Vec::new(),
             config: Default::default(),
+            raw_config: Vec::new(),
+            raw_manifest: Vec::new(),
         };
         let names = ["localhost/bb:1", "docker.io/library/debian:latest", "localhost:5000/x/debian:12"];
         for (asked, expected) in [

@@ -2,7 +2,7 @@
 
 use ketch_sys::{Errno, pidfd};
 
-use super::status;
+use super::status::status;
 use super::stop::{SignalError, running};
 use crate::Engine;
 use crate::state::containers::Record;
@@ -11,7 +11,7 @@ use crate::state::containers::Record;
 pub fn kill(engine: &Engine, record: &Record, signal: i32) -> Result<(), SignalError> {
     let improper = || SignalError::NotRunning {
         id: record.id.clone(),
-        status: match status::status(&engine.paths, &record.id).name() {
+        status: match status(&engine.paths, &record.id).name() {
             // It was there a moment ago.
             "running" => "exited",
             name => name,

@@ -9,7 +9,8 @@ use ketch_runtime::container::delete::{self, DeleteError};
 use super::stop::{self, SignalError, Stopped};
 use super::tree::{self, TreeError};
 use super::turn::Turn;
-use super::{FileError, status};
+use super::status::{Status, status};
+use super::FileError;
 use crate::state::{self, containers::Record};
 use crate::{Engine, spec};
 
@@ -50,7 +51,7 @@ pub enum Force {
 pub fn remove(engine: &Engine, record: &Record, force: Force) -> Result<Stopped, RemoveError> {
     let mut stopped = Stopped::NotRunning;
     loop {
-        let status = status::status(&engine.paths, &record.id);
+        let status = status(&engine.paths, &record.id);
         if status.is_alive() {
             match force {
                 Force::Stop { seconds } => {
@@ -61,7 +62,7 @@ pub fn remove(engine: &Engine, record: &Record, force: Force) -> Result<Stopped,
                     }
                 }
                 // About to end by itself: its monitor is waited for below.
-                Force::No if matches!(status, status::Status::Stopping { .. }) => {}
+                Force::No if matches!(status, Status::Stopping { .. }) => {}
                 Force::No => return Err(RemoveError::Alive { id: record.id.clone(), status: status.name() }),
             }
         }
@@ -69,7 +70,7 @@ pub fn remove(engine: &Engine, record: &Record, force: Force) -> Result<Stopped,
         if !engine.db.has_container(&record.id)? {
             return Ok(stopped);
         }
-        if status::status(&engine.paths, &record.id).is_alive() {
+        if super::status(&engine.paths, &record.id).is_alive() {
             // Started again meanwhile.
             continue;
         }

@@ -30,6 +30,8 @@ pub struct Start<'a> {
     pub image: Option<&'a Image>,
     /// Attach before the first byte of output.
     pub attach: Option<attach::Options>,
+    /// What [`Host::read`] gave for the record's options, when it was read already.
+    pub host: Option<Host>,
     /// `-d`: nobody will ever be at the other end of stdin but a later `attach`.
     pub detached: bool,
 }
@@ -118,14 +120,14 @@ pub fn start(engine: &Engine, record: &Record, how: Start<'_>) -> Result<Started
 fn carry_out(
     engine: &Engine,
     record: &Record,
-    how: Start<'_>,
+    mut how: Start<'_>,
     lock: lock::Lock,
 ) -> Result<Started, StartError> {
     // What a killed monitor could not clear.
     delete::delete(&engine.paths.runtime(), &record.id, true)
         .map_err(|source| StartError::Leftover { id: record.id.clone(), source })?;
 
-    let host = Host::read(&record.options)?;
+    let host = how.host.take().map_or_else(|| Host::read(&record.options), Ok)?;
     let dir = engine.paths.container(&record.id);
     make_private(&dir)?;
     let rootfs = root::mount_root(engine, record, how.image)?;

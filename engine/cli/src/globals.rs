@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Parser;
-use ketch_engine::Paths;
+use ketch_engine::state::Database;
+use ketch_engine::{Engine, Paths};
 
 /// Containers and images without a daemon
 #[derive(Debug, Parser)]
@@ -41,5 +42,12 @@ impl Globals {
         let absolute =
             |path: &PathBuf| std::path::absolute(path).with_context(|| format!("cannot use {path:?}"));
         Ok(Paths { root: absolute(&self.root)?, run: absolute(&self.runroot)? })
+    }
+
+    /// The engine in those directories.
+    pub(crate) fn engine(&self) -> anyhow::Result<Engine> {
+        let paths = self.paths()?;
+        let db = Database::open(&paths.database())?;
+        Ok(Engine { paths, db })
     }
 }

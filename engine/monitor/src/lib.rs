@@ -8,12 +8,18 @@
 #![forbid(unsafe_code)]
 
 pub mod attach;
+pub mod clock;
 pub mod config;
+mod end;
 pub mod exit;
 pub mod lock;
 pub mod log;
+mod report;
 mod run;
+mod serve;
 pub mod spawn;
+mod start;
+mod streams;
 
 pub use config::Config;
 pub use run::run;

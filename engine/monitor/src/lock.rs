@@ -4,30 +4,116 @@
 //! writing before any transition (start, remove) and hands the locked descriptor to the monitor, which holds it
 //! until the exit is recorded. So "locked" means "a monitor is alive, or a command is changing it", the kernel
 //! drops it whatever dies, and waiting for an end is waiting for the lock: no poll, no pid file.
+//!
+//! A holder has two bytes. [`OWNER`] decides who holds; those who wait for an end queue at [`END`], whose shared
+//! lock they get for an instant, so that a waiter is never taken for a holder.
 
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::ops::Range;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+
+use ketch_sys::lock::{Kind, is_locked, lock, try_lock};
+
+const OWNER: Range<i64> = 0..1;
+const END: Range<i64> = 1..2;
 
 /// A held write lock; dropping the last copy of the descriptor releases it.
 #[derive(Debug)]
 pub struct Lock(pub OwnedFd);
 
 /// Takes the lock, or None when another process has it.
-pub fn try_take(_run_dir: &Path) -> std::io::Result<Option<Lock>> {
-    todo!()
+pub fn try_take(run_dir: &Path) -> io::Result<Option<Lock>> {
+    let file = create(run_dir)?;
+    if !try_lock(&file, Kind::Exclusive, OWNER)? {
+        return Ok(None);
+    }
+    // Only those who wait for an end can have it, and they do not keep it.
+    lock(&file, Kind::Exclusive, END)?;
+    Ok(Some(Lock(file.into())))
 }
 
 /// Takes the lock, waiting for its holder to end.
-pub fn take(_run_dir: &Path) -> std::io::Result<Lock> {
-    todo!()
+pub fn take(run_dir: &Path) -> io::Result<Lock> {
+    let file = create(run_dir)?;
+    lock(&file, Kind::Exclusive, OWNER)?;
+    lock(&file, Kind::Exclusive, END)?;
+    Ok(Lock(file.into()))
 }
 
 /// Whether someone holds it (`F_OFD_GETLK`: asks without taking). A missing file is not held.
-pub fn is_held(_run_dir: &Path) -> std::io::Result<bool> {
-    todo!()
+pub fn is_held(run_dir: &Path) -> io::Result<bool> {
+    match open(run_dir)? {
+        Some(file) => Ok(is_locked(&file, Kind::Exclusive, OWNER)?),
+        None => Ok(false),
+    }
 }
 
 /// Returns when nobody holds it.
-pub fn wait_free(_run_dir: &Path) -> std::io::Result<()> {
-    todo!()
+pub fn wait_free(run_dir: &Path) -> io::Result<()> {
+    match open(run_dir)? {
+        Some(file) => Ok(lock(&file, Kind::Shared, END)?),
+        None => Ok(()),
+    }
+}
+
+fn create(run_dir: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(run_dir.join("lock"))
+}
+
+fn open(run_dir: &Path) -> io::Result<Option<File>> {
+    match File::open(run_dir.join("lock")) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_holder_at_a_time_and_none_after_it() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(!is_held(dir.path()).unwrap());
+        wait_free(dir.path()).unwrap();
+
+        let held = try_take(dir.path()).unwrap().unwrap();
+        assert!(is_held(dir.path()).unwrap());
+        assert!(try_take(dir.path()).unwrap().is_none());
+
+        let copy = held.0.try_clone().unwrap();
+        drop(held);
+        assert!(is_held(dir.path()).unwrap(), "a copy of the descriptor keeps the lock");
+        drop(copy);
+        assert!(!is_held(dir.path()).unwrap());
+        drop(take(dir.path()).unwrap());
+    }
+
+    #[test]
+    fn a_waiter_is_not_a_holder() {
+        let dir = tempfile::tempdir().unwrap();
+        let held = take(dir.path()).unwrap();
+        let path = dir.path().to_owned();
+        let waiter = std::thread::spawn(move || wait_free(&path).unwrap());
+        drop(held);
+        waiter.join().unwrap();
+
+        let file = open(dir.path()).unwrap().unwrap();
+        lock(&file, Kind::Shared, END).unwrap();
+        assert!(!is_held(dir.path()).unwrap());
+        let path = dir.path().to_owned();
+        let taker = std::thread::spawn(move || try_take(&path).unwrap().is_some());
+        drop(file);
+        assert!(taker.join().unwrap());
+    }
 }

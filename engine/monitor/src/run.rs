@@ -1,13 +1,90 @@
 //! The monitor's life, from top to bottom.
 
+use std::ffi::CString;
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 
+use ketch_sys::{Errno, inherit};
+use nix::sys::stat::{Mode, umask};
+
 use crate::config::Config;
+use crate::end;
 use crate::exit::Exit;
+use crate::report::Report;
+use crate::spawn::{CONFIG_FD, LOCK_FD, REPORT_FD, ROOTFS_FD, StartError};
+use crate::start::{self, NotStarted};
 
 /// `main` of the monitor process. `cleanup` runs once, after the exit record is saved and the runtime's state is
 /// deleted, while the lock is still held: the engine unmounts and, when `config.remove`, forgets the container.
 /// Attached clients hear of the exit after that, so when `ketch run --rm` returns, the name is free.
-pub fn run(_cleanup: fn(&Config, &Exit)) -> ExitCode {
-    todo!()
+///
+/// The configuration that `cleanup` gets has no `spec` any more: dropping it leaves little memory in use. It
+/// runs also for a container that could not be started, and then `exit.error` says why.
+pub fn run(cleanup: fn(&Config, &Exit)) -> ExitCode {
+    // Started by hand, there is nobody to talk to.
+    let Ok(report) = inherit::take(REPORT_FD) else { return ExitCode::from(125) };
+    let (mut config, lock, rootfs) = match settle().and_then(|()| inherited()) {
+        Ok(inherited) => inherited,
+        Err(error) => return refuse(&report, error),
+    };
+
+    let mut running = match start::start(&mut config, rootfs, &report) {
+        Ok(running) => running,
+        Err(NotStarted::Abandoned) => {
+            cleanup(&config, &end::not_started(125, "the command that was to start it has gone"));
+            return ExitCode::SUCCESS;
+        }
+        Err(NotStarted::Failed(error)) => {
+            let exit = end::not_started(error.code, &error.message);
+            let saved = crate::exit::save(&config.dir, &exit);
+            cleanup(&config, &exit);
+            return refuse(&report, end::with_problem(error, saved));
+        }
+    };
+    // The command that does not listen any more does not need to know.
+    let _ = Report::Started(running.pid).send(&report);
+    drop(report);
+
+    let status = running.wait();
+    running.server.drain();
+    let exit = end::record(&config, &mut running, status);
+    cleanup(&config, &exit);
+
+    // Whoever waited for the lock may act now. Clients that are slow still get what they are owed.
+    drop(lock);
+    running.server.finish(exit.code);
+    ExitCode::SUCCESS
+}
+
+/// Leaves what the command was started in. The session is the monitor's own already, its streams are /dev/null
+/// and all signals are blocked: see `ketch_sys::spawn`.
+fn settle() -> Result<(), StartError> {
+    let step = |step: &'static str| move |errno: Errno| StartError::errno(step, errno);
+    inherit::close_from(ROOTFS_FD + 1).map_err(step("close the command's files"))?;
+    nix::unistd::chdir("/").map_err(step("leave the working directory"))?;
+    umask(Mode::from_bits_truncate(0o022));
+    // Executed through /proc/self/fd, its name is a number so far.
+    let name = CString::new(crate::PROGRAM).expect("no NUL in it");
+    nix::sys::prctl::set_name(&name).map_err(step("name the monitor"))
+}
+
+/// What the command hands over: the configuration, the lock, the root.
+fn inherited() -> Result<(Config, OwnedFd, Option<OwnedFd>), StartError> {
+    let take = |number| inherit::take(number).map_err(|e| StartError::errno("take over a descriptor", e));
+    let mut text = Vec::new();
+    let config: Config = File::from(take(CONFIG_FD)?)
+        .read_to_end(&mut text)
+        .map_err(serde_json::Error::io)
+        .and_then(|_| serde_json::from_slice(&text))
+        .map_err(|error| StartError::ours("read the monitor's configuration", error))?;
+    let rootfs = if config.rootfs_fd { Some(take(ROOTFS_FD)?) } else { None };
+    Ok((config, take(LOCK_FD)?, rootfs))
+}
+
+fn refuse(report: &OwnedFd, error: StartError) -> ExitCode {
+    // Nobody is there to read it any more: then nobody wants to know.
+    let _ = Report::Failed { code: error.code, message: error.message }.send(report);
+    ExitCode::from(125)
 }

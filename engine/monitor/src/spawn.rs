@@ -1,9 +1,18 @@
 //! The engine's end: starting a monitor and hearing how it went.
 
-use std::os::fd::OwnedFd;
+use std::ffi::CString;
+use std::fs::File;
+use std::io::{Seek, Write};
+use std::os::fd::{AsFd, OwnedFd};
+
+use ketch_sys::{Errno, pidfd};
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
+use nix::sys::wait::WaitStatus;
 
 use crate::config::Config;
 use crate::lock::Lock;
+use crate::report::Report;
 
 /// Descriptors that a monitor finds open.
 pub const CONFIG_FD: i32 = 3;
@@ -20,7 +29,20 @@ pub struct StartError {
     pub code: i32,
 }
 
+impl StartError {
+    /// A failure that is not the container's command's.
+    pub(crate) fn ours(step: &str, cause: impl std::fmt::Display) -> StartError {
+        StartError { message: format!("cannot {step}: {cause}"), code: 125 }
+    }
+
+    pub(crate) fn errno(step: &str, errno: Errno) -> StartError {
+        StartError::ours(step, errno.desc().to_lowercase())
+    }
+}
+
 /// A monitor whose container waits to be let go, so that the caller can attach before the first byte of output.
+///
+/// Dropped instead of started, it undoes the container and ends.
 #[derive(Debug)]
 pub struct Monitor {
     pub pidfd: OwnedFd,
@@ -29,13 +51,81 @@ pub struct Monitor {
 
 /// Starts this binary again as a monitor (a read-only clone of it: CVE-2019-5736), in its own session, with
 /// its own copy of nothing but the descriptors above. Returns when the container is created and its attach socket is there.
-pub fn spawn(_config: &Config, _lock: Lock, _rootfs: Option<OwnedFd>) -> Result<Monitor, StartError> {
-    todo!()
+pub fn spawn(config: &Config, lock: Lock, rootfs: Option<OwnedFd>) -> Result<Monitor, StartError> {
+    let step = |step: &'static str| move |errno: Errno| StartError::errno(step, errno);
+    let text =
+        write_config(config).map_err(|e| StartError::ours("hand the configuration to the monitor", e))?;
+    let (report, theirs) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
+        .map_err(step("make the monitor's report socket"))?;
+    let program = ketch_sys::exe::read_only_exe().map_err(step("clone this program for the monitor"))?;
+
+    let mut fds = vec![(text.as_fd(), CONFIG_FD), (theirs.as_fd(), REPORT_FD), (lock.0.as_fd(), LOCK_FD)];
+    fds.extend(rootfs.as_ref().map(|fd| (fd.as_fd(), ROOTFS_FD)));
+    let program_name = CString::new(crate::PROGRAM).expect("no NUL in it");
+    // Shown by ps, read by nobody.
+    let name = CString::new(config.name.replace('\0', "")).expect("no NUL is left");
+    let pid = ketch_sys::spawn::detached(program.as_fd(), &[&program_name, &name], &fds)
+        .map_err(step("start the monitor"))?;
+    // Its end of the socket must be the only one: our copy would keep its death from us.
+    drop((theirs, lock, rootfs, text, program));
+    let pidfd = pidfd::open(pid).map_err(step("watch the monitor"))?;
+
+    let monitor = Monitor { pidfd, report };
+    match monitor.hear()? {
+        Report::Created => Ok(monitor),
+        other => Err(monitor.refuse(&other)),
+    }
 }
 
 impl Monitor {
     /// Lets the container go and returns init's pid once it has called `execve`.
     pub fn start(self) -> Result<i32, StartError> {
-        todo!()
+        match Report::Go.send(&self.report) {
+            // It ended before: what it had to say is in the socket still.
+            Ok(()) | Err(Errno::EPIPE) => {}
+            Err(errno) => return Err(StartError::errno("let the container go", errno)),
+        }
+        match self.hear()? {
+            Report::Started(pid) => Ok(pid),
+            other => Err(self.refuse(&other)),
+        }
     }
+
+    /// The next report; a failure is this function's error, and the monitor is gone then.
+    fn hear(&self) -> Result<Report, StartError> {
+        match Report::receive(&self.report) {
+            Ok(Some(Report::Failed { code, message })) => {
+                self.reap();
+                Err(StartError { message, code })
+            }
+            Ok(Some(report)) => Ok(report),
+            Ok(None) => Err(self.lost()),
+            Err(errno) => Err(StartError::errno("hear from the monitor", errno)),
+        }
+    }
+
+    fn lost(&self) -> StartError {
+        let end = match self.reap() {
+            Some(WaitStatus::Signaled(_, signal, _)) => format!("it was killed by {signal}"),
+            Some(WaitStatus::Exited(_, code)) => format!("it exited with code {code}"),
+            _ => "it has ended".to_owned(),
+        };
+        StartError::ours("start the container: the monitor did not report", end)
+    }
+
+    fn refuse(&self, report: &Report) -> StartError {
+        StartError::ours("start the container: the monitor reports out of turn", format!("{report:?}"))
+    }
+
+    /// Waits for a monitor that is ending, so that no zombie and no held lock outlives the error.
+    fn reap(&self) -> Option<WaitStatus> {
+        pidfd::wait(&self.pidfd).ok()
+    }
+}
+
+fn write_config(config: &Config) -> std::io::Result<OwnedFd> {
+    let mut file = File::from(memfd_create(c"ketch-monitor", MFdFlags::MFD_CLOEXEC)?);
+    file.write_all(&serde_json::to_vec(config)?)?;
+    file.rewind()?;
+    Ok(file.into())
 }

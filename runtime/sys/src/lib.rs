@@ -11,17 +11,23 @@ pub mod clock;
 pub mod clone;
 pub mod credentials;
 pub mod exe;
+pub mod inherit;
 pub mod keyring;
+pub mod lock;
 pub mod mount;
 pub mod ns;
 pub mod openat2;
 pub mod pidfd;
 pub mod prctl;
+pub mod random;
 pub mod rlimit;
 pub mod scheduler;
+pub mod seccomp;
 pub mod socket;
+pub mod spawn;
 pub mod tty;
 pub mod wait;
+pub mod xattr;
 
 pub use nix::errno::Errno;
 

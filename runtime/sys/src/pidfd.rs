@@ -63,12 +63,13 @@ pub fn reap(pidfd: impl AsFd) -> Result<Ended> {
         match Errno::result(unsafe { libc::waitid(libc::P_PIDFD, fd, &raw mut info, libc::WEXITED) }) {
             Err(Errno::EINTR) => {}
             Err(errno) => return Err(errno),
-            // SAFETY: waitid filled in the fields of a SIGCHLD, si_status among them.
-            Ok(_) if info.si_code == libc::CLD_EXITED => {
-                return Ok(Ended::Exited(unsafe { info.si_status() }));
+            Ok(_) => {
+                // SAFETY: waitid filled in the fields of a SIGCHLD, si_status among them.
+                let status = unsafe { info.si_status() };
+                // WEXITED reports no other than CLD_EXITED, and with the signal CLD_KILLED and CLD_DUMPED.
+                let exited = info.si_code == libc::CLD_EXITED;
+                return Ok(if exited { Ended::Exited(status) } else { Ended::Signaled(status) });
             }
-            // SAFETY: as above; WEXITED reports no other than CLD_KILLED and CLD_DUMPED, with the signal.
-            Ok(_) => return Ok(Ended::Signaled(unsafe { info.si_status() })),
         }
     }
 }

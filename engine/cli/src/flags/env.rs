@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail, ensure};
 
 /// `--env-file`s in order, then `-e`: what comes later wins.
-pub(super) fn variables(files: &[PathBuf], given: &[String]) -> anyhow::Result<Vec<String>> {
+pub(crate) fn variables(files: &[PathBuf], given: &[String]) -> anyhow::Result<Vec<String>> {
     let host = |name: &str| std::env::var(name).ok();
     let all = || {
         std::env::vars_os()

@@ -3,11 +3,11 @@
 //! A flag that is not here is unknown, and refused: none is taken and then not acted upon.
 
 mod device;
-mod env;
+pub(crate) mod env;
 mod limits;
 mod mount;
 mod security;
-mod values;
+pub(crate) mod values;
 mod volume;
 
 use std::path::PathBuf;

@@ -64,6 +64,16 @@ pub enum Network {
     Host,
 }
 
+impl Network {
+    /// The mode as it is given and shown.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Network::None => "none",
+            Network::Host => "host",
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mount {
     pub kind: MountKind,

@@ -1,0 +1,203 @@
+//! From a configuration to a running container.
+
+use std::error::Error;
+use std::fs;
+use std::os::fd::OwnedFd;
+use std::time::SystemTime;
+
+use ketch_runtime::container::create::{CreateError, Created, Options, create};
+use ketch_runtime::container::delete::delete_stopped;
+use ketch_runtime::container::state::State;
+use ketch_runtime::spec::Spec;
+use ketch_runtime::step::EXECUTE;
+use ketch_sys::{Errno, pidfd};
+use nix::sys::signal::Signal;
+use nix::sys::wait::WaitStatus;
+
+use crate::attach::address;
+use crate::clock;
+use crate::config::{Config, LogDriver};
+use crate::log::Writer;
+use crate::report::Report;
+use crate::serve::{Event, Parts, Server};
+use crate::spawn::StartError;
+use crate::streams::{self, Streams};
+
+/// A container whose init has called `execve`.
+#[derive(Debug)]
+pub(crate) struct Running {
+    pub(crate) server: Server,
+    pub(crate) pid: i32,
+    pub(crate) started: String,
+}
+
+/// Nothing of the container is left.
+#[derive(Debug)]
+pub(crate) enum NotStarted {
+    Failed(StartError),
+    /// The command has gone before it said `go`.
+    Abandoned,
+}
+
+impl From<StartError> for NotStarted {
+    fn from(error: StartError) -> NotStarted {
+        NotStarted::Failed(error)
+    }
+}
+
+/// Creates the container, reports that, and lets it go when told to. `config.spec` is empty afterwards.
+pub(crate) fn start(
+    config: &mut Config,
+    rootfs: Option<OwnedFd>,
+    report: &OwnedFd,
+) -> Result<Running, NotStarted> {
+    crate::exit::clear(&config.dir).map_err(|e| StartError::ours("remove the last run's exit record", e))?;
+    let log = match config.log.driver {
+        LogDriver::K8sFile => Some(Writer::open(&config.log).map_err(|error| {
+            StartError::ours(&format!("open the log {}", config.log.path.display()), error)
+        })?),
+        LogDriver::None => None,
+    };
+
+    let made = make(config, rootfs);
+    // Most of what this process ever allocates, and it may live for months.
+    config.spec = Spec::default();
+    let (mut created, streams) = made?;
+    protect();
+
+    let started = serve(config, &mut created, streams, log, report)
+        .map_err(NotStarted::from)
+        .and_then(|server| let_go(&mut created, server, report));
+    match started {
+        Ok(mut server) => {
+            server.watch_init().map_err(|errno| StartError::errno("watch init", errno))?;
+            Ok(Running { server, pid: created.state.pid, started: clock::rfc3339(SystemTime::now()) })
+        }
+        Err(reason) => {
+            undo(config, &created);
+            Err(reason)
+        }
+    }
+}
+
+/// Creates the container with pipes or a pty.
+fn make(config: &Config, rootfs: Option<OwnedFd>) -> Result<(Created, Streams), StartError> {
+    let terminal = config.spec.process().as_ref().and_then(|process| process.terminal()).unwrap_or(false);
+    let (streams, stdio) = streams::prepare(terminal, config.stdin)
+        .map_err(|errno| StartError::errno("make the pipes", errno))?;
+    let options = Options {
+        root: &config.runtime_root,
+        id: &config.id,
+        bundle: &config.dir,
+        rootfs,
+        stdio,
+        preserve_fds: 0,
+        pid_file: None,
+        no_pivot: false,
+        no_new_keyring: false,
+        start_by_other: false,
+    };
+    let created = create(&config.spec, options).map_err(|error| start_error(&error))?;
+    Ok((created, streams))
+}
+
+/// Makes the attach socket and all else that the loop needs.
+fn serve(
+    config: &Config,
+    created: &mut Created,
+    mut streams: Streams,
+    log: Option<Writer>,
+    report: &OwnedFd,
+) -> Result<Server, StartError> {
+    if let Some(master) = created.console.take() {
+        streams
+            .take_console(master)
+            .map_err(|errno| StartError::errno("take the container's terminal", errno))?;
+    }
+    let listener = address::bind_in(&config.run_dir).map_err(|errno| {
+        StartError::errno(&format!("bind the attach socket in {}", config.run_dir.display()), errno)
+    })?;
+    let copy = |fd: &OwnedFd| fd.try_clone().map_err(|error| StartError::ours("copy a descriptor", error));
+    let parts = Parts {
+        listener,
+        report: copy(report)?,
+        init: copy(&created.pidfd)?,
+        streams,
+        log,
+        stdin: config.stdin,
+        stdin_once: config.stdin_once,
+    };
+    Server::new(parts).map_err(|errno| StartError::errno("set up the monitor's loop", errno))
+}
+
+/// Reports, serves clients that come already, and starts init when told to.
+fn let_go(created: &mut Created, mut server: Server, report: &OwnedFd) -> Result<Server, NotStarted> {
+    if Report::Created.send(report).is_err() {
+        return Err(NotStarted::Abandoned);
+    }
+    match server.wait() {
+        Ok(Event::Go) => {}
+        Ok(_) => return Err(NotStarted::Abandoned),
+        Err(errno) => return Err(StartError::errno("wait for the start", errno).into()),
+    }
+    created.start().map_err(|error| start_error(&error))?;
+    Ok(server)
+}
+
+/// Kills and deletes a container that is not to run after all.
+fn undo(config: &Config, created: &Created) {
+    let _ = address::remove_in(&config.run_dir);
+    // When `start` has failed, init may have ended and been waited for already.
+    let _ = pidfd::send_signal(&created.pidfd, Signal::SIGKILL as i32);
+    let _ = pidfd::wait(&created.pidfd);
+    if let Ok(state) = State::load(&config.runtime_root, &config.id) {
+        // What is left is found again by `rm`, which reports it.
+        let _ = delete_stopped(&config.runtime_root, &state);
+    }
+}
+
+/// Asks the OOM killer to pass this process by. After init was made, which must not inherit that; needs a
+/// privilege (CAP_SYS_RESOURCE) that a container's host may lack.
+fn protect() {
+    let _ = fs::write("/proc/self/oom_score_adj", "-1000");
+}
+
+fn start_error(error: &CreateError) -> StartError {
+    let code = match error {
+        CreateError::Step(step) if step.step == EXECUTE => {
+            if step.errno == Errno::ENOENT {
+                127
+            } else {
+                126
+            }
+        }
+        _ => 125,
+    };
+    let mut message = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let text = cause.to_string();
+        if !message.ends_with(&text) {
+            message = format!("{message}: {text}");
+        }
+        source = cause.source();
+    }
+    StartError { message, code }
+}
+
+impl Running {
+    /// Serves until init ends, reaps it and tells how it ended.
+    pub(crate) fn wait(&mut self) -> Option<WaitStatus> {
+        if let Err(errno) = self.server.wait() {
+            // A container whose loop fails is still a container: its end is waited for without the loop.
+            self.server.note(&format!("the monitor cannot serve output any more: {}", errno.desc()));
+        }
+        match pidfd::wait(self.server.init()) {
+            Ok(status) => Some(status),
+            Err(errno) => {
+                self.server.note(&format!("the monitor cannot tell how init ended: {}", errno.desc()));
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! Descriptors that a program was started with under agreed numbers.
+
+use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+
+use crate::{Errno, Result};
+
+/// Takes over descriptor `number`, once: EBADF when it is not open, or is not an inherited one.
+pub fn take(number: RawFd) -> Result<OwnedFd> {
+    if number < 0 {
+        return Err(Errno::EBADF);
+    }
+    // SAFETY: not -1; F_GETFD and F_SETFD neither read nor change what the descriptor is open on.
+    let borrowed = unsafe { BorrowedFd::borrow_raw(number) };
+    let flags = FdFlag::from_bits_retain(fcntl(borrowed, FcntlArg::F_GETFD)?);
+    if flags.contains(FdFlag::FD_CLOEXEC) {
+        return Err(Errno::EBADF);
+    }
+    fcntl(borrowed, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
+    // SAFETY: all that this program opens is close-on-exec, so one that was not came through exec and has no
+    // owner; it is close-on-exec from here on, so it is not handed out twice.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
+}
+
+/// Closes every descriptor from `first` on. For the first lines of a program: it must own none of them yet.
+pub fn close_from(first: RawFd) -> Result<()> {
+    // SAFETY: takes three numbers.
+    Errno::result(unsafe { libc::syscall(libc::SYS_close_range, first, libc::c_uint::MAX, 0) }).map(drop)
+}

@@ -1,0 +1,58 @@
+//! Open-file-description locks (fcntl(2), `F_OFD_SETLK`): they belong to the descriptor, go with it
+//! through `dup` and `exec`, and end with its last copy.
+
+use std::ops::Range;
+use std::os::fd::AsFd;
+
+use nix::fcntl::{FcntlArg, fcntl};
+
+use crate::{Errno, Result};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Needs a descriptor open for reading.
+    Shared,
+    /// Needs a descriptor open for writing.
+    Exclusive,
+}
+
+/// Locks `bytes` of the file; false when another description holds a conflicting lock.
+pub fn try_lock(file: impl AsFd, kind: Kind, bytes: Range<i64>) -> Result<bool> {
+    match fcntl(file, FcntlArg::F_OFD_SETLK(&request(kind, &bytes))) {
+        Ok(_) => Ok(true),
+        Err(Errno::EAGAIN | Errno::EACCES) => Ok(false),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// Locks `bytes` of the file, waiting for conflicting locks to end.
+pub fn lock(file: impl AsFd, kind: Kind, bytes: Range<i64>) -> Result<()> {
+    loop {
+        match fcntl(&file, FcntlArg::F_OFD_SETLKW(&request(kind, &bytes))) {
+            Err(Errno::EINTR) => {}
+            other => return other.map(drop),
+        }
+    }
+}
+
+/// Whether a lock of `kind` on `bytes` would meet another's (`F_OFD_GETLK`: takes nothing).
+pub fn is_locked(file: impl AsFd, kind: Kind, bytes: Range<i64>) -> Result<bool> {
+    let mut flock = request(kind, &bytes);
+    fcntl(file, FcntlArg::F_OFD_GETLK(&mut flock))?;
+    Ok(flock.l_type != libc::F_UNLCK as libc::c_short)
+}
+
+fn request(kind: Kind, bytes: &Range<i64>) -> libc::flock {
+    let l_type = match kind {
+        Kind::Shared => libc::F_RDLCK,
+        Kind::Exclusive => libc::F_WRLCK,
+    };
+    libc::flock {
+        l_type: l_type as libc::c_short,
+        l_whence: libc::SEEK_SET as libc::c_short,
+        l_start: bytes.start,
+        l_len: bytes.end - bytes.start,
+        // Must be 0 for open-file-description locks.
+        l_pid: 0,
+    }
+}

@@ -8,8 +8,8 @@
 mod header;
 mod pax;
 mod sparse;
-//T #[cfg(test)]
-//T mod tests;
+#[cfg(test)]
+mod tests;
 
 use std::io::{Error, ErrorKind, Read, Result, Seek, SeekFrom};
 

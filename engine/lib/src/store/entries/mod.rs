@@ -162,6 +162,10 @@ impl<R: Read> Entries<R> {
                 stored = size;
             }
         }
+        // Before POSIX a directory was a file whose name, the whole of it, ends in a slash.
+        if header.flag() == 0 && entry.path.ends_with(b"/") {
+            entry.kind = Kind::Directory;
+        }
         // Links, directories and devices have no bytes, whatever their size field says.
         self.expect(if entry.kind == Kind::File { stored } else { 0 });
         entry.size = self.remaining;

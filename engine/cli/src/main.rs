@@ -6,6 +6,7 @@
 
 mod commands;
 mod failure;
+mod flags;
 mod globals;
 mod output;
 
@@ -14,6 +15,9 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().collect();
+    if words.first().is_some_and(|name| name == ketch_monitor::PROGRAM) {
+        return ketch_monitor::run(ketch_engine::container::cleanup::cleanup);
+    }
     match globals::parse(&words).and_then(|(globals, rest)| commands::dispatch(&globals, rest)) {
         Ok(code) => code,
         Err(error) => failure::report(&error),

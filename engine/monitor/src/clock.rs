@@ -2,10 +2,11 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// `2026-11-24T10:11:12.123456789`, to which the caller adds `Z` or `+00:00`.
-pub(crate) type Stamp = [u8; 29];
+/// Length of a [`stamp`].
+pub(crate) const STAMP: usize = "2026-11-24T10:11:12.123456789".len();
 
-pub(crate) fn stamp(time: SystemTime) -> Stamp {
+/// `2026-11-24T10:11:12.123456789`, to which the caller adds `Z` or `+00:00`.
+pub(crate) fn stamp(time: SystemTime) -> [u8; STAMP] {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
     let (seconds, nanos) = (since.as_secs(), since.subsec_nanos());
     let (year, month, day) = civil((seconds / 86_400) as i64);
@@ -22,7 +23,7 @@ pub(crate) fn stamp(time: SystemTime) -> Stamp {
     text
 }
 
-pub(crate) fn rfc3339(time: SystemTime) -> String {
+pub fn rfc3339(time: SystemTime) -> String {
     let mut text = String::with_capacity(30);
     text.extend(stamp(time).iter().map(|b| char::from(*b)));
     text.push('Z');
@@ -30,7 +31,7 @@ pub(crate) fn rfc3339(time: SystemTime) -> String {
 }
 
 /// Reads RFC 3339 with any offset and up to nine digits of a second's fraction.
-pub(crate) fn parse(text: &[u8]) -> Option<SystemTime> {
+pub fn parse(text: &[u8]) -> Option<SystemTime> {
     let number = |range: std::ops::Range<usize>| -> Option<u64> {
         text.get(range)?.iter().try_fold(0, |n, b| b.is_ascii_digit().then(|| n * 10 + u64::from(b - b'0')))
     };

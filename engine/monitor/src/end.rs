@@ -37,10 +37,10 @@ pub(crate) fn record(config: &Config, running: &mut Running, status: Option<Wait
     if let Err(error) = save(&config.dir, &exit) {
         problems.push(format!("cannot record the exit: {error}"));
     }
-    if let Some(state) = state
-        && let Err(error) = delete_stopped(&config.runtime_root, &state)
-    {
-        problems.push(error.to_string());
+    match state.map(|state| delete_stopped(&config.runtime_root, &state)) {
+        Some(Ok(deleted)) => problems.extend(deleted.warnings),
+        Some(Err(error)) => problems.push(error.to_string()),
+        None => {}
     }
     running.server.close_listener();
     if let Err(errno) = address::remove_in(&config.run_dir) {

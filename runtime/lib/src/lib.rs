@@ -7,8 +7,12 @@
 #![forbid(unsafe_code)]
 
 pub mod container;
+pub mod hooks;
+mod init;
 pub mod plan;
 pub mod process;
+mod rootfs;
+pub mod seccomp;
 pub mod spec;
 pub mod step;
 pub mod terminal;

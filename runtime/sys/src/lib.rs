@@ -22,6 +22,7 @@ pub mod prctl;
 pub mod random;
 pub mod rlimit;
 pub mod scheduler;
+pub mod seccomp;
 pub mod socket;
 pub mod spawn;
 pub mod tty;

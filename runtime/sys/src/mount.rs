@@ -68,10 +68,8 @@ const AT_RECURSIVE: libc::c_uint = libc::AT_RECURSIVE as libc::c_uint;
 /// A detached copy of the mount at `path` (a bind mount that is nowhere yet), with those below it when `recursive`.
 /// It vanishes when the descriptor is closed, unless it was attached.
 pub fn clone_tree(dir: impl AsFd, path: &(impl NixPath + ?Sized), recursive: bool) -> Result<OwnedFd> {
-    let flags = OPEN_TREE_CLONE
-        | OPEN_TREE_CLOEXEC
-        | AT_EMPTY_PATH
-        | if recursive { AT_RECURSIVE } else { 0 };
+    let flags =
+        OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | if recursive { AT_RECURSIVE } else { 0 };
     let fd = path.with_nix_path(|path| {
         // SAFETY: the path is a C string that outlives the call.
         unsafe { libc::syscall(libc::SYS_open_tree, dir.as_fd().as_raw_fd(), path.as_ptr(), flags) }
@@ -189,14 +187,7 @@ impl Filesystem {
         let pointer = |text: Option<&CStr>| text.map_or(std::ptr::null(), CStr::as_ptr);
         // SAFETY: the strings outlive the call; null is what the kernel wants where a command takes none.
         let result = unsafe {
-            libc::syscall(
-                libc::SYS_fsconfig,
-                self.0.as_raw_fd(),
-                command,
-                pointer(key),
-                pointer(value),
-                0,
-            )
+            libc::syscall(libc::SYS_fsconfig, self.0.as_raw_fd(), command, pointer(key), pointer(value), 0)
         };
         Errno::result(result).map(drop)
     }

@@ -15,11 +15,21 @@ pub fn open_in_root(root: impl AsFd, path: &(impl NixPath + ?Sized), flags: OFla
 
 /// Opens `path` below `dir`, in one and the same mount and through no symlink: what comes back is of `dir`'s own file system.
 pub fn open_beneath(dir: impl AsFd, path: &(impl NixPath + ?Sized), flags: OFlag) -> Result<OwnedFd> {
-    open(dir, path, flags, ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_XDEV | ResolveFlag::RESOLVE_NO_SYMLINKS)
+    open(
+        dir,
+        path,
+        flags,
+        ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_XDEV | ResolveFlag::RESOLVE_NO_SYMLINKS,
+    )
 }
 
 /// openat2 with any `resolve` flags.
-pub fn open(dir: impl AsFd, path: &(impl NixPath + ?Sized), flags: OFlag, resolve: ResolveFlag) -> Result<OwnedFd> {
+pub fn open(
+    dir: impl AsFd,
+    path: &(impl NixPath + ?Sized),
+    flags: OFlag,
+    resolve: ResolveFlag,
+) -> Result<OwnedFd> {
     let how = OpenHow::new().flags(flags | OFlag::O_CLOEXEC).mode(Mode::empty()).resolve(resolve);
     loop {
         match nix::fcntl::openat2(dir.as_fd(), path, how) {

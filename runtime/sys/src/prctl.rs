@@ -27,3 +27,9 @@ pub fn keep_across_exec(number: u32) -> Result<()> {
     // SAFETY: takes integers only, and changes a flag of a descriptor, not what it is open on.
     Errno::result(unsafe { libc::fcntl(number as libc::c_int, libc::F_SETFD, 0) }).map(drop)
 }
+
+/// Sets the NIS domain name of the current UTS namespace.
+pub fn set_domainname(name: &str) -> Result<()> {
+    // SAFETY: the kernel reads `len` bytes of the string; no NUL is needed.
+    Errno::result(unsafe { libc::setdomainname(name.as_ptr().cast(), name.len()) }).map(drop)
+}

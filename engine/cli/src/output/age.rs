@@ -60,8 +60,16 @@ fn date_time(seconds: i64) -> String {
 
 /// `23 months ago`; empty for what is no time.
 pub(crate) fn ago(text: &str) -> String {
+    match human_duration_since(text) {
+        words if words.is_empty() => words,
+        words => words + " ago",
+    }
+}
+
+/// `23 months`; empty for what is no time.
+pub(crate) fn human_duration_since(text: &str) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs().cast_signed());
-    unix_seconds(text).map(|then| format!("{} ago", human_duration(now - then))).unwrap_or_default()
+    unix_seconds(text).map(|then| human_duration(now - then)).unwrap_or_default()
 }
 
 /// docker's go-units words for a length of time in seconds.

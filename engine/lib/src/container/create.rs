@@ -36,7 +36,10 @@ pub fn create(engine: &Engine, mut options: Options, image: Option<&Image>) -> R
         return Err(CreateError::Name);
     }
     let config = image.and_then(|image| image.config.config().as_ref());
-    let command = spec::arguments(&options, config)?;
+    let mut entrypoint = spec::arguments(&options, config)?;
+    let of_image = config.and_then(|config| config.entrypoint().as_ref());
+    let words = options.entrypoint.as_ref().or(of_image).map_or(0, Vec::len);
+    let command = entrypoint.split_off(words.min(entrypoint.len()));
     if let Some(config) = config {
         options.stop_signal = options.stop_signal.or(stop_signal(config)?);
         for (key, value) in config.labels().iter().flatten() {
@@ -49,6 +52,7 @@ pub fn create(engine: &Engine, mut options: Options, image: Option<&Image>) -> R
         created: clock::rfc3339(SystemTime::now()),
         image_id: image.map(|image| image.id.clone()),
         image_name: image.map(|image| shown_name(image, &options.image)).unwrap_or_default(),
+        entrypoint,
         command,
         options,
     };
@@ -106,6 +110,8 @@ mod tests {
             size: 0,
             layers: Vec::new(),
             config: Default::default(),
+            raw_config: Vec::new(),
+            raw_manifest: Vec::new(),
         };
         let names = ["localhost/bb:1", "docker.io/library/debian:latest", "localhost:5000/x/debian:12"];
         for (asked, expected) in [

@@ -64,6 +64,16 @@ pub enum Network {
     Host,
 }
 
+impl Network {
+    /// The mode as it is given and shown.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Network::None => "none",
+            Network::Host => "host",
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mount {
     pub kind: MountKind,
@@ -162,5 +172,4 @@ pub struct Log {
     pub driver: Option<String>,
     pub max_size: Option<u64>,
     pub max_files: Option<u32>,
-    pub tag: Option<String>,
 }

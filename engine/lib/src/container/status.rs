@@ -110,7 +110,7 @@ fn at_rest(dir: &Path) -> Status {
 
 /// A start that failed is no exit: podman shows such a container as created.
 fn ended(exit: Exit) -> Status {
-    if exit.started.is_empty() && !exit.error.is_empty() {
+    if exit.pid == 0 {
         return Status::Created { error: exit.error };
     }
     Status::Exited(exit)
@@ -138,17 +138,23 @@ pub(crate) fn begin(dir: &Path) -> std::io::Result<()> {
     fs::write(dir.join(STARTED), [])
 }
 
+/// The run that was begun did not come to be.
+pub(crate) fn never_began(dir: &Path) {
+    // Left behind, it makes the container look as if it had run; that is all.
+    let _ = fs::remove_file(dir.join(STARTED));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn exit(code: i32, started: &str, error: &str) -> Exit {
+    fn exit(code: i32, pid: i32, error: &str) -> Exit {
         Exit {
             code,
             oom_killed: false,
-            started: started.into(),
+            started: "2026-01-01T00:00:00.000000000Z".into(),
             finished: "2026-01-01T00:00:01.000000000Z".into(),
-            pid: 7,
+            pid,
             error: error.into(),
         }
     }
@@ -166,10 +172,10 @@ mod tests {
         let after_reboot = status(&paths, "x");
         assert_eq!(after_reboot.exit().map(|exit| exit.code), Some(UNKNOWN));
 
-        exit::save(&dir, &exit(127, "", "no such command")).unwrap();
+        exit::save(&dir, &exit(127, 0, "no such command")).unwrap();
         assert_eq!(status(&paths, "x"), Status::Created { error: "no such command".into() });
 
-        let ran = exit(3, "2026-01-01T00:00:00.000000000Z", "");
+        let ran = exit(3, 7, "");
         exit::save(&dir, &ran).unwrap();
         assert_eq!(status(&paths, "x"), Status::Exited(ran));
 

@@ -57,7 +57,8 @@ fn open(paths: &Paths) -> Result<File, FileError> {
 }
 
 fn locking(paths: &Paths) -> impl FnOnce(io::Error) -> FileError {
-    FileError::at("lock", &paths.run.join("turns"))
+    let path = paths.run.join("turns");
+    move |source| FileError { step: "lock", path, source }
 }
 
 #[cfg(test)]

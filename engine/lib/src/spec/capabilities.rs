@@ -23,7 +23,7 @@ const DEFAULT: [Capability; 11] = [
 ];
 
 /// By the kernel's number (linux/capability.h).
-const BY_NUMBER: [Capability; 41] = {
+pub const BY_NUMBER: [Capability; 41] = {
     use Capability::*;
     [
         Chown,
@@ -74,7 +74,7 @@ const BY_NUMBER: [Capability; 41] = {
 ///
 /// `held` is ketch's own permitted set, a bit a number: nobody can give what they do not have. Root gets the bounding
 /// set; another user gets what `--cap-add` names, as ambient capabilities, so that it survives `execve`.
-pub(super) fn resolve(options: &Options, uid: u32, held: u64) -> Result<LinuxCapabilities, SpecError> {
+pub fn resolve(options: &Options, uid: u32, held: u64) -> Result<LinuxCapabilities, SpecError> {
     let added = Wanted::parse(&options.cap_add)?;
     let bounding = bounding(options, &added, held)?;
     let ambient = match &added {

@@ -22,13 +22,16 @@ use std::path::{Path, PathBuf};
 use ketch_runtime::spec::{Linux, LinuxNamespace, LinuxNamespaceType, Root, Spec};
 
 use crate::container::options::{Network, Options, Seccomp};
+use oci_spec::image::Config;
+
 use crate::image::ImageConfiguration;
 
+pub use capabilities::{BY_NUMBER as CAPABILITIES, resolve as resolve_capabilities};
 pub use error::SpecError;
 pub use files::File;
 pub use host::Host;
 pub use limits::is_ulimit;
-pub use mounts::Volume;
+pub use mounts::{Volume, wanted as wanted_mounts};
 pub use process::{Workdir, arguments, signal};
 pub use seccomp::ProfileError;
 pub use user::{Identity, resolve as resolve_user};
@@ -118,6 +121,15 @@ pub fn build(
     })
 }
 
+/// The environment as far as options and image decide it: HOME may come from the root's passwd at the start.
+pub fn environment(options: &Options, image: Option<&Config>, hostname: &str) -> Vec<String> {
+    let image = image.and_then(|image| image.env().as_deref()).unwrap_or_default();
+    let sources = env::Sources { terminal: options.terminal, image, options: &options.env, home: "", hostname };
+    let mut env = env::merge(&sources);
+    env.retain(|variable| variable != "HOME=");
+    env
+}
+
 /// `--hostname`; with the host's network the host's own name; otherwise the id's first twelve digits.
 fn hostname<'a>(options: &'a Options, facts: &Facts<'a>) -> &'a str {
     match (&options.hostname, &options.network) {
@@ -160,7 +172,7 @@ fn namespaces(options: &Options, host: &Host) -> Vec<LinuxNamespace> {
 }
 
 /// `/ketch-<id>`, or below `--cgroup-parent`.
-fn cgroup(options: &Options, id: &str) -> PathBuf {
+pub fn cgroup(options: &Options, id: &str) -> PathBuf {
     let parent = options.cgroup_parent.as_deref().unwrap_or_default();
     Path::new("/").join(parent.trim_start_matches('/')).join(format!("ketch-{id}"))
 }
@@ -181,7 +193,8 @@ fn seccomp_of(
     })
 }
 
-fn annotations(options: &Options, stop_signal: i32) -> std::collections::HashMap<String, String> {
+/// The user's, and what ketch tells about itself.
+pub fn annotations(options: &Options, stop_signal: i32) -> std::collections::HashMap<String, String> {
     let own = [
         ("io.container.manager".to_owned(), "ketch".to_owned()),
         ("org.opencontainers.image.stopSignal".to_owned(), stop_signal.to_string()),

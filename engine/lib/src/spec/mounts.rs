@@ -104,7 +104,7 @@ pub(super) fn clean(path: &str) -> String {
 }
 
 /// The user's mounts, and the image's volumes where the user has none; sorted, so that a volume's number stays its own.
-fn wanted(options: &Options, image: Option<&Config>) -> Result<Vec<Mount>, SpecError> {
+pub fn wanted(options: &Options, image: Option<&Config>) -> Result<Vec<Mount>, SpecError> {
     let mut seen = BTreeSet::new();
     let mut wanted = Vec::new();
     for mount in &options.mounts {

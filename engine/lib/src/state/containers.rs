@@ -14,12 +14,13 @@ CREATE TABLE containers (
     created    TEXT NOT NULL,
     image_id   TEXT REFERENCES images (id),
     image_name TEXT NOT NULL,
+    entrypoint TEXT NOT NULL,
     command    TEXT NOT NULL,
     options    TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 ";
 
-const COLUMNS: &str = "id, name, created, image_id, image_name, command, options";
+const COLUMNS: &str = "id, name, created, image_id, image_name, entrypoint, command, options";
 
 /// One row.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -35,7 +36,8 @@ pub struct Record {
     pub image_id: Option<String>,
     /// The name the image was asked for by.
     pub image_name: String,
-    /// What the process is, entrypoint and command put together.
+    /// What the process is: this, and then `command`.
+    pub entrypoint: Vec<String>,
     pub command: Vec<String>,
 }
 
@@ -132,14 +134,15 @@ fn insert(connection: &Connection, record: &Record) -> rusqlite::Result<()> {
         value.map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))
     };
     connection.execute(
-        "INSERT INTO containers (id, name, created, image_id, image_name, command, options)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        "INSERT INTO containers (id, name, created, image_id, image_name, entrypoint, command, options)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         params![
             record.id,
             record.name,
             record.created,
             record.image_id,
             record.image_name,
+            json(serde_json::to_string(&record.entrypoint))?,
             json(serde_json::to_string(&record.command))?,
             json(serde_json::to_string(&record.options))?,
         ],
@@ -181,8 +184,9 @@ fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
         created: row.get(2)?,
         image_id: row.get(3)?,
         image_name: row.get(4)?,
-        command: from_json(row, 5)?,
-        options: from_json(row, 6)?,
+        entrypoint: from_json(row, 5)?,
+        command: from_json(row, 6)?,
+        options: from_json(row, 7)?,
     })
 }
 

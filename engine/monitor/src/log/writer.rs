@@ -56,65 +56,69 @@ impl Writer {
 
     /// Writes what was read from `stream` at once: its lines carry the same time, and a last one without newline is partial.
     pub(crate) fn write(&mut self, stream: Stream, chunk: &[u8]) {
-        let name = if stream == Stream::Stdout { "stdout" } else { "stderr" };
-        let [full, partial] = prefixes(name);
+        let [full, partial] = prefixes(stream);
         let mut rest = chunk;
         while !rest.is_empty() {
-            let room = self.max_size.saturating_sub(self.size);
-            let (batch, bytes, used) = batch(rest, &full, &partial, room, self.size == 0);
-            if used == 0 {
-                if let Err(cause) = self.rotate() {
-                    self.lose(rest.len(), cause);
-                    return;
-                }
-                continue;
+            let gap = self.lost.as_ref().map(Lost::note).unwrap_or_default();
+            let batch = Batch::of(
+                rest,
+                [&full[..], &partial[..]],
+                &gap,
+                self.max_size.saturating_sub(self.size),
+                self.size == 0,
+            );
+            let used = batch.used;
+            if used > 0 {
+                self.append(&batch);
+                rest = &rest[used..];
+            } else if let Err(cause) = self.rotate() {
+                self.lose(rest.len(), cause);
+                return;
             }
-            self.append(batch, bytes, used);
-            rest = &rest[used..];
         }
     }
 
     /// A line of the monitor's own.
     pub(crate) fn note(&mut self, text: &str) {
-        let [full, _] = prefixes("stderr");
-        let line = [&full[..], b"ketch: ", text.replace('\n', " ").as_bytes(), b"\n"].concat();
-        let length = line.len();
-        self.append(Batch::one(&line), length, length);
+        self.append(&Batch::of(b"", [b"", b""], &note(text), u64::MAX, true));
     }
 
-    /// Appends whole records, or none of them.
-    fn append(&mut self, mut batch: Batch<'_>, bytes: usize, used: usize) {
-        if let Some(lost) = self.lost.take() {
-            let text = format!("{} bytes of output could not be logged: {}", lost.bytes, lost.cause);
-            let [full, _] = prefixes("stderr");
-            let line = [&full[..], b"ketch: ", text.as_bytes(), b"\n"].concat();
-            if self.write_all(&mut [IoSlice::new(&line)], line.len()).is_err() {
-                self.lost = Some(Lost { bytes: lost.bytes + used as u64, cause: lost.cause });
-                return;
+    /// Appends the batch, or when the disk is full as many whole records as there is room for. The note of an
+    /// earlier gap is kept only when something could be written after that gap.
+    fn append(&mut self, batch: &Batch<'_>) {
+        let Err((written, cause)) = self.write_all(batch) else {
+            self.size += batch.bytes as u64;
+            if batch.used > 0 {
+                self.lost = None;
+            }
+            return;
+        };
+        let (bytes, used) = batch.whole_records(written);
+        if used > 0 {
+            self.lost = None;
+            self.size += bytes as u64;
+        }
+        // Half a record would spoil the next one. A file that cannot be cut back keeps it.
+        let _ = self.file.set_len(self.size);
+        self.lose(batch.used - used, cause);
+    }
+
+    /// On error also tells how many bytes were written before it.
+    fn write_all(&mut self, batch: &Batch<'_>) -> Result<(), (usize, io::Error)> {
+        let mut slices = batch.slices;
+        let mut slices = &mut slices[..batch.length];
+        let mut written = 0;
+        while !slices.is_empty() {
+            match self.file.write_vectored(slices) {
+                Ok(0) => return Err((written, io::ErrorKind::WriteZero.into())),
+                Ok(length) => {
+                    written += length;
+                    IoSlice::advance_slices(&mut slices, length);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err((written, error)),
             }
         }
-        let slices = &mut batch.slices[..batch.length];
-        if let Err(cause) = self.write_all(slices, bytes) {
-            self.lose(used, cause);
-        }
-    }
-
-    fn write_all(&mut self, mut slices: &mut [IoSlice<'_>], bytes: usize) -> io::Result<()> {
-        while !slices.is_empty() {
-            let error = match self.file.write_vectored(slices) {
-                Ok(0) => io::ErrorKind::WriteZero.into(),
-                Ok(length) => {
-                    IoSlice::advance_slices(&mut slices, length);
-                    continue;
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => error,
-            };
-            // Half a record would spoil the next one. A file that cannot be cut back keeps it.
-            let _ = self.file.set_len(self.size);
-            return Err(error);
-        }
-        self.size += bytes as u64;
         Ok(())
     }
 
@@ -159,62 +163,101 @@ fn create(path: &std::path::Path) -> io::Result<File> {
     OpenOptions::new().read(true).append(true).create(true).mode(0o640).open(path)
 }
 
-/// What a full and a partial record begin with.
-fn prefixes(stream: &str) -> [Vec<u8>; 2] {
-    let stamp = clock::stamp(SystemTime::now());
-    [b" F ", b" P "].map(|tag| [&stamp[..], b"+00:00 ", stream.as_bytes(), tag].concat())
+impl Lost {
+    fn note(&self) -> Vec<u8> {
+        note(&format!("{} bytes of output could not be logged: {}", self.bytes, self.cause))
+    }
 }
 
+fn note(text: &str) -> Vec<u8> {
+    let [full, _] = prefixes(Stream::Stderr);
+    [&full[..], b"ketch: ", text.replace('\n', " ").as_bytes(), b"\n"].concat()
+}
+
+/// Length of what a record begins with: time, offset, stream, tag and the spaces behind them.
+const PREFIX: usize = clock::STAMP + "+00:00 stdout F ".len();
+
+/// What a full and a partial record begin with.
+fn prefixes(stream: Stream) -> [[u8; PREFIX]; 2] {
+    let stamp = clock::stamp(SystemTime::now());
+    let ends = match stream {
+        Stream::Stdout => [b"+00:00 stdout F ", b"+00:00 stdout P "],
+        Stream::Stderr => [b"+00:00 stderr F ", b"+00:00 stderr P "],
+    };
+    ends.map(|end| {
+        let mut prefix = [0; PREFIX];
+        prefix[..clock::STAMP].copy_from_slice(&stamp);
+        prefix[clock::STAMP..].copy_from_slice(end);
+        prefix
+    })
+}
+
+/// Records to write with one call, without a copy of what is in them.
 struct Batch<'a> {
     slices: [IoSlice<'a>; SLICES],
     length: usize,
+    /// The note of an earlier gap, which comes first.
+    gap: usize,
+    /// Bytes in the file.
+    bytes: usize,
+    /// Bytes of the chunk.
+    used: usize,
 }
 
 impl<'a> Batch<'a> {
-    fn new() -> Batch<'a> {
-        Batch { slices: [IoSlice::new(&[]); SLICES], length: 0 }
-    }
-
-    fn one(line: &'a [u8]) -> Batch<'a> {
-        let mut batch = Batch::new();
-        batch.push(line);
+    /// As many records as fit into one call and `room` bytes, but at least one when `empty` says that the file has none.
+    fn of(
+        chunk: &'a [u8],
+        [full, partial]: [&'a [u8]; 2],
+        gap: &'a [u8],
+        room: u64,
+        empty: bool,
+    ) -> Batch<'a> {
+        let mut batch =
+            Batch { slices: [IoSlice::new(&[]); SLICES], length: 0, gap: gap.len(), bytes: 0, used: 0 };
+        if !gap.is_empty() {
+            batch.push(gap);
+        }
+        while batch.used < chunk.len() && batch.length + 3 <= SLICES {
+            let rest = &chunk[batch.used..];
+            let (prefix, text, end): (_, _, &[u8]) = match memchr(b'\n', rest) {
+                Some(at) => (full, &rest[..=at], b""),
+                None => (partial, rest, b"\n"),
+            };
+            let bytes = batch.bytes + prefix.len() + text.len() + end.len();
+            if bytes as u64 > room && !(empty && batch.used == 0) {
+                break;
+            }
+            batch.push(prefix);
+            batch.push(text);
+            if !end.is_empty() {
+                batch.push(end);
+            }
+            batch.used += text.len();
+        }
         batch
     }
 
     fn push(&mut self, slice: &'a [u8]) {
         self.slices[self.length] = IoSlice::new(slice);
         self.length += 1;
+        self.bytes += slice.len();
     }
-}
 
-/// As many records as fit into one call and `room` bytes, but at least one when `empty` says that the file has
-/// none. Returns them with their bytes in the file and in `chunk`.
-fn batch<'a>(
-    chunk: &'a [u8],
-    full: &'a [u8],
-    partial: &'a [u8],
-    room: u64,
-    empty: bool,
-) -> (Batch<'a>, usize, usize) {
-    let mut batch = Batch::new();
-    let (mut bytes, mut used) = (0, 0);
-    while used < chunk.len() && batch.length + 3 <= SLICES {
-        let rest = &chunk[used..];
-        let (prefix, text, end): (_, _, &[u8]) = match memchr(b'\n', rest) {
-            Some(at) => (full, &rest[..=at], b""),
-            None => (partial, rest, b"\n"),
-        };
-        let length = prefix.len() + text.len() + end.len();
-        if (bytes + length) as u64 > room && !(empty && bytes == 0) {
-            break;
+    /// Of the first `written` bytes, those that are whole records: in the file and of the chunk.
+    fn whole_records(&self, written: usize) -> (usize, usize) {
+        let (mut seen, mut whole, mut records) = (0, 0, 0);
+        for slice in &self.slices[..self.length] {
+            seen += slice.len();
+            if seen > written {
+                break;
+            }
+            if slice.last() == Some(&b'\n') {
+                records += usize::from(seen > self.gap);
+                whole = seen;
+            }
         }
-        batch.push(prefix);
-        batch.push(text);
-        if !end.is_empty() {
-            batch.push(end);
-        }
-        bytes += length;
-        used += text.len();
+        // The partial record, which ends in a newline of its own, is the last: it is not among these.
+        (whole, whole.saturating_sub(self.gap) - records * PREFIX)
     }
-    (batch, bytes, used)
 }

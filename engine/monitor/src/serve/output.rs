@@ -3,9 +3,8 @@
 use ketch_sys::{Errno, tty};
 use nix::unistd::read;
 
-use super::client::tag;
-
 use super::Server;
+use super::client::tag;
 use crate::attach::packet::OUTPUT_MAX;
 use crate::log::Stream;
 

@@ -15,6 +15,11 @@ use std::path::PathBuf;
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
+    if let [word, command @ ..] = args.as_slice()
+        && word == runtime::PEAK
+    {
+        return runtime::print_peak(command);
+    }
     let [bin, wanted @ ..] = args.as_slice() else {
         eprintln!("usage: bench DIRECTORY-OF-BINARIES [runtime|engine]…   (ROUNDS, default 21)");
         std::process::exit(2);

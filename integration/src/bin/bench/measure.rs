@@ -1,7 +1,10 @@
 //! Timing whole commands, interleaved so that all subjects meet the same weather.
 
-use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::os::fd::AsFd;
+use std::process::{Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 /// A named command line; `prepare` and `restore` run untimed around it.
 pub(crate) struct Work {
@@ -11,41 +14,70 @@ pub(crate) struct Work {
     pub(crate) restore: Vec<Vec<String>>,
 }
 
-/// Milliseconds of each round, a row a work.
+/// Longer than any command here takes: youki's `run` misses the end of a short container now and then, and waits for ever.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Milliseconds of each round, a row a work. A work that fails or hangs has NaN from then on.
 pub(crate) fn interleaved(works: &[Work], rounds: usize) -> Vec<Vec<f64>> {
     let mut times = vec![Vec::with_capacity(rounds); works.len()];
+    let mut failed = vec![false; works.len()];
     // The first round warms caches and is not counted.
     for round in 0..=rounds {
-        for (work, times) in works.iter().zip(&mut times) {
-            run_all(&work.subject, &work.prepare);
-            let begin = Instant::now();
-            run_all(&work.subject, &work.timed);
-            let elapsed = begin.elapsed().as_secs_f64() * 1e3;
-            run_all(&work.subject, &work.restore);
-            if round > 0 {
-                times.push(elapsed);
+        for (index, work) in works.iter().enumerate() {
+            if failed[index] {
+                continue;
+            }
+            match once(work) {
+                Ok(elapsed) if round > 0 => times[index].push(elapsed),
+                Ok(_) => {}
+                Err(reason) => {
+                    eprintln!("{}: {reason}", work.subject);
+                    failed[index] = true;
+                    times[index] = vec![f64::NAN];
+                }
             }
         }
     }
     times
 }
 
-fn run_all(subject: &str, commands: &[Vec<String>]) {
-    for command in commands {
-        run(subject, command);
-    }
+fn once(work: &Work) -> Result<f64, String> {
+    work.prepare.iter().try_for_each(|command| attempt(command))?;
+    let begin = Instant::now();
+    work.timed.iter().try_for_each(|command| attempt(command))?;
+    let elapsed = begin.elapsed().as_secs_f64() * 1e3;
+    work.restore.iter().try_for_each(|command| attempt(command))?;
+    Ok(elapsed)
 }
 
-/// Runs to the end; a failure ends the bench: a number for work that was not done is worse than none.
-pub(crate) fn run(subject: &str, command: &[String]) {
-    let status = Command::new(&command[0])
+/// Runs to the end, or kills it when it takes longer than anything here does.
+fn attempt(command: &[String]) -> Result<(), String> {
+    let mut child = Command::new(&command[0])
         .args(&command[1..])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
-        .status()
-        .unwrap_or_else(|e| panic!("{subject}: cannot run {command:?}: {e}"));
-    assert!(status.success(), "{subject}: {command:?} ended with {status}");
+        .spawn()
+        .map_err(|e| format!("cannot run {command:?}: {e}"))?;
+    let pid = i32::try_from(child.id()).expect("a pid fits");
+    let pidfd = ketch_sys::pidfd::open(pid).map_err(|e| format!("cannot watch {command:?}: {e}"))?;
+    let patience = PollTimeout::try_from(PATIENCE).expect("some seconds fit");
+    let ended = poll(&mut [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)], patience);
+    if ended != Ok(1) {
+        // It is ours and not yet waited for, so this is still its number.
+        let _ = child.kill();
+        let _ = child.wait();
+        return Err(format!("{command:?} hangs"));
+    }
+    match child.wait() {
+        Ok(status) if ExitStatus::success(&status) => Ok(()),
+        other => Err(format!("{command:?} ended with {other:?}")),
+    }
+}
+
+/// Runs what the bench cannot go on without.
+pub(crate) fn run(subject: &str, command: &[String]) {
+    attempt(command).unwrap_or_else(|reason| panic!("{subject}: {reason}"));
 }
 
 /// Standard output of a command.

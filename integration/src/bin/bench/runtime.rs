@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::measure::{Work, interleaved, output, words};
+use nix::sys::resource::{UsageWho, getrusage};
+
+use crate::measure::{Work, interleaved, output, run, words};
 use crate::table;
 
 /// A runtime and the name of its state directory.
@@ -61,8 +63,8 @@ pub(crate) fn bench(bin: &Path, rounds: usize) {
 
     println!("\n| `run` | system calls | peak memory, KiB |\n|---|---|---|");
     for runtime in &runtimes {
-        let run = format!("{} run -b {path} bench-{}", at(runtime), runtime.name);
-        println!("| {} | {} | {} |", runtime.name, system_calls(&run), peak_memory(&run));
+        let command = format!("{} run -b {path} bench-{}", at(runtime), runtime.name);
+        println!("| {} | {} | {} |", runtime.name, system_calls(&command), peak_memory(&command));
     }
 }
 
@@ -111,11 +113,22 @@ fn system_calls(command: &str) -> usize {
     trace.lines().filter(|line| line.contains('(') && !line.contains("resumed>")).count()
 }
 
-/// The largest resident set of the runtime or a child of it, as GNU time and getrusage(2) count it.
+/// The largest resident set, in KiB, of the runtime or a child of it.
+///
+/// A child's record begins with its parent's own size, and holds the largest child ever: so a fresh, small process does
+/// the waiting, this program itself.
 fn peak_memory(command: &str) -> String {
-    let script = format!(
-        "import resource, subprocess\nsubprocess.run({:?}, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True)\nprint(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)",
-        words(command)
-    );
-    output(&["python3".to_owned(), "-c".to_owned(), script])
+    let own = std::env::current_exe().expect("a program has a path");
+    let mut asked = vec![own.display().to_string(), PEAK.to_owned()];
+    asked.extend(words(command));
+    output(&asked)
+}
+
+/// The word that makes this program run a command and print its peak memory.
+pub(crate) const PEAK: &str = "--peak-memory-of";
+
+pub(crate) fn print_peak(command: &[String]) {
+    run("peak memory", command);
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).expect("a process has children's usage");
+    println!("{}", usage.max_rss());
 }

@@ -1,10 +1,31 @@
 //! `create`: everything up to the point where init waits for `start`.
 
-use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::ffi::CString;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
 
-use super::state::State;
+use ketch_cgroups::{Cgroup, Layout, Location};
+use ketch_sys::clone::Child;
+use ketch_sys::{Errno, pidfd};
+use nix::libc;
+use nix::sys::wait::WaitStatus;
+use nix::unistd::geteuid;
+
+use super::console_socket::ConsoleSocket;
+use super::directory::{Directory, now, write_atomically};
+use super::start::StartError;
+use super::state::{ExecConfig, FIFO, State, StateError, Status, boot_id, check_id, start_time};
+use super::unfinished::Unfinished;
+use super::{listener, start};
+use crate::hooks::{self, About, Stage};
+use crate::init::channel::{Channel, Message};
+use crate::init::{self, Gate, Job, idmap, namespace};
+use crate::plan::process::Keyring;
+use crate::plan::{self, Invalid, Plan};
+use crate::process;
+use crate::rootfs::Sources;
 use crate::spec::Spec;
+use crate::step::{At, StepError};
 
 /// What the caller decides about a new container, besides its configuration.
 #[derive(Debug)]
@@ -40,6 +61,22 @@ pub enum Stdio<'a> {
     Pty,
 }
 
+impl Stdio<'_> {
+    /// Refuses a terminal that nobody takes, and one that is not made.
+    pub(super) fn check(&self, terminal: bool) -> Result<(), Invalid> {
+        let field = "process.terminal";
+        match (terminal, self) {
+            (true, Stdio::Inherit | Stdio::Fds(_)) => {
+                Err(Invalid::new(field, "is true, and nobody takes the terminal (see --console-socket)"))
+            }
+            (false, Stdio::ConsoleSocket(_) | Stdio::Pty) => {
+                Err(Invalid::new(field, "is false, and a terminal was asked for"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 /// A container whose init waits to be started.
 #[derive(Debug)]
 pub struct Created {
@@ -48,27 +85,303 @@ pub struct Created {
     pub pidfd: OwnedFd,
     /// The pty's master, for [`Stdio::Pty`].
     pub console: Option<OwnedFd>,
+    root: PathBuf,
+    /// Not there for an init that waits on the FIFO.
+    channel: Option<Channel>,
 }
 
-/// Why a container could not be made. Nothing of it is left.
+/// Why a container could not be made. Nothing of it is left, unless [`CreateError::Left`] says so.
 #[derive(Debug, thiserror::Error)]
 pub enum CreateError {
     #[error("container {0:?} exists already")]
     Exists(String),
     #[error(transparent)]
-    Step(#[from] crate::step::StepError),
+    Id(#[from] StateError),
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+    #[error(transparent)]
+    Cgroup(#[from] ketch_cgroups::Error),
+    #[error(transparent)]
+    Step(#[from] StepError),
+    #[error("init ended while it was being set up: {0}")]
+    Died(String),
+    #[error(transparent)]
+    Start(#[from] StartError),
+    #[error("{error}; and what was made could not all be undone: {}", .problems.join("; "))]
+    Left { error: Box<CreateError>, problems: Vec<String> },
 }
 
 /// Makes the container: namespaces, cgroups, root, console; init then waits.
 ///
 /// The calling process must have one thread. On error everything is undone.
-pub fn create(_spec: &Spec, _options: Options<'_>) -> Result<Created, CreateError> {
-    todo!()
+pub fn create(spec: &Spec, mut options: Options<'_>) -> Result<Created, CreateError> {
+    check_id(options.id)?;
+    let bundle = std::path::absolute(options.bundle).at("make absolute", options.bundle)?;
+    let plan = decide(spec, &options, &bundle)?;
+    let socket = match options.stdio {
+        Stdio::ConsoleSocket(path) => Some(ConsoleSocket::connect(path)?),
+        _ => None,
+    };
+    let joined = namespace::open_joined(&plan.namespaces)?;
+    namespace::refuse_host_sysctl(&plan, &joined)?;
+
+    let directory = Directory::make(options.root, options.id)?;
+    let mut unfinished = Unfinished::new(directory.path.clone());
+    let making =
+        Making { spec, plan: &plan, bundle: &bundle, joined: &joined, socket, directory: &directory };
+    making.carry_out(&mut options, &mut unfinished).map_err(|error| unfinished.undo_after(error))
+}
+
+/// All that can be refused is refused here.
+fn decide(spec: &Spec, options: &Options<'_>, bundle: &Path) -> Result<Plan, CreateError> {
+    let mut plan = plan::plan(spec, options.id, bundle)?;
+    options.stdio.check(plan.process.terminal)?;
+    plan.process.keyring = match CString::new(format!("_ses.{}", options.id)) {
+        Ok(name) if !options.no_new_keyring => Keyring::Named(name),
+        _ => Keyring::Inherited,
+    };
+    Ok(plan)
+}
+
+/// What the steps of `create` share.
+struct Making<'a> {
+    spec: &'a Spec,
+    plan: &'a Plan,
+    bundle: &'a Path,
+    joined: &'a [namespace::Open<'a>],
+    socket: Option<ConsoleSocket>,
+    directory: &'a Directory,
+}
+
+impl Making<'_> {
+    fn carry_out(
+        &self,
+        options: &mut Options<'_>,
+        unfinished: &mut Unfinished,
+    ) -> Result<Created, CreateError> {
+        let gate = match options.start_by_other {
+            true => Gate::make_fifo(&self.directory.path.join(FIFO))?,
+            false => Gate::Channel,
+        };
+        let layout = ketch_cgroups::detect()?;
+        // v2: init is started in its cgroup. v1: that is made while init builds its root, on another CPU.
+        if layout == Layout::V2 {
+            unfinished.cgroup = Some(self.make_cgroup(&layout)?);
+        }
+        let (child, channel) = self.spawn(options, gate, &layout, unfinished.cgroup.as_ref())?;
+        let init = unfinished.init.insert(child.pidfd);
+        if namespace::waits_for_go(&self.plan.namespaces) {
+            if self.plan.namespaces.creates(libc::CLONE_NEWUSER) {
+                idmap::write(child.pid, &self.plan.ids)?;
+            }
+            process::set_from_host(&self.plan.process, child.pid)?;
+            tell(&channel, &Message::Go)?;
+        }
+        let location = match &unfinished.cgroup {
+            Some(cgroup) => cgroup.location().clone(),
+            None => {
+                let cgroup = unfinished.cgroup.insert(self.make_cgroup(&layout)?);
+                let location = cgroup.location().clone();
+                tell(&channel, &Message::Cgroups(location.clone(), cgroup.entrances()?))?;
+                location
+            }
+        };
+
+        // While init builds its root.
+        let Some(state) = self.state(options, child.pid, location)? else {
+            return Err(last_words(&channel, init));
+        };
+        self.directory.write_state(&state)?;
+        let console = self.attend(&channel, &state, &mut unfinished.hooked, init)?;
+        if let Some(path) = options.pid_file {
+            write_atomically(path, 0o644, state.pid.to_string().as_bytes())?;
+        }
+        if options.start_by_other {
+            channel.send(&Message::Go)?;
+        }
+        let pidfd = unfinished.init.take().expect("set above");
+        let channel = (!options.start_by_other).then_some(channel);
+        Ok(Created { state, pidfd, console, root: options.root.to_owned(), channel })
+    }
+
+    fn make_cgroup(&self, layout: &Layout) -> Result<Cgroup, CreateError> {
+        let resources = self.spec.linux().as_ref().and_then(|linux| linux.resources().as_ref());
+        Ok(ketch_cgroups::create(layout, &self.plan.cgroup, resources)?)
+    }
+
+    /// Starts init and lets it go about its job.
+    fn spawn(
+        &self,
+        options: &mut Options<'_>,
+        gate: Gate,
+        layout: &Layout,
+        cgroup: Option<&Cgroup>,
+    ) -> Result<(Child, Channel), CreateError> {
+        let namespaces = &self.plan.namespaces;
+        let root = options.rootfs.take();
+        let sources = match namespaces.separates(libc::CLONE_NEWUSER) {
+            true => Sources::open(self.plan, root)?,
+            false => Sources::later(root),
+        };
+        let stdio = match std::mem::replace(&mut options.stdio, Stdio::Inherit) {
+            Stdio::Fds(fds) => Some(fds),
+            _ => None,
+        };
+        let directory = match cgroup {
+            Some(cgroup) => {
+                Some(cgroup.directory().ok_or(Errno::ENOENT).at("open", "the container's cgroup")?)
+            }
+            None => None,
+        };
+        let about = About {
+            oci_version: self.spec.version(),
+            id: options.id,
+            status: Status::Creating,
+            pid: None,
+            bundle: self.bundle,
+            annotations: self.spec.annotations().as_ref(),
+        };
+        let job = Job {
+            plan: self.plan,
+            hooks: self.spec.hooks().as_ref(),
+            about,
+            sources,
+            layout,
+            location: cgroup.map(|cgroup| cgroup.location().clone()),
+            stdio,
+            preserve_fds: options.preserve_fds,
+            no_pivot: options.no_pivot,
+            gate,
+        };
+        let (ours, theirs) = Channel::pair()?;
+        let into = directory.as_ref().map(AsFd::as_fd);
+        let child = namespace::spawn(namespaces, self.joined, into, &ours, &theirs, |channel| {
+            init::main(job, channel)
+        })?;
+        Ok((child, ours))
+    }
+
+    /// Does what init asks for until it is ready; the terminal's master, if it is to be handed back.
+    fn attend(
+        &self,
+        channel: &Channel,
+        state: &State,
+        hooked: &mut Option<State>,
+        init: &OwnedFd,
+    ) -> Result<Option<OwnedFd>, CreateError> {
+        let mut console = None;
+        loop {
+            match channel.receive()? {
+                Some(Message::Hooks) => {
+                    *hooked = Some(state.clone());
+                    for stage in [Stage::Prestart, Stage::CreateRuntime] {
+                        hooks::run(state.config.hooks.as_ref(), stage, &About::new(state, stage))?;
+                    }
+                    channel.send(&Message::Go)?;
+                }
+                Some(Message::Console(master)) => match &self.socket {
+                    Some(socket) => socket.send(&master)?,
+                    None => console = Some(master),
+                },
+                Some(Message::Listener(fd)) => {
+                    let seccomp = state.config.seccomp.as_ref();
+                    listener::hand_over(seccomp, state, Status::Creating, state.pid, &fd)?;
+                }
+                Some(Message::Ready) => return Ok(console),
+                Some(Message::Failed(error)) => return Err(error.into()),
+                Some(Message::Go | Message::Cgroups(..) | Message::Successor(..)) => {
+                    return Err(Errno::EBADMSG).at("understand", "init").map_err(Into::into);
+                }
+                None => return Err(died(init)),
+            }
+        }
+    }
+
+    /// None if init has ended already.
+    fn state(&self, options: &Options<'_>, pid: i32, cgroup: Location) -> Result<Option<State>, StepError> {
+        let Some(start_time) = start_time(pid) else { return Ok(None) };
+        let linux = self.spec.linux().as_ref();
+        Ok(Some(State {
+            oci_version: self.spec.version().clone(),
+            id: options.id.to_owned(),
+            pid,
+            start_time,
+            boot_id: boot_id().at("read", "/proc/sys/kernel/random/boot_id")?,
+            bundle: self.bundle.to_owned(),
+            rootfs: self.plan.root.path.clone(),
+            created: now(),
+            owner: geteuid().as_raw(),
+            annotations: self.spec.annotations().clone().unwrap_or_default(),
+            cgroup,
+            config: ExecConfig {
+                process: self.spec.process().clone(),
+                namespaces: linux.and_then(|linux| linux.namespaces().clone()).unwrap_or_default(),
+                seccomp: linux.and_then(|linux| linux.seccomp().clone()),
+                personality: linux.and_then(|linux| linux.personality().clone()),
+                hooks: self.spec.hooks().clone(),
+            },
+        }))
+    }
+}
+
+/// Sends to an init that may have failed already: what it has said of that is read by [`Making::attend`].
+fn tell(channel: &Channel, message: &Message) -> Result<(), StepError> {
+    match channel.send(message) {
+        Err(StepError { errno: Errno::EPIPE, .. }) => Ok(()),
+        sent => sent,
+    }
+}
+
+/// Why an init has ended.
+fn last_words(channel: &Channel, init: &OwnedFd) -> CreateError {
+    loop {
+        match channel.receive() {
+            Ok(Some(Message::Failed(error))) | Err(error) => return error.into(),
+            Ok(Some(_)) => {}
+            Ok(None) => return died(init),
+        }
+    }
+}
+
+/// An init that is gone without a word was killed, by the OOM killer most likely.
+fn died(init: &OwnedFd) -> CreateError {
+    let _ = pidfd::send_signal(init, libc::SIGKILL);
+    CreateError::Died(match pidfd::wait(init) {
+        Ok(WaitStatus::Signaled(_, signal, _)) => format!("killed by {signal} (out of memory?)"),
+        Ok(WaitStatus::Exited(_, code)) => format!("exit status {code}"),
+        _ => "no one knows how".to_owned(),
+    })
 }
 
 impl Created {
-    /// Lets init go on (for `start_by_other == false`), and returns when it has called `execve`, or with its error.
+    /// Lets init go on, and returns when it has called `execve` and the poststart hooks have run, or with its error.
+    /// On error the container is gone.
     pub fn start(&mut self) -> Result<(), CreateError> {
-        todo!()
+        let Some(channel) = self.channel.take() else {
+            return Ok(start::start(&self.root, &self.state.id)?);
+        };
+        self.let_go(&channel).map_err(|error| {
+            let mut unfinished = Unfinished::new(self.root.join(&self.state.id));
+            unfinished.cgroup = Some(Cgroup::open(self.state.cgroup.clone()));
+            unfinished.init = self.pidfd.try_clone().ok();
+            unfinished.hooked = Some(self.state.clone());
+            unfinished.undo_after(error)
+        })
+    }
+
+    fn let_go(&self, channel: &Channel) -> Result<(), CreateError> {
+        channel.send(&Message::Go)?;
+        loop {
+            match channel.receive()? {
+                // Closed by execve; or init was killed, which whoever waits for it sees.
+                None => return Ok(start::poststart(&self.state)?),
+                Some(Message::Listener(fd)) => {
+                    let seccomp = self.state.config.seccomp.as_ref();
+                    listener::hand_over(seccomp, &self.state, Status::Created, self.state.pid, &fd)?;
+                }
+                Some(Message::Failed(error)) => return Err(error.into()),
+                Some(_) => return Err(Errno::EBADMSG).at("understand", "init").map_err(Into::into),
+            }
+        }
     }
 }

@@ -3,8 +3,11 @@
 pub(crate) mod console_socket;
 pub mod create;
 pub mod delete;
+mod directory;
 pub mod exec;
 pub mod kill;
 pub mod list;
-pub(crate) mod pid_file;
+pub(crate) mod listener;
+pub mod start;
 pub mod state;
+mod unfinished;

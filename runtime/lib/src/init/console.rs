@@ -24,7 +24,8 @@ pub(crate) struct Console {
 pub(crate) fn open(root: impl AsFd, size: Option<tty::Size>) -> Result<Console, StepError> {
     const PTMX: &str = "/dev/pts/ptmx";
     // O_PATH first: opening a stand-in, a tape drive say, can have effects of its own.
-    let node = openat2::open_in_root(&root, PTMX, OFlag::O_PATH | OFlag::O_NOFOLLOW).at("open the terminal at", PTMX)?;
+    let node = openat2::open_in_root(&root, PTMX, OFlag::O_PATH | OFlag::O_NOFOLLOW)
+        .at("open the terminal at", PTMX)?;
     let stat = fstat(&node).at("inspect", PTMX)?;
     let is_ptmx = SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT == SFlag::S_IFCHR
         && stat.st_rdev == makedev(5, 2)

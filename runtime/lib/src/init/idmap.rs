@@ -12,12 +12,14 @@ use crate::step::{At, StepError};
 ///
 /// Root writes the maps itself. Another user can map no more than its own ids so, and for that must give up setgroups(2)
 /// first; more is the business of newuidmap(1) and newgidmap(1), which know what `/etc/subuid` allots.
-pub(super) fn write(pid: i32, maps: &Maps) -> Result<(), StepError> {
+pub(crate) fn write(pid: i32, maps: &Maps) -> Result<(), StepError> {
     let unprivileged = !geteuid().is_root();
     if unprivileged && maps.gids.len() == 1 && maps.gids[0].size == 1 {
         write_file(pid, "setgroups", "deny").at("write", &format!("/proc/{pid}/setgroups"))?;
     }
-    for (file, program, ranges) in [("uid_map", "newuidmap", &maps.uids), ("gid_map", "newgidmap", &maps.gids)] {
+    for (file, program, ranges) in
+        [("uid_map", "newuidmap", &maps.uids), ("gid_map", "newgidmap", &maps.gids)]
+    {
         match write_file(pid, file, &map_text(ranges)) {
             Err(error) if unprivileged && error.raw_os_error() == Some(Errno::EPERM as i32) => {
                 run(program, pid, ranges)?;

@@ -7,11 +7,12 @@ use ketch_sys::{Errno, pidfd};
 use nix::fcntl::{OFlag, open};
 use nix::libc;
 use nix::sched::{CloneFlags, setns, unshare};
-use nix::sys::stat::Mode;
+use nix::sys::stat::{Mode, fstat, stat};
 use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
 
 use super::channel::{Channel, Message};
 use super::procfs::Procfs;
+use crate::plan::Plan;
 use crate::plan::namespace::{Joined, Namespaces};
 use crate::step::{At, StepError};
 
@@ -25,17 +26,33 @@ pub(crate) struct Open<'a> {
 /// Opens all namespaces given by path, in the caller's view of the file system.
 pub(crate) fn open_joined(namespaces: &Namespaces) -> Result<Vec<Open<'_>>, StepError> {
     let open_one = |joined| {
-        let Joined { name, path, .. } = joined;
+        let Joined { name, path, .. }: &Joined = joined;
         let fd = open(path, OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty());
         Ok(Open { joined, fd: fd.at(&format!("open the {name} namespace"), path)? })
     };
     namespaces.joined.iter().map(open_one).collect()
 }
 
-/// Starts `init` as a child of the caller, in its namespaces except the cgroup and time ones, which only
-/// a process that is in its cgroup can make: see [`unshare_cgroup`] and [`unshare_time`].
+/// A network sysctl is for a network of the container's own: a joined namespace must not be the caller's.
+pub(crate) fn refuse_host_sysctl(plan: &Plan, open: &[Open<'_>]) -> Result<(), StepError> {
+    let Some(network) = open.iter().find(|ns| ns.joined.flag == libc::CLONE_NEWNET) else { return Ok(()) };
+    let Some(sysctl) = plan.sysctl.iter().find(|sysctl| sysctl.path.starts_with("net/")) else {
+        return Ok(());
+    };
+    let step = "inspect the network namespace";
+    let (theirs, ours) = (fstat(&network.fd), stat("/proc/self/ns/net"));
+    let (theirs, ours) = (theirs.at(step, &network.joined.path)?, ours.at(step, "/proc/self/ns/net")?);
+    if (theirs.st_dev, theirs.st_ino) == (ours.st_dev, ours.st_ino) {
+        return Err(Errno::EPERM).at("set, in the host's own network namespace,", &sysctl.path);
+    }
+    Ok(())
+}
+
+/// Starts `init` as a child of the caller, in those of its namespaces that can be made at once; the others
+/// are made by `init`: see [`unshare_cgroup`], [`unshare_ipc`] and [`unshare_time`].
 ///
-/// `ours` and `theirs` are the ends of the channel; `init` gets the latter and returns an exit status.
+/// `ours` and `theirs` are the ends of the channel; `init` gets the latter and returns an exit status. If
+/// [`waits_for_go`], it begins when it is sent Go.
 pub(crate) fn spawn(
     namespaces: &Namespaces,
     open: &[Open<'_>],
@@ -44,22 +61,36 @@ pub(crate) fn spawn(
     theirs: &Channel,
     init: impl FnOnce(&Channel) -> i32,
 ) -> Result<Child, StepError> {
-    let new = (namespaces.new & !(libc::CLONE_NEWCGROUP | libc::CLONE_NEWTIME)) as u32 as u64;
-    let user = libc::CLONE_NEWUSER;
-    // A joined pid namespace is only for children. A joined user namespace must own the new ones, and a new
-    // one has no rights to join what is outside it.
-    let between = namespaces.joins(libc::CLONE_NEWPID)
-        || namespaces.joins(user)
-        || (namespaces.creates(user) && !namespaces.joined.is_empty());
-    if between {
+    let mut later = libc::CLONE_NEWCGROUP | libc::CLONE_NEWTIME;
+    if ipc_is_later(namespaces) {
+        later |= libc::CLONE_NEWIPC;
+    }
+    let new = (namespaces.new & !later) as u32 as u64;
+    if goes_between(namespaces) {
         return spawn_between(new, open, cgroup, ours, theirs, init);
     }
     let options = clone::Options { namespaces: new, cgroup, sibling: false };
-    clone::fork(options, || match join(open) {
-        Ok(()) => init(theirs),
-        Err(error) => fail(theirs, error),
+    let waits = waits_for_go(namespaces);
+    clone::fork(options, || {
+        match join(open).and_then(|()| if waits { theirs.wait_for_go() } else { Ok(()) }) {
+            Ok(()) => init(theirs),
+            Err(error) => fail(theirs, error),
+        }
     })
     .at("create", "init's process and namespaces")
+}
+
+/// Whether init does not begin before it is sent Go: the caller has to map its ids, or does not know its pid yet.
+pub(crate) fn waits_for_go(namespaces: &Namespaces) -> bool {
+    namespaces.creates(libc::CLONE_NEWUSER) || goes_between(namespaces)
+}
+
+/// A joined pid namespace is only for children. A joined user namespace must own the new ones, and a new one has no
+/// rights to join what is outside it.
+fn goes_between(namespaces: &Namespaces) -> bool {
+    namespaces.joins(libc::CLONE_NEWPID)
+        || namespaces.joins(libc::CLONE_NEWUSER)
+        || (namespaces.creates(libc::CLONE_NEWUSER) && !namespaces.joined.is_empty())
 }
 
 /// The same by a process in between, which joins first, makes init as its own sibling, and ends.
@@ -75,7 +106,7 @@ fn spawn_between(
     let between = clone::fork(options, || {
         let options = clone::Options { namespaces: new, cgroup: None, sibling: true };
         let made = join(open).and_then(|()| {
-            // init waits until the runtime knows it: a message of its own could come before its pid.
+            // Not before the runtime knows it: a message of its own could come before its pid.
             clone::fork(options, || match theirs.wait_for_go() {
                 Ok(()) => init(theirs),
                 Err(error) => fail(theirs, error),
@@ -92,10 +123,7 @@ fn spawn_between(
     let answer = ours.receive();
     pidfd::wait(&between.pidfd).at("wait for", "init's parent process")?;
     match answer? {
-        Some(Message::Successor(pid, pidfd)) => {
-            ours.send(&Message::Go)?;
-            Ok(Child { pid, pidfd })
-        }
+        Some(Message::Successor(pid, pidfd)) => Ok(Child { pid, pidfd }),
         Some(Message::Failed(error)) => Err(error),
         Some(_) => Err(Errno::EBADMSG).at("understand", "init's parent process"),
         None => Err(Errno::EPIPE).at("hear from", "init's parent process"),
@@ -126,6 +154,20 @@ fn join(open: &[Open<'_>]) -> Result<(), StepError> {
 fn enter(namespace: &Open<'_>) -> Result<(), StepError> {
     let Joined { flag, name, path } = namespace.joined;
     setns(&namespace.fd, CloneFlags::from_bits_retain(*flag)).at(&format!("join the {name} namespace"), path)
+}
+
+/// The message queue file system belongs to the ids of the process that made its namespace. With a user namespace
+/// that must be its root, which init only becomes.
+fn ipc_is_later(namespaces: &Namespaces) -> bool {
+    namespaces.creates(libc::CLONE_NEWIPC) && namespaces.separates(libc::CLONE_NEWUSER)
+}
+
+/// Makes the IPC namespace that [`spawn`] did not.
+pub(crate) fn unshare_ipc(namespaces: &Namespaces) -> Result<(), StepError> {
+    if !ipc_is_later(namespaces) {
+        return Ok(());
+    }
+    unshare(CloneFlags::CLONE_NEWIPC).at("create", "the IPC namespace")
 }
 
 /// Makes a cgroup namespace; its root is the cgroup that the caller is in now.

@@ -47,7 +47,14 @@ pub(super) fn plan(devices: &[LinuxDevice], mounts: &[Mount]) -> Result<Option<D
     for (path, major, minor) in DEFAULTS {
         let path = PathBuf::from(path);
         if !nodes.iter().any(|node| node.path == path) {
-            nodes.push(Node { path, kind: SFlag::S_IFCHR, number: makedev(major, minor), mode: 0o666, uid: 0, gid: 0 });
+            nodes.push(Node {
+                path,
+                kind: SFlag::S_IFCHR,
+                number: makedev(major, minor),
+                mode: 0o666,
+                uid: 0,
+                gid: 0,
+            });
         }
     }
     Ok(Some(Devices { nodes }))
@@ -89,8 +96,10 @@ mod tests {
 
     #[test]
     fn nodes() {
-        let fuse = read(r#"{"path": "/dev/fuse", "type": "c", "major": 10, "minor": 229, "fileMode": 432, "gid": 7}"#)
-            .expect("valid");
+        let fuse = read(
+            r#"{"path": "/dev/fuse", "type": "c", "major": 10, "minor": 229, "fileMode": 432, "gid": 7}"#,
+        )
+        .expect("valid");
         assert_eq!((fuse.kind, fuse.number), (SFlag::S_IFCHR, makedev(10, 229)));
         assert_eq!((fuse.mode, fuse.uid, fuse.gid), (0o660, 0, 7));
         assert_eq!(read(r#"{"path": "/dev/p", "type": "p"}"#).expect("valid").number, 0);

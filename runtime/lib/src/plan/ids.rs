@@ -30,7 +30,8 @@ pub(super) fn plan(linux: &Linux, namespaces: &Namespaces) -> Result<Maps, Inval
     let gids = linux.gid_mappings().as_deref().unwrap_or_default();
     if !namespaces.creates(libc::CLONE_NEWUSER) {
         // With a joined user namespace its maps may be repeated for information.
-        if !namespaces.joins(libc::CLONE_NEWUSER) && !(uids.is_empty() && gids.is_empty()) {
+        let given = !uids.is_empty() || !gids.is_empty();
+        if given && !namespaces.joins(libc::CLONE_NEWUSER) {
             return Err(Invalid::new("linux.uidMappings", "cannot be set without a user namespace"));
         }
         return Ok(Maps::default());
@@ -57,9 +58,10 @@ fn ranges(field: &str, mappings: &[LinuxIdMapping]) -> Result<Vec<Range>, Invali
             return Err(Invalid::new(field, "a range goes beyond the last id"));
         }
         let overlap = |a: u32, b: u32, size: u32| a < b + size && b < a + range.size;
-        if ranges[..i].iter().any(|o| {
-            overlap(range.container, o.container, o.size) || overlap(range.host, o.host, o.size)
-        }) {
+        if ranges[..i]
+            .iter()
+            .any(|o| overlap(range.container, o.container, o.size) || overlap(range.host, o.host, o.size))
+        {
             return Err(Invalid::new(field, "two ranges overlap"));
         }
     }

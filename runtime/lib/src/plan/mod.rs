@@ -61,8 +61,14 @@ pub struct Root {
 /// Decides how the container `id` of the bundle at `bundle` (absolute) is made.
 pub fn plan(spec: &Spec, id: &str, bundle: &Path) -> Result<Plan, Invalid> {
     check_version(spec.version())?;
-    let linux = spec.linux().clone().ok_or_else(|| Invalid::new("linux", "is missing: only Linux containers can be made"))?;
-    let process = spec.process().as_ref().ok_or_else(|| Invalid::new("process", "is missing: there is nothing to run"))?;
+    let linux = spec
+        .linux()
+        .clone()
+        .ok_or_else(|| Invalid::new("linux", "is missing: only Linux containers can be made"))?;
+    let process = spec
+        .process()
+        .as_ref()
+        .ok_or_else(|| Invalid::new("process", "is missing: there is nothing to run"))?;
 
     let namespaces = namespace::plan(&linux)?;
     let ids = ids::plan(&linux, &namespaces)?;
@@ -84,7 +90,10 @@ pub fn plan(spec: &Spec, id: &str, bundle: &Path) -> Result<Plan, Invalid> {
     })
 }
 
-fn process_plan(process: &crate::spec::Process, linux: &crate::spec::Linux) -> Result<process::ProcessPlan, Invalid> {
+fn process_plan(
+    process: &crate::spec::Process,
+    linux: &crate::spec::Linux,
+) -> Result<process::ProcessPlan, Invalid> {
     let mut plan = process::plan(process, linux.seccomp().as_ref())?;
     plan.personality = linux.personality().as_ref().map(crate::process::scheduler::persona).transpose()?;
     Ok(plan)
@@ -123,7 +132,11 @@ fn root(spec: &Spec, bundle: &Path) -> Result<Root, Invalid> {
 }
 
 /// Hostname and domainname belong to the UTS namespace; the host's are never changed.
-fn name_of_uts(field: &str, name: Option<&String>, namespaces: &namespace::Namespaces) -> Result<Option<String>, Invalid> {
+fn name_of_uts(
+    field: &str,
+    name: Option<&String>,
+    namespaces: &namespace::Namespaces,
+) -> Result<Option<String>, Invalid> {
     let Some(name) = name.filter(|name| !name.is_empty()) else { return Ok(None) };
     if !namespaces.separates(nix::libc::CLONE_NEWUTS) {
         return Err(Invalid::new(field, "cannot be set without a UTS namespace"));
@@ -134,13 +147,10 @@ fn name_of_uts(field: &str, name: Option<&String>, namespaces: &namespace::Names
     Ok(Some(name.clone()))
 }
 
-/// runc: a relative path is below the root of every hierarchy, an absent one is the container's id.
 fn cgroup(path: Option<&Path>, id: &str) -> Result<PathBuf, Invalid> {
-    let field = "linux.cgroupsPath";
-    let Some(path) = path.filter(|p| !p.as_os_str().is_empty()) else { return Ok(Path::new("/").join(id)) };
-    let path = clean(path).ok_or_else(|| Invalid::new(field, "is not UTF-8"))?;
+    let path = ketch_cgroups::path_for(path, id);
     if path == Path::new("/") {
-        return Err(Invalid::new(field, "is the root of the hierarchy"));
+        return Err(Invalid::new("linux.cgroupsPath", "is the root of the hierarchy"));
     }
     Ok(path)
 }
@@ -172,7 +182,10 @@ fn refuse_unsupported(linux: &crate::spec::Linux) -> Result<(), Invalid> {
     }
 }
 
-#[allow(deprecated, reason = "prestart is deprecated for those who write a configuration, not for those who read one")]
+#[allow(
+    deprecated,
+    reason = "prestart is deprecated for those who write a configuration, not for those who read one"
+)]
 fn check_hooks(hooks: Option<&Hooks>) -> Result<(), Invalid> {
     let Some(hooks) = hooks else { return Ok(()) };
     let stages = [
@@ -186,7 +199,10 @@ fn check_hooks(hooks: Option<&Hooks>) -> Result<(), Invalid> {
     for (field, hooks) in stages {
         for hook in hooks.as_deref().unwrap_or_default() {
             if !hook.path().is_absolute() {
-                return Err(Invalid::new(field, format!("{:?} is not an absolute path", hook.path().display().to_string())));
+                return Err(Invalid::new(
+                    field,
+                    format!("{:?} is not an absolute path", hook.path().display().to_string()),
+                ));
             }
             if hook.timeout().is_some_and(|seconds| seconds <= 0) {
                 return Err(Invalid::new(field, "a timeout must be above 0"));

@@ -108,7 +108,13 @@ fn plan_one(mount: &spec::Mount, bundle: &Path) -> Result<Mount, Invalid> {
         return Err(refuse("tmpcopyup is for a tmpfs".to_owned()));
     }
     check_proc(&destination, kind, &source).map_err(refuse)?;
-    Ok(Mount { destination, source, change: words.change, recursive: words.recursive, copy_up: words.copy_up })
+    Ok(Mount {
+        destination,
+        source,
+        change: words.change,
+        recursive: words.recursive,
+        copy_up: words.copy_up,
+    })
 }
 
 /// The options of one mount, sorted.
@@ -131,7 +137,9 @@ impl Words {
                 Meaning::Remount => words.remount = true,
                 Meaning::CopyUp => words.copy_up = true,
                 Meaning::Attribute { change, recursive: false } => words.change = merge(words.change, change),
-                Meaning::Attribute { change, recursive: true } => words.recursive = merge(words.recursive, change),
+                Meaning::Attribute { change, recursive: true } => {
+                    words.recursive = merge(words.recursive, change);
+                }
                 Meaning::ReadOnly(true) => {
                     words.change = merge(words.change, Change { set: attr::RDONLY, ..Change::default() });
                 }
@@ -242,7 +250,10 @@ mod tests {
             (r#"{"destination": "/x/..", "type": "tmpfs"}"#, "cover the container's root"),
             (r#"{"destination": "/x", "options": ["rbind"]}"#, "without a source"),
             (r#"{"destination": "/x", "source": "/y"}"#, "neither a type nor"),
-            (r#"{"destination": "/x", "source": "/y", "options": ["bind", "size=1"]}"#, "\"size=1\" is no option"),
+            (
+                r#"{"destination": "/x", "source": "/y", "options": ["bind", "size=1"]}"#,
+                "\"size=1\" is no option",
+            ),
             (r#"{"destination": "/x", "source": "/y", "options": ["bind", "idmap"]}"#, "id-mapped"),
             (r#"{"destination": "/x", "type": "proc", "options": ["tmpcopyup"]}"#, "for a tmpfs"),
             (r#"{"destination": "/proc", "type": "tmpfs"}"#, "a part of /proc"),

@@ -5,9 +5,14 @@ use ketch_sys::mount::{Change, Propagation, attr};
 /// What one word means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Meaning {
-    Bind { recursive: bool },
+    Bind {
+        recursive: bool,
+    },
     /// Changes this mount, or with `recursive` those below it too.
-    Attribute { change: Change, recursive: bool },
+    Attribute {
+        change: Change,
+        recursive: bool,
+    },
     /// `ro` and `rw`: an attribute of the mount, and of a file system that is on a device.
     ReadOnly(bool),
     Propagation(Propagation, bool),
@@ -27,7 +32,10 @@ pub(super) fn meaning(word: &str) -> Meaning {
         return Meaning::Attribute { change, recursive: false };
     }
     // The recursive form of an attribute has an r in front.
-    if let Some(change) = word.strip_prefix('r').and_then(|word| if word == "ro" || word == "rw" { read_only(word) } else { attribute(word) }) {
+    if let Some(change) = word
+        .strip_prefix('r')
+        .and_then(|word| if word == "ro" || word == "rw" { read_only(word) } else { attribute(word) })
+    {
         return Meaning::Attribute { change, recursive: true };
     }
     if let Some((propagation, recursive)) = propagation(word) {
@@ -142,7 +150,9 @@ mod tests {
     #[test]
     fn the_last_word_wins() {
         let all = |words: &[&str]| {
-            words.iter().fold(Change::default(), |sum, word| merge(sum, attribute(word).or_else(|| read_only(word)).expect(word)))
+            words.iter().fold(Change::default(), |sum, word| {
+                merge(sum, attribute(word).or_else(|| read_only(word)).expect(word))
+            })
         };
         for (words, set, clear) in [
             (&["ro", "rw"][..], 0, attr::RDONLY),

@@ -53,18 +53,24 @@ pub(super) fn plan(linux: &Linux) -> Result<Namespaces, Invalid> {
             None => namespaces.new |= flag,
             Some(path) if path.is_absolute() => namespaces.joined.push(Joined { flag, name, path }),
             Some(path) => {
-                return Err(Invalid::new(field, format!("{:?} is not an absolute path", path.display().to_string())));
+                return Err(Invalid::new(
+                    field,
+                    format!("{:?} is not an absolute path", path.display().to_string()),
+                ));
             }
         }
     }
     if !namespaces.separates(libc::CLONE_NEWNS) {
-        return Err(Invalid::new(field, "has no mount namespace: the container's mounts would be the host's"));
+        return Err(Invalid::new(
+            field,
+            "has no mount namespace: the container's mounts would be the host's",
+        ));
     }
     namespaces.time_offsets = time_offsets(linux.time_offsets().as_ref(), &namespaces)?;
     Ok(namespaces)
 }
 
-fn kind(kind: LinuxNamespaceType) -> (libc::c_int, &'static str) {
+pub(crate) fn kind(kind: LinuxNamespaceType) -> (libc::c_int, &'static str) {
     match kind {
         LinuxNamespaceType::Mount => (libc::CLONE_NEWNS, "mount"),
         LinuxNamespaceType::Cgroup => (libc::CLONE_NEWCGROUP, "cgroup"),

@@ -13,6 +13,7 @@ use ketch_sys::tty::Size;
 
 use super::Invalid;
 use crate::process::{capabilities, lsm, rlimits, scheduler};
+use crate::seccomp::{self, Program};
 use crate::spec;
 
 /// A process ready to be carried out by [`crate::process::prepare`].
@@ -40,6 +41,7 @@ pub struct ProcessPlan {
     /// `linux.personality` is no part of `process`: set by the caller with [`scheduler::persona`].
     pub personality: Option<u32>,
     pub label: Option<lsm::Label>,
+    pub seccomp: Option<Seccomp>,
     pub terminal: bool,
     /// The terminal's first size, when the configuration gives one.
     pub console_size: Option<Size>,
@@ -75,11 +77,22 @@ pub enum Keyring {
     Named(CString),
 }
 
+/// A system call filter, and when it is installed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seccomp {
+    pub program: Program,
+    /// While the process has `CAP_SYS_ADMIN` still, which a filter takes without `no_new_privs`;
+    /// and while it can still hand over a listener. Otherwise as late as can be, so that the
+    /// filter need not allow what only this runtime does.
+    pub early: bool,
+}
+
 /// What `umask` is when the configuration gives none: runc's and crun's.
 const DEFAULT_UMASK: u32 = 0o022;
 
 /// Decides how `process` is run. `seccomp` is compiled here too.
-pub fn plan(process: &spec::Process, _seccomp: Option<&spec::LinuxSeccomp>) -> Result<ProcessPlan, Invalid> {
+pub fn plan(process: &spec::Process, seccomp: Option<&spec::LinuxSeccomp>) -> Result<ProcessPlan, Invalid> {
+    let no_new_privileges = process.no_new_privileges().unwrap_or(false);
     Ok(ProcessPlan {
         args: args(process)?,
         env: env(process.env().as_deref().unwrap_or_default())?,
@@ -87,7 +100,7 @@ pub fn plan(process: &spec::Process, _seccomp: Option<&spec::LinuxSeccomp>) -> R
         create_cwd: true,
         user: user(process.user())?,
         capabilities: capabilities::plan(process.capabilities().as_ref())?,
-        no_new_privileges: process.no_new_privileges().unwrap_or(false),
+        no_new_privileges,
         keyring: Keyring::New,
         rlimits: rlimits::plan(process.rlimits().as_deref().unwrap_or_default())?,
         oom_score_adj: oom_score_adj(process.oom_score_adj())?,
@@ -96,9 +109,16 @@ pub fn plan(process: &spec::Process, _seccomp: Option<&spec::LinuxSeccomp>) -> R
         affinity: scheduler::plan_affinity(process.exec_cpu_affinity().as_ref())?,
         personality: None,
         label: lsm::plan(process)?,
+        seccomp: seccomp.map(|profile| filter(profile, no_new_privileges)).transpose()?,
         terminal: process.terminal().unwrap_or(false),
         console_size: process.console_size().map(console_size).transpose()?,
     })
+}
+
+fn filter(profile: &spec::LinuxSeccomp, no_new_privileges: bool) -> Result<Seccomp, Invalid> {
+    let program = seccomp::compile(profile)
+        .map_err(|e| Invalid::new(&format!("linux.seccomp.{}", e.field), e.reason))?;
+    Ok(Seccomp { program, early: !no_new_privileges || profile.listener_path().is_some() })
 }
 
 /// A string for the kernel; it cannot carry a NUL byte.

@@ -33,7 +33,8 @@ pub(super) fn plan(
 ) -> Result<Vec<Sysctl>, Invalid> {
     let mut plan = Vec::new();
     for (key, value) in sysctl.into_iter().flatten() {
-        let path = path(key).ok_or_else(|| Invalid::new("linux.sysctl", format!("{key:?} is no parameter")))?;
+        let path =
+            path(key).ok_or_else(|| Invalid::new("linux.sysctl", format!("{key:?} is no parameter")))?;
         check(&path, namespaces).map_err(|reason| Invalid::new("linux.sysctl", format!("{key} {reason}")))?;
         plan.push(Sysctl { path, value: value.clone() });
     }
@@ -54,7 +55,8 @@ fn path(key: &str) -> Option<String> {
         };
         key.chars().map(swap).collect()
     };
-    let sound = path.split('/').all(|part| !part.is_empty() && part != "." && part != "..") && !path.contains('\0');
+    let sound =
+        path.split('/').all(|part| !part.is_empty() && part != "." && part != "..") && !path.contains('\0');
     sound.then_some(path)
 }
 

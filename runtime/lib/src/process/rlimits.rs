@@ -39,8 +39,7 @@ pub(crate) fn set(limits: &[Limit]) -> Result<(), StepError> {
 /// that are to rise, with the caller's privilege, and leaves the soft ones.
 pub(crate) fn make_room(pid: i32, limits: &[Limit]) -> Result<(), StepError> {
     for limit in limits {
-        let (soft, hard) =
-            rlimit::get(pid, limit.resource).at("read limit", &format!("{:?}", limit.resource))?;
+        let (soft, hard) = rlimit::get(pid, limit.resource).at("read limit", &name(limit.resource))?;
         if hard < limit.hard {
             set_one(pid, Limit { soft, ..*limit })?;
         }
@@ -49,7 +48,12 @@ pub(crate) fn make_room(pid: i32, limits: &[Limit]) -> Result<(), StepError> {
 }
 
 fn set_one(pid: i32, Limit { resource, soft, hard }: Limit) -> Result<(), StepError> {
-    rlimit::set(pid, resource, soft, hard).at("set limit", &format!("{resource:?} to {soft}:{hard}"))
+    rlimit::set(pid, resource, soft, hard).at("set limit", &format!("{} to {soft}:{hard}", name(resource)))
+}
+
+/// `RLIMIT_NOFILE`
+fn name(resource: Resource) -> String {
+    format!("RLIMIT_{resource:?}").to_uppercase()
 }
 
 fn resource(typ: PosixRlimitType) -> Resource {

@@ -64,10 +64,15 @@ impl Cover {
 /// The host's `/dev/null`, and nothing that only has its name.
 fn host_null() -> Result<OwnedFd, StepError> {
     const NULL: &str = "/dev/null";
-    let null = open(NULL, OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC, Mode::empty()).at("open", NULL)?;
+    let null =
+        open(NULL, OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC, Mode::empty()).at("open", NULL)?;
     let stat = fstat(&null).at("inspect", NULL)?;
     let is_char = SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT == SFlag::S_IFCHR;
-    if is_char && stat.st_rdev == makedev(1, 3) { Ok(null) } else { Err(Errno::ENODEV).at("use as null device", NULL) }
+    if is_char && stat.st_rdev == makedev(1, 3) {
+        Ok(null)
+    } else {
+        Err(Errno::ENODEV).at("use as null device", NULL)
+    }
 }
 
 fn empty_directory() -> Result<OwnedFd, Errno> {

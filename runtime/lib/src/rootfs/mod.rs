@@ -12,11 +12,11 @@ pub(crate) mod target;
 
 use std::os::fd::{AsFd, OwnedFd};
 
-pub(crate) use cgroup::Cgroups;
 use ketch_sys::mount::{Change, Propagation, clone_tree, set_attr};
 use nix::fcntl::AT_FDCWD;
 use nix::sys::stat::{Mode, umask};
 
+use crate::init::cgroup::Cgroups;
 use crate::plan::Plan;
 use crate::plan::mount::Source;
 use crate::step::{At, StepError};
@@ -25,12 +25,17 @@ use crate::step::{At, StepError};
 #[derive(Debug, Default)]
 pub(crate) struct Sources {
     /// A detached mount.
-    pub(crate) root: Option<OwnedFd>,
+    root: Option<OwnedFd>,
     binds: Vec<Option<OwnedFd>>,
     nodes: Vec<Option<OwnedFd>>,
 }
 
 impl Sources {
+    /// For a container that can open everything but `root` itself.
+    pub(crate) fn later(root: Option<OwnedFd>) -> Sources {
+        Sources { root, ..Sources::default() }
+    }
+
     /// Opens everything with the rights of the caller, for a container whose user namespace may have none on the
     /// host's files, and cannot make devices.
     pub(crate) fn open(plan: &Plan, root: Option<OwnedFd>) -> Result<Sources, StepError> {
@@ -65,7 +70,7 @@ fn cut_off(tree: OwnedFd) -> Result<OwnedFd, StepError> {
 }
 
 /// Builds the container's file system; what comes back is open on its root, which is not yet the process's.
-pub(crate) fn build(plan: &Plan, sources: Sources, cgroups: &Cgroups<'_>) -> Result<OwnedFd, StepError> {
+pub(crate) fn build(plan: &Plan, sources: Sources, cgroups: &mut Cgroups<'_>) -> Result<OwnedFd, StepError> {
     root::isolate(&plan.root)?;
     let root = root::attach(&plan.root, sources.root)?;
 

@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use ketch_sys::Errno;
-use ketch_sys::mount::{self, Change};
+use ketch_sys::mount::{self, Change, attr};
 use nix::fcntl::AT_FDCWD;
 use nix::sys::stat::{SFlag, fstat};
 
@@ -30,8 +30,10 @@ pub(super) fn bind(
     // A bind keeps its source's flags, so ours are set while the clone is detached and nobody can see it without them.
     change(&tree, mount).at(&format!("set the options of {} on", path.display()), destination)?;
 
-    let is_dir = SFlag::from_bits_truncate(fstat(&tree).at("inspect", path)?.st_mode) & SFlag::S_IFMT == SFlag::S_IFDIR;
-    let target = if is_dir { target::directory(root, destination)? } else { target::file(root, destination)? };
+    let is_dir = SFlag::from_bits_truncate(fstat(&tree).at("inspect", path)?.st_mode) & SFlag::S_IFMT
+        == SFlag::S_IFDIR;
+    let target =
+        if is_dir { target::directory(root, destination)? } else { target::file(root, destination)? };
     mount::attach(&tree, &target).at(&step, destination)
 }
 
@@ -45,24 +47,34 @@ pub(super) fn new(root: impl AsFd, mount: &Mount, filesystem: &Filesystem) -> Re
         _ => target::directory(root, &mount.destination)?,
     };
     let step = format!("mount {kind} on");
-    let made = make(filesystem, mount.change.set | mount.recursive.set, &mount.destination)?;
-    if mount.copy_up {
+    let attributes = mount.change.set | mount.recursive.set;
+    let made = if mount.copy_up {
+        // Written to first, whatever it is to be.
+        let made = make(filesystem, attributes & !attr::RDONLY, &mount.destination)?;
         copy_up::copy(&target, &made).at("copy into the tmpfs on", &mount.destination)?;
-    }
+        let finish = Change { set: attributes & attr::RDONLY, ..Change::default() };
+        mount::set_attr(&made, false, finish).at("set the options of", &mount.destination)?;
+        made
+    } else {
+        make(filesystem, attributes, &mount.destination)?
+    };
     set_propagation(&made, mount).at("set the propagation of", &mount.destination)?;
     mount::attach(&made, &target).at(&step, &mount.destination)
 }
 
 /// Changes the flags of the mount that is at the destination.
 pub(super) fn remount(root: impl AsFd, mount: &Mount) -> Result<(), StepError> {
-    let target = target::existing(root, &mount.destination)?
-        .ok_or(Errno::ENOENT)
-        .at("remount", &mount.destination)?;
+    let target =
+        target::existing(root, &mount.destination)?.ok_or(Errno::ENOENT).at("remount", &mount.destination)?;
     change(&target, mount).at("remount", &mount.destination)
 }
 
 /// A detached mount of a new file system.
-pub(super) fn make(filesystem: &Filesystem, attributes: u64, destination: &Path) -> Result<OwnedFd, StepError> {
+pub(super) fn make(
+    filesystem: &Filesystem,
+    attributes: u64,
+    destination: &Path,
+) -> Result<OwnedFd, StepError> {
     let step = format!("mount {} on", filesystem.kind.to_string_lossy());
     let context = mount::Filesystem::open(&filesystem.kind).at(&step, destination)?;
     let fail = |errno: Errno| {

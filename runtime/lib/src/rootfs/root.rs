@@ -38,7 +38,8 @@ pub(super) fn attach(plan: &Root, given: Option<OwnedFd>) -> Result<OwnedFd, Ste
         Some(tree) => tree,
         None => clone(path)?,
     };
-    let directory = |path: &Path| open(path, OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty());
+    let directory =
+        |path: &Path| open(path, OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty());
     let target = match directory(path) {
         Err(Errno::EACCES) => directory(Path::new("/")),
         result => result,

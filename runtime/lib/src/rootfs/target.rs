@@ -15,6 +15,8 @@ use nix::sys::statfs::{PROC_SUPER_MAGIC, fstatfs};
 
 use crate::step::{At, StepError};
 
+const MAKE: &str = "make in the container's root";
+
 /// What is made where nothing is yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -45,7 +47,7 @@ pub(crate) fn existing(root: impl AsFd, path: &Path) -> Result<Option<OwnedFd>, 
 pub(crate) fn plain_directory(root: impl AsFd, path: &Path) -> Result<OwnedFd, StepError> {
     match open_plain(&root, path, OFlag::O_DIRECTORY) {
         Err(Errno::ENOENT) => {
-            make(&root, path, Kind::Directory)?;
+            make(&root, path, Kind::Directory).at(MAKE, path)?;
             open_plain(&root, path, OFlag::O_DIRECTORY).at("open, with no symlink on the way,", path)
         }
         result => result.at("open, with no symlink on the way,", path),
@@ -53,7 +55,12 @@ pub(crate) fn plain_directory(root: impl AsFd, path: &Path) -> Result<OwnedFd, S
 }
 
 fn open_plain(root: impl AsFd, path: &Path, flags: OFlag) -> Result<OwnedFd, Errno> {
-    openat2::open(root, path, OFlag::O_PATH | flags, ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_SYMLINKS)
+    openat2::open(
+        root,
+        path,
+        OFlag::O_PATH | flags,
+        ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_SYMLINKS,
+    )
 }
 
 fn open_or_make(root: impl AsFd, path: &Path, kind: Kind) -> Result<OwnedFd, StepError> {
@@ -67,11 +74,13 @@ fn open_or_make(root: impl AsFd, path: &Path, kind: Kind) -> Result<OwnedFd, Ste
         },
         result => return result.at("open in the container's root", path),
     }
-    refuse_procfs(make(root, path, kind)?, path)
+    refuse_procfs(make(root, path, kind).at(MAKE, path)?, path)
 }
 
 fn refuse_procfs(target: OwnedFd, path: &Path) -> Result<OwnedFd, StepError> {
-    if !path.starts_with("/proc") && fstatfs(&target).at("inspect", path)?.filesystem_type() == PROC_SUPER_MAGIC {
+    if !path.starts_with("/proc")
+        && fstatfs(&target).at("inspect", path)?.filesystem_type() == PROC_SUPER_MAGIC
+    {
         return Err(Errno::EPERM).at("mount into procfs by way of a symlink at", path);
     }
     Ok(target)
@@ -79,15 +88,14 @@ fn refuse_procfs(target: OwnedFd, path: &Path) -> Result<OwnedFd, StepError> {
 
 /// Walks `path` below `root` as a process with that root would, making what is missing; a dangling symlink leads to
 /// where its target will be. Every step is one name in one open directory, so no race leads outside.
-fn make(root: impl AsFd, path: &Path, kind: Kind) -> Result<OwnedFd, StepError> {
+fn make(root: impl AsFd, path: &Path, kind: Kind) -> Result<OwnedFd, Errno> {
     const MAX_SYMLINKS: u32 = 40;
-    let fail = |errno: Errno| Err(errno).at("make in the container's root", path);
     let open = |dir: &OwnedFd, name: &OsStr| {
         openat(dir, name, OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC, Mode::empty())
     };
 
     // The directories on the way, the root at the bottom: `..` is a step back on this stack, not in the file system.
-    let mut way = vec![root.as_fd().try_clone_to_owned().at("duplicate", "the container's root")?];
+    let mut way = vec![openat(root.as_fd(), c".", OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())?];
     let mut left: VecDeque<OsString> = names(path);
     let mut symlinks = 0;
     while let Some(name) = left.pop_front() {
@@ -108,19 +116,19 @@ fn make(root: impl AsFd, path: &Path, kind: Kind) -> Result<OwnedFd, StepError> 
                     _ => mkdirat(here, name.as_os_str(), Mode::from_bits_truncate(0o755)),
                 };
                 match made {
-                    Ok(()) | Err(Errno::EEXIST) => open(here, &name).or_else(fail)?,
-                    Err(errno) => return fail(errno),
+                    Ok(()) | Err(Errno::EEXIST) => open(here, &name)?,
+                    Err(errno) => return Err(errno),
                 }
             }
-            result => result.or_else(fail)?,
+            result => result?,
         };
-        match SFlag::from_bits_truncate(fstat(&next).or_else(fail)?.st_mode) & SFlag::S_IFMT {
+        match SFlag::from_bits_truncate(fstat(&next)?.st_mode) & SFlag::S_IFMT {
             SFlag::S_IFLNK => {
                 symlinks += 1;
                 if symlinks > MAX_SYMLINKS {
-                    return fail(Errno::ELOOP);
+                    return Err(Errno::ELOOP);
                 }
-                let link = PathBuf::from(readlinkat(&next, c"").or_else(fail)?);
+                let link = PathBuf::from(readlinkat(&next, c"")?);
                 if link.is_absolute() {
                     way.truncate(1);
                 }
@@ -130,7 +138,7 @@ fn make(root: impl AsFd, path: &Path, kind: Kind) -> Result<OwnedFd, StepError> 
             }
             SFlag::S_IFDIR => way.push(next),
             _ if left.is_empty() && kind == Kind::File => return Ok(next),
-            _ => return fail(Errno::ENOTDIR),
+            _ => return Err(Errno::ENOTDIR),
         }
     }
     Ok(way.pop().expect("the root is never popped"))

@@ -28,7 +28,7 @@ pub(crate) const COMMANDS: &[Command] = &[
 ];
 
 /// Prints what a transfer does, on stderr as podman does.
-fn show(progress: Progress) {
+pub(crate) fn show(progress: Progress) {
     let text = match progress {
         Progress::Trying(reference) => format!("Trying to pull {reference}..."),
         Progress::Copying(digest) => format!("Copying blob {digest}"),
@@ -42,7 +42,7 @@ fn show(progress: Progress) {
 }
 
 /// `--quiet` keeps warnings.
-fn show_warning(progress: Progress) {
+pub(crate) fn show_warning(progress: Progress) {
     if matches!(progress, Progress::Warning(_)) {
         show(progress);
     }

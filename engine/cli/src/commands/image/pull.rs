@@ -30,7 +30,7 @@ pub(crate) struct Args {
 }
 
 /// How a registry is spoken to.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub(crate) struct Registry {
     /// Require HTTPS and check certificates [default: true, except for registries on loopback]
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", action = clap::ArgAction::Set)]

@@ -22,7 +22,7 @@ fn collect(cgroup: &Path, pids: &mut Vec<i32>) -> Result<(), Error> {
     match file::read(&path) {
         // 0 is a process outside of our pid namespace.
         Ok(text) => {
-            pids.extend(text.lines().filter_map(|pid| pid.parse::<i32>().ok()).filter(|pid| *pid != 0))
+            pids.extend(text.lines().filter_map(|pid| pid.parse::<i32>().ok()).filter(|pid| *pid != 0));
         }
         Err(e) if is_gone(&e) => return Ok(()),
         // A threaded cgroup: its processes are listed by the domain above it.

@@ -12,6 +12,7 @@ mod init;
 pub mod plan;
 pub mod process;
 mod rootfs;
+pub mod seccomp;
 pub mod spec;
 pub mod step;
 pub mod terminal;

@@ -21,6 +21,7 @@ pub mod pidfd;
 pub mod prctl;
 pub mod rlimit;
 pub mod scheduler;
+pub mod seccomp;
 pub mod socket;
 pub mod spawn;
 pub mod tty;

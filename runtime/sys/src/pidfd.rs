@@ -34,3 +34,42 @@ pub fn wait(pidfd: impl AsFd) -> Result<WaitStatus> {
         }
     }
 }
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    Exited(i32),
+    /// By this signal, a real-time one too, which [`wait`] cannot express.
+    Signaled(i32),
+}
+
+impl Ended {
+    /// What a shell calls its exit status: 128 + n for signal n.
+    pub fn code(self) -> i32 {
+        match self {
+            Ended::Exited(code) => code,
+            Ended::Signaled(signal) => 128 + signal,
+        }
+    }
+}
+
+/// Waits until the child ends, and reaps it.
+pub fn reap(pidfd: impl AsFd) -> Result<Ended> {
+    let fd = pidfd.as_fd().as_raw_fd() as libc::id_t;
+    loop {
+        // SAFETY: all-zero is a valid siginfo_t.
+        let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+        // SAFETY: the kernel writes one siginfo_t, which lives until the call returns.
+        match Errno::result(unsafe { libc::waitid(libc::P_PIDFD, fd, &raw mut info, libc::WEXITED) }) {
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno),
+            Ok(_) => {
+                // SAFETY: waitid filled in the fields of a SIGCHLD, si_status among them.
+                let status = unsafe { info.si_status() };
+                // WEXITED reports no other than CLD_EXITED, and with the signal CLD_KILLED and CLD_DUMPED.
+                let exited = info.si_code == libc::CLD_EXITED;
+                return Ok(if exited { Ended::Exited(status) } else { Ended::Signaled(status) });
+            }
+        }
+    }
+}

@@ -40,7 +40,7 @@ pub(crate) enum Missing {
 struct Writes(Vec<Write>);
 
 impl Writes {
-    fn push(&mut self, field: &str, file: impl Into<String>, value: impl ToString) -> &mut Write {
+    fn push(&mut self, field: &str, file: impl Into<String>, value: &(impl ToString + ?Sized)) -> &mut Write {
         self.push_or(field, file, value, Missing::Refuse)
     }
 
@@ -48,7 +48,7 @@ impl Writes {
         &mut self,
         field: &str,
         file: impl Into<String>,
-        value: impl ToString,
+        value: &(impl ToString + ?Sized),
         missing: Missing,
     ) -> &mut Write {
         let file = file.into();

@@ -20,7 +20,7 @@ pub(crate) fn plan(resources: &LinuxResources) -> Result<Vec<Write>, Error> {
         cpu(cpu_limits, &mut writes)?;
     }
     if let Some(limit) = resources.pids().map(|pids| pids.limit()).filter(|limit| *limit != 0) {
-        writes.push("pids.limit", "pids.max", convert::limit(limit));
+        writes.push("pids.limit", "pids.max", &convert::limit(limit));
     }
     if let Some(io_limits) = resources.block_io() {
         block_io(io_limits, &mut writes);
@@ -51,25 +51,25 @@ fn memory(memory: &LinuxMemory, writes: &mut Writes) -> Result<(), Error> {
         return convert::swap_below_memory();
     }
     if limit != 0 {
-        writes.push("memory.limit", "memory.limit_in_bytes", limit);
+        writes.push("memory.limit", "memory.limit_in_bytes", &limit);
     }
     if swap != 0 {
         // A kernel that does not count swap does not limit it either.
         let missing = if swap == -1 { Missing::PassOver } else { Missing::Refuse };
-        writes.push_or("memory.swap", "memory.memsw.limit_in_bytes", swap, missing);
+        writes.push_or("memory.swap", "memory.memsw.limit_in_bytes", &swap, missing);
     }
     if let Some(soft) = memory.reservation().filter(|soft| *soft != 0) {
-        writes.push("memory.reservation", "memory.soft_limit_in_bytes", soft);
+        writes.push("memory.reservation", "memory.soft_limit_in_bytes", &soft);
     }
     match memory.swappiness() {
         None => {}
         Some(swappiness @ 0..=100) => {
-            writes.push("memory.swappiness", "memory.swappiness", swappiness);
+            writes.push("memory.swappiness", "memory.swappiness", &swappiness);
         }
         Some(other) => return refuse("memory.swappiness", format!("{other} is not between 0 and 100")),
     }
     if memory.disable_oom_killer() == Some(true) {
-        writes.push("memory.disableOOMKiller", "memory.oom_control", 1);
+        writes.push("memory.disableOOMKiller", "memory.oom_control", &1);
     }
     Ok(())
 }
@@ -78,36 +78,36 @@ fn cpu(cpu: &LinuxCpu, writes: &mut Writes) -> Result<(), Error> {
     match cpu.shares() {
         None | Some(0) => {}
         Some(shares @ 2..=262_144) => {
-            writes.push("cpu.shares", "cpu.shares", shares);
+            writes.push("cpu.shares", "cpu.shares", &shares);
         }
         // The kernel would take the nearest end of its range without a word.
         Some(other) => return refuse("cpu.shares", format!("{other} is not between 2 and 262144")),
     }
     if let Some(period) = cpu.period().filter(|period| *period != 0) {
-        writes.push("cpu.period", "cpu.cfs_period_us", period);
+        writes.push("cpu.period", "cpu.cfs_period_us", &period);
     }
     if let Some(quota) = cpu.quota().filter(|quota| *quota != 0) {
-        writes.push("cpu.quota", "cpu.cfs_quota_us", quota);
+        writes.push("cpu.quota", "cpu.cfs_quota_us", &quota);
     }
     if let Some(burst) = cpu.burst() {
         let missing = if burst == 0 { Missing::PassOver } else { Missing::Refuse };
-        writes.push_or("cpu.burst", "cpu.cfs_burst_us", burst, missing);
+        writes.push_or("cpu.burst", "cpu.cfs_burst_us", &burst, missing);
     }
     if let Some(period) = cpu.realtime_period().filter(|period| *period != 0) {
-        writes.push("cpu.realtimePeriod", "cpu.rt_period_us", period);
+        writes.push("cpu.realtimePeriod", "cpu.rt_period_us", &period);
     }
     if let Some(runtime) = cpu.realtime_runtime().filter(|runtime| *runtime != 0) {
-        writes.push("cpu.realtimeRuntime", "cpu.rt_runtime_us", runtime);
+        writes.push("cpu.realtimeRuntime", "cpu.rt_runtime_us", &runtime);
     }
     if let Some(idle) = cpu.idle() {
         let missing = if idle == 0 { Missing::PassOver } else { Missing::Refuse };
-        writes.push_or("cpu.idle", "cpu.idle", idle, missing);
+        writes.push_or("cpu.idle", "cpu.idle", &idle, missing);
     }
     if let Some(cpus) = cpu.cpus().as_deref().filter(|list| !list.is_empty()) {
-        writes.push("cpu.cpus", "cpuset.cpus", cpus);
+        writes.push("cpu.cpus", "cpuset.cpus", &cpus);
     }
     if let Some(mems) = cpu.mems().as_deref().filter(|list| !list.is_empty()) {
-        writes.push("cpu.mems", "cpuset.mems", mems);
+        writes.push("cpu.mems", "cpuset.mems", &mems);
     }
     Ok(())
 }
@@ -120,7 +120,7 @@ fn block_io(io: &LinuxBlockIo, writes: &mut Writes) {
         writes.push_or("blockIO.weight", "blkio.weight", &weight, bfq("blkio.bfq.weight", &weight));
     }
     if let Some(weight) = io.leaf_weight().filter(|weight| *weight != 0) {
-        writes.push("blockIO.leafWeight", "blkio.leaf_weight", weight);
+        writes.push("blockIO.leafWeight", "blkio.leaf_weight", &weight);
     }
     for device in io.weight_device().iter().flatten() {
         let (major, minor) = (device.major(), device.minor());
@@ -131,7 +131,7 @@ fn block_io(io: &LinuxBlockIo, writes: &mut Writes) {
         }
         if let Some(weight) = device.leaf_weight().filter(|weight| *weight != 0) {
             let line = format!("{major}:{minor} {weight}");
-            writes.push("blockIO.weightDevice.leafWeight", "blkio.leaf_weight_device", line);
+            writes.push("blockIO.weightDevice.leafWeight", "blkio.leaf_weight_device", &line);
         }
     }
     for (field, file, devices) in [
@@ -142,27 +142,27 @@ fn block_io(io: &LinuxBlockIo, writes: &mut Writes) {
     ] {
         for device in devices.iter().flatten() {
             let line = format!("{}:{} {}", device.major(), device.minor(), device.rate());
-            writes.push(&format!("blockIO.{field}"), format!("blkio.throttle.{file}_device"), line);
+            writes.push(&format!("blockIO.{field}"), format!("blkio.throttle.{file}_device"), &line);
         }
     }
 }
 
 fn hugetlb(limit: &LinuxHugepageLimit, writes: &mut Writes) -> Result<(), Error> {
     let size = convert::page_size(limit.page_size())?;
-    writes.push("hugepageLimits", format!("hugetlb.{size}.limit_in_bytes"), limit.limit());
+    writes.push("hugepageLimits", format!("hugetlb.{size}.limit_in_bytes"), &limit.limit());
     // Reservations are counted since Linux 5.7, and would otherwise get past the limit.
     let reserved = format!("hugetlb.{size}.rsvd.limit_in_bytes");
-    writes.push_or("hugepageLimits", reserved, limit.limit(), Missing::PassOver);
+    writes.push_or("hugepageLimits", reserved, &limit.limit(), Missing::PassOver);
     Ok(())
 }
 
 fn network(network: &LinuxNetwork, writes: &mut Writes) {
     if let Some(class) = network.class_id().filter(|class| *class != 0) {
-        writes.push("network.classID", "net_cls.classid", class);
+        writes.push("network.classID", "net_cls.classid", &class);
     }
     for priority in network.priorities().iter().flatten() {
         let line = format!("{} {}", priority.name(), priority.priority());
-        writes.push("network.priorities", "net_prio.ifpriomap", line);
+        writes.push("network.priorities", "net_prio.ifpriomap", &line);
     }
 }
 
@@ -174,5 +174,5 @@ pub(super) fn rdma(device: &str, limits: LinuxRdma, writes: &mut Writes) {
             line.push_str(&format!(" {key}={value}"));
         }
     }
-    writes.push("rdma", "rdma.max", line);
+    writes.push("rdma", "rdma.max", &line);
 }

@@ -22,7 +22,7 @@ pub(crate) fn plan(resources: &LinuxResources) -> Result<Vec<Write>, Error> {
         cpu(cpu_limits, &mut writes)?;
     }
     if let Some(limit) = resources.pids().map(|pids| pids.limit()).filter(|limit| *limit != 0) {
-        writes.push("pids.limit", "pids.max", convert::limit(limit));
+        writes.push("pids.limit", "pids.max", &convert::limit(limit));
     }
     if let Some(io_limits) = resources.block_io() {
         block_io(io_limits, &mut writes)?;
@@ -53,13 +53,13 @@ fn memory(memory: &LinuxMemory, writes: &mut Writes) -> Result<(), Error> {
     if let Some(swap) = convert::swap_max(limit, memory.swap().unwrap_or(0))? {
         let harmless = matches!(swap.as_str(), "0" | "max");
         let missing = if harmless { Missing::PassOver } else { Missing::Refuse };
-        writes.push_or("memory.swap", "memory.swap.max", swap, missing);
+        writes.push_or("memory.swap", "memory.swap.max", &swap, missing);
     }
     if limit != 0 {
-        writes.push("memory.limit", "memory.max", convert::limit(limit));
+        writes.push("memory.limit", "memory.max", &convert::limit(limit));
     }
     if let Some(low) = memory.reservation().filter(|low| *low != 0) {
-        writes.push("memory.reservation", "memory.low", convert::limit(low));
+        writes.push("memory.reservation", "memory.low", &convert::limit(low));
     }
     if memory.swappiness().is_some() {
         return refuse("memory.swappiness", NOT_IN_V2);
@@ -74,20 +74,20 @@ fn cpu(cpu: &LinuxCpu, writes: &mut Writes) -> Result<(), Error> {
     // cpu.weight cannot be written while cpu.idle is 1, so idle goes first when it is taken back.
     if let Some(idle) = cpu.idle() {
         let missing = if idle == 0 { Missing::PassOver } else { Missing::Refuse };
-        writes.push_or("cpu.idle", "cpu.idle", idle, missing);
+        writes.push_or("cpu.idle", "cpu.idle", &idle, missing);
     }
     if let Some(shares) = cpu.shares().filter(|shares| *shares != 0) {
-        writes.push("cpu.shares", "cpu.weight", convert::cpu_weight(shares));
+        writes.push("cpu.shares", "cpu.weight", &convert::cpu_weight(shares));
     }
     let (quota, period) = (cpu.quota().unwrap_or(0), cpu.period().unwrap_or(0));
     if quota != 0 || period != 0 {
         let quota = if quota > 0 { quota.to_string() } else { "max".to_owned() };
         let period = if period == 0 { 100_000 } else { period };
-        writes.push("cpu.quota", "cpu.max", format!("{quota} {period}"));
+        writes.push("cpu.quota", "cpu.max", &format!("{quota} {period}"));
     }
     if let Some(burst) = cpu.burst() {
         let missing = if burst == 0 { Missing::PassOver } else { Missing::Refuse };
-        writes.push_or("cpu.burst", "cpu.max.burst", burst, missing);
+        writes.push_or("cpu.burst", "cpu.max.burst", &burst, missing);
     }
     if cpu.realtime_period().is_some_and(|period| period != 0) {
         return refuse("cpu.realtimePeriod", NOT_IN_V2);
@@ -96,10 +96,10 @@ fn cpu(cpu: &LinuxCpu, writes: &mut Writes) -> Result<(), Error> {
         return refuse("cpu.realtimeRuntime", NOT_IN_V2);
     }
     if let Some(cpus) = cpu.cpus().as_deref().filter(|list| !list.is_empty()) {
-        writes.push("cpu.cpus", "cpuset.cpus", cpus);
+        writes.push("cpu.cpus", "cpuset.cpus", &cpus);
     }
     if let Some(mems) = cpu.mems().as_deref().filter(|list| !list.is_empty()) {
-        writes.push("cpu.mems", "cpuset.mems", mems);
+        writes.push("cpu.mems", "cpuset.mems", &mems);
     }
     Ok(())
 }
@@ -109,7 +109,7 @@ fn block_io(io: &LinuxBlockIo, writes: &mut Writes) -> Result<(), Error> {
     if let Some(weight) = io.weight().filter(|weight| *weight != 0) {
         let general =
             Missing::Try { file: "io.weight".into(), value: convert::io_weight(weight).to_string() };
-        writes.push_or("blockIO.weight", "io.bfq.weight", weight, general);
+        writes.push_or("blockIO.weight", "io.bfq.weight", &weight, general);
     }
     if io.leaf_weight().is_some_and(|weight| weight != 0) {
         return refuse("blockIO.leafWeight", NOT_IN_V2);
@@ -120,7 +120,7 @@ fn block_io(io: &LinuxBlockIo, writes: &mut Writes) -> Result<(), Error> {
             let line = format!("{major}:{minor} {}", convert::io_weight(weight));
             let general = Missing::Try { file: "io.weight".into(), value: line };
             let line = format!("{major}:{minor} {weight}");
-            writes.push_or("blockIO.weightDevice", "io.bfq.weight", line, general);
+            writes.push_or("blockIO.weightDevice", "io.bfq.weight", &line, general);
         }
         if device.leaf_weight().is_some_and(|weight| weight != 0) {
             return refuse("blockIO.weightDevice.leafWeight", NOT_IN_V2);
@@ -136,7 +136,7 @@ fn block_io(io: &LinuxBlockIo, writes: &mut Writes) -> Result<(), Error> {
             // A rate of 0 takes the limit away, as it does on v1; io.max itself says max.
             let rate = if device.rate() == 0 { "max".to_owned() } else { device.rate().to_string() };
             let line = format!("{}:{} {key}={rate}", device.major(), device.minor());
-            writes.push(&format!("blockIO.{field}"), "io.max", line);
+            writes.push(&format!("blockIO.{field}"), "io.max", &line);
         }
     }
     Ok(())
@@ -152,7 +152,7 @@ fn unified(resources: &LinuxResources, writes: &mut Writes) -> Result<(), Error>
         }
         // The kernel takes one line a write (io.max has one a device).
         for line in value.lines() {
-            writes.push(&format!("unified.{file}"), file.as_str(), line);
+            writes.push(&format!("unified.{file}"), file.as_str(), &line);
         }
     }
     Ok(())

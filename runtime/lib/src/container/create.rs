@@ -61,6 +61,22 @@ pub enum Stdio<'a> {
     Pty,
 }
 
+impl Stdio<'_> {
+    /// Refuses a terminal that nobody takes, and one that is not made.
+    pub(super) fn check(&self, terminal: bool) -> Result<(), Invalid> {
+        let field = "process.terminal";
+        match (terminal, self) {
+            (true, Stdio::Inherit | Stdio::Fds(_)) => {
+                Err(Invalid::new(field, "is true, and nobody takes the terminal (see --console-socket)"))
+            }
+            (false, Stdio::ConsoleSocket(_) | Stdio::Pty) => {
+                Err(Invalid::new(field, "is false, and a terminal was asked for"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 /// A container whose init waits to be started.
 #[derive(Debug)]
 pub struct Created {
@@ -119,18 +135,7 @@ pub fn create(spec: &Spec, mut options: Options<'_>) -> Result<Created, CreateEr
 /// All that can be refused is refused here.
 fn decide(spec: &Spec, options: &Options<'_>, bundle: &Path) -> Result<Plan, CreateError> {
     let mut plan = plan::plan(spec, options.id, bundle)?;
-    let field = "process.terminal";
-    match (plan.process.terminal, &options.stdio) {
-        (true, Stdio::Inherit | Stdio::Fds(_)) => {
-            return Err(
-                Invalid::new(field, "is true, and nobody takes the terminal (see --console-socket)").into()
-            );
-        }
-        (false, Stdio::ConsoleSocket(_) | Stdio::Pty) => {
-            return Err(Invalid::new(field, "is false, and a terminal was asked for").into());
-        }
-        _ => {}
-    }
+    options.stdio.check(plan.process.terminal)?;
     plan.process.keyring = match CString::new(format!("_ses.{}", options.id)) {
         Ok(name) if !options.no_new_keyring => Keyring::Named(name),
         _ => Keyring::Inherited,
@@ -295,6 +300,7 @@ impl Making<'_> {
                 process: self.spec.process().clone(),
                 namespaces: linux.and_then(|linux| linux.namespaces().clone()).unwrap_or_default(),
                 seccomp: linux.and_then(|linux| linux.seccomp().clone()),
+                personality: linux.and_then(|linux| linux.personality().clone()),
                 hooks: self.spec.hooks().clone(),
             },
         })

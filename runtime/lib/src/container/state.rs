@@ -40,6 +40,8 @@ pub struct ExecConfig {
     pub process: Option<crate::spec::Process>,
     pub namespaces: Vec<crate::spec::LinuxNamespace>,
     pub seccomp: Option<crate::spec::LinuxSeccomp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub personality: Option<crate::spec::LinuxPersonality>,
     pub hooks: Option<crate::spec::Hooks>,
 }
 

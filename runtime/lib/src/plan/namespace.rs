@@ -70,7 +70,7 @@ pub(super) fn plan(linux: &Linux) -> Result<Namespaces, Invalid> {
     Ok(namespaces)
 }
 
-fn kind(kind: LinuxNamespaceType) -> (libc::c_int, &'static str) {
+pub(crate) fn kind(kind: LinuxNamespaceType) -> (libc::c_int, &'static str) {
     match kind {
         LinuxNamespaceType::Mount => (libc::CLONE_NEWNS, "mount"),
         LinuxNamespaceType::Cgroup => (libc::CLONE_NEWCGROUP, "cgroup"),

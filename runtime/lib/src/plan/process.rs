@@ -13,6 +13,7 @@ use ketch_sys::tty::Size;
 
 use super::Invalid;
 use crate::process::{capabilities, lsm, rlimits, scheduler};
+use crate::seccomp::{self, Program};
 use crate::spec;
 
 /// A process ready to be carried out by [`crate::process::prepare`].
@@ -40,6 +41,7 @@ pub struct ProcessPlan {
     /// `linux.personality` is no part of `process`: set by the caller with [`scheduler::persona`].
     pub personality: Option<u32>,
     pub label: Option<lsm::Label>,
+    pub seccomp: Option<Seccomp>,
     pub terminal: bool,
     /// The terminal's first size, when the configuration gives one.
     pub console_size: Option<Size>,
@@ -75,11 +77,22 @@ pub enum Keyring {
     Named(CString),
 }
 
+/// A system call filter, and when it is installed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seccomp {
+    pub program: Program,
+    /// While the process has `CAP_SYS_ADMIN` still, which a filter takes without `no_new_privs`;
+    /// and while it can still hand over a listener. Otherwise as late as can be, so that the
+    /// filter need not allow what only this runtime does.
+    pub early: bool,
+}
+
 /// What `umask` is when the configuration gives none: runc's and crun's.
 const DEFAULT_UMASK: u32 = 0o022;
 
 /// Decides how `process` is run. `seccomp` is compiled here too.
-pub fn plan(process: &spec::Process, _seccomp: Option<&spec::LinuxSeccomp>) -> Result<ProcessPlan, Invalid> {
+pub fn plan(process: &spec::Process, seccomp: Option<&spec::LinuxSeccomp>) -> Result<ProcessPlan, Invalid> {
+    let no_new_privileges = process.no_new_privileges().unwrap_or(false);
     Ok(ProcessPlan {
         args: args(process)?,
         env: env(process.env().as_deref().unwrap_or_default())?,
@@ -87,7 +100,7 @@ pub fn plan(process: &spec::Process, _seccomp: Option<&spec::LinuxSeccomp>) -> R
         create_cwd: true,
         user: user(process.user())?,
         capabilities: capabilities::plan(process.capabilities().as_ref())?,
-        no_new_privileges: process.no_new_privileges().unwrap_or(false),
+        no_new_privileges,
         keyring: Keyring::New,
         rlimits: rlimits::plan(process.rlimits().as_deref().unwrap_or_default())?,
         oom_score_adj: oom_score_adj(process.oom_score_adj())?,
@@ -96,25 +109,29 @@ pub fn plan(process: &spec::Process, _seccomp: Option<&spec::LinuxSeccomp>) -> R
         affinity: scheduler::plan_affinity(process.exec_cpu_affinity().as_ref())?,
         personality: None,
         label: lsm::plan(process)?,
+        seccomp: seccomp.map(|profile| filter(profile, no_new_privileges)).transpose()?,
         terminal: process.terminal().unwrap_or(false),
         console_size: process.console_size().map(console_size).transpose()?,
     })
 }
 
-pub(crate) fn refuse(field: &str, reason: impl Into<String>) -> Invalid {
-    Invalid { field: field.to_owned(), reason: reason.into() }
+fn filter(profile: &spec::LinuxSeccomp, no_new_privileges: bool) -> Result<Seccomp, Invalid> {
+    let program = seccomp::compile(profile)
+        .map_err(|e| Invalid::new(&format!("linux.seccomp.{}", e.field), e.reason))?;
+    Ok(Seccomp { program, early: !no_new_privileges || profile.listener_path().is_some() })
 }
 
 /// A string for the kernel; it cannot carry a NUL byte.
 pub(crate) fn c_string(field: &str, text: impl Into<Vec<u8>>) -> Result<CString, Invalid> {
-    CString::new(text)
-        .map_err(|e| refuse(field, format!("{:?} has a NUL byte", String::from_utf8_lossy(&e.into_vec()))))
+    CString::new(text).map_err(|e| {
+        Invalid::new(field, format!("{:?} has a NUL byte", String::from_utf8_lossy(&e.into_vec())))
+    })
 }
 
 fn args(process: &spec::Process) -> Result<Vec<CString>, Invalid> {
     let args = process.args().as_deref().unwrap_or_default();
     if args.is_empty() {
-        return Err(refuse("process.args", "names no program to run"));
+        return Err(Invalid::new("process.args", "names no program to run"));
     }
     args.iter().map(|arg| c_string("process.args", arg.as_str())).collect()
 }
@@ -125,7 +142,7 @@ fn env(entries: &[String]) -> Result<Vec<CString>, Invalid> {
     let mut env = Vec::with_capacity(entries.len() + 1);
     for entry in entries.iter().rev() {
         match entry.split_once('=') {
-            None | Some(("", _)) => return Err(refuse(FIELD, format!("{entry:?} is not NAME=value"))),
+            None | Some(("", _)) => return Err(Invalid::new(FIELD, format!("{entry:?} is not NAME=value"))),
             Some((name, _)) if seen.insert(name) => env.push(c_string(FIELD, entry.as_str())?),
             Some(_) => {}
         }
@@ -137,7 +154,7 @@ fn env(entries: &[String]) -> Result<Vec<CString>, Invalid> {
 fn cwd(process: &spec::Process) -> Result<CString, Invalid> {
     let cwd = process.cwd();
     if !cwd.is_absolute() {
-        return Err(refuse(
+        return Err(Invalid::new(
             "process.cwd",
             format!("{:?} is not an absolute path", cwd.display().to_string()),
         ));
@@ -148,11 +165,11 @@ fn cwd(process: &spec::Process) -> Result<CString, Invalid> {
 fn user(user: &spec::User) -> Result<User, Invalid> {
     // -1 means "leave it as it is" to setresuid(2): the process would stay root.
     if user.uid() == u32::MAX || user.gid() == u32::MAX {
-        return Err(refuse("process.user", format!("{} is no id", u32::MAX)));
+        return Err(Invalid::new("process.user", format!("{} is no id", u32::MAX)));
     }
     let umask = user.umask().unwrap_or(DEFAULT_UMASK);
     if umask > 0o777 {
-        return Err(refuse("process.user.umask", format!("{umask:#o} is above 0777")));
+        return Err(Invalid::new("process.user.umask", format!("{umask:#o} is above 0777")));
     }
     let groups = user.additional_gids().clone().unwrap_or_default();
     Ok(User { uid: user.uid(), gid: user.gid(), groups, umask })
@@ -162,13 +179,14 @@ fn oom_score_adj(score: Option<i32>) -> Result<Option<i16>, Invalid> {
     match score {
         None => Ok(None),
         Some(n @ -1000..=1000) => Ok(Some(n as i16)),
-        Some(n) => Err(refuse("process.oomScoreAdj", format!("{n} is outside -1000..1000"))),
+        Some(n) => Err(Invalid::new("process.oomScoreAdj", format!("{n} is outside -1000..1000"))),
     }
 }
 
 fn console_size(size: spec::Box) -> Result<Size, Invalid> {
-    let side =
-        |n: u64| u16::try_from(n).map_err(|_| refuse("process.consoleSize", format!("{n} is above 65535")));
+    let side = |n: u64| {
+        u16::try_from(n).map_err(|_| Invalid::new("process.consoleSize", format!("{n} is above 65535")))
+    };
     Ok(Size { rows: side(size.height())?, columns: side(size.width())?, x_pixels: 0, y_pixels: 0 })
 }
 

@@ -7,7 +7,7 @@
 use ketch_sys::{Errno, caps};
 
 use crate::plan::Invalid;
-use crate::plan::process::{Capabilities, refuse};
+use crate::plan::process::Capabilities;
 use crate::spec::{Capability, LinuxCapabilities};
 use crate::step::{At, StepError};
 
@@ -26,10 +26,16 @@ pub(crate) fn plan(sets: Option<&LinuxCapabilities>) -> Result<Capabilities, Inv
         ambient: mask(sets.ambient()),
     };
     if planned.effective & !planned.permitted != 0 {
-        return Err(refuse("process.capabilities.effective", "has a capability that is not in permitted"));
+        return Err(Invalid::new(
+            "process.capabilities.effective",
+            "has a capability that is not in permitted",
+        ));
     }
     if planned.inheritable & !planned.bounding != 0 {
-        return Err(refuse("process.capabilities.inheritable", "has a capability that is not in bounding"));
+        return Err(Invalid::new(
+            "process.capabilities.inheritable",
+            "has a capability that is not in bounding",
+        ));
     }
     // To the kernel the ambient set is one of what is both permitted and inheritable. Engines
     // list more: runc and crun then raise what can be raised, and so do we.

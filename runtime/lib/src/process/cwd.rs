@@ -25,19 +25,16 @@ pub(crate) enum Entered {
 /// and crun do. A missing one is made, when the plan says so.
 pub(crate) fn enter(plan: &ProcessPlan) -> Result<Entered, StepError> {
     let path = Path::new(OsStr::from_bytes(plan.cwd.to_bytes()));
-    match change(path) {
-        Ok(()) => Ok(Entered::Yes),
-        Err(Errno::EACCES | Errno::EPERM) => Ok(Entered::NotYet),
+    match chdir(path) {
+        Err(Errno::EACCES | Errno::EPERM) => return Ok(Entered::NotYet),
         Err(Errno::ENOENT) if plan.create_cwd => {
-            DirBuilder::new()
-                .recursive(true)
-                .mode(0o755)
-                .create(path)
-                .at("create the working directory", path)?;
-            change(path).at(STEP, path).map(|()| Entered::Yes)
+            let create = DirBuilder::new().recursive(true).mode(0o755).create(path);
+            create.at("create the working directory", path)?;
+            chdir(path).at(STEP, path)?;
         }
-        Err(errno) => Err(errno).at(STEP, path),
+        result => result.at(STEP, path)?,
     }
+    is_inside(path).map(|()| Entered::Yes)
 }
 
 /// Enters it as the final user, unless done already.
@@ -46,17 +43,17 @@ pub(crate) fn enter_as_user(plan: &ProcessPlan, entered: Entered) -> Result<(), 
         return Ok(());
     }
     let path = Path::new(OsStr::from_bytes(plan.cwd.to_bytes()));
-    change(path).at(STEP, path)
+    chdir(path).at(STEP, path)?;
+    is_inside(path)
 }
 
 const STEP: &str = "change to the working directory";
 
-/// CVE-2024-21626: `/proc/self/fd/N` with a descriptor of the host leaked would be a directory
-/// outside the root, and getcwd(2) fails for such a one.
-fn change(path: &Path) -> Result<(), Errno> {
-    chdir(path)?;
+/// CVE-2024-21626: `/proc/self/fd/N`, with a descriptor of the host's still open, would be a
+/// directory outside the root; getcwd(2) has no path for such a one.
+fn is_inside(path: &Path) -> Result<(), StepError> {
     match getcwd() {
         Ok(_) => Ok(()),
-        Err(_) => Err(Errno::EXDEV),
+        Err(_) => Err(Errno::EXDEV).at(STEP, &format!("{} (outside the container's root)", path.display())),
     }
 }

@@ -14,13 +14,17 @@ use crate::step::{At, EXECUTE, StepError};
 /// EACCES when there is such a file but none that the user may execute (a directory, no x bit,
 /// a file system mounted noexec), else ENOENT.
 pub(crate) fn find(program: &CStr, env: &[CString]) -> Result<CString, StepError> {
-    let name = program.to_bytes();
-    let found = if name.contains(&b'/') {
-        executable(program).map(|()| program.to_owned())
-    } else {
-        search(name, env)
-    };
-    found.at(EXECUTE, &*program.to_string_lossy())
+    let (name, shown) = (program.to_bytes(), program.to_string_lossy());
+    if name.contains(&b'/') {
+        return executable(program).map(|()| program.to_owned()).at(EXECUTE, &*shown);
+    }
+    match search(name, env) {
+        // In runc's words, by which engines tell a missing program from other failures.
+        Err(Errno::ENOENT) => {
+            Err(Errno::ENOENT).at(EXECUTE, &format!("{shown:?} (executable file not found in $PATH)"))
+        }
+        found => found.at(EXECUTE, &*shown),
+    }
 }
 
 fn search(name: &[u8], env: &[CString]) -> Result<CString, Errno> {

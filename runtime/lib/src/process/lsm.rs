@@ -5,12 +5,13 @@ use std::io::Write;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use ketch_sys::Errno;
-use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
+use ketch_sys::mount::{Filesystem, attr};
+use ketch_sys::{Errno, openat2};
+use nix::fcntl::{OFlag, ResolveFlag};
 use nix::sys::statfs::{PROC_SUPER_MAGIC, fstatfs};
 
 use crate::plan::Invalid;
-use crate::plan::process::{c_string, refuse};
+use crate::plan::process::c_string;
 use crate::spec::Process;
 use crate::step::{At, StepError};
 
@@ -37,31 +38,31 @@ pub(crate) fn plan(process: &Process) -> Result<Option<Label>, Invalid> {
             enabled("process.selinuxLabel", "SELinux", Path::new("/sys/fs/selinux/enforce").exists())?;
             Ok(Some(Label::SELinux(c_string("process.selinuxLabel", label)?)))
         }
-        (Some(_), Some(_)) => Err(refuse("process.selinuxLabel", "there is an apparmorProfile as well")),
+        (Some(_), Some(_)) => {
+            Err(Invalid::new("process.selinuxLabel", "there is an apparmorProfile as well"))
+        }
     }
 }
 
 fn enabled(field: &str, module: &str, enabled: bool) -> Result<(), Invalid> {
-    if enabled { Ok(()) } else { Err(refuse(field, format!("{module} is not enabled on this host"))) }
+    if enabled { Ok(()) } else { Err(Invalid::new(field, format!("{module} is not enabled on this host"))) }
 }
 
 fn has_apparmor() -> bool {
     std::fs::read("/sys/module/apparmor/parameters/enabled").is_ok_and(|answer| answer.starts_with(b"Y"))
 }
 
-/// Writes the label through the container's `/proc`.
-///
-/// The image decides what is mounted there, so it is made sure to be procfs and nothing mounted
-/// on top of it (CVE-2019-16884, CVE-2019-19921: a tmpfs at `/proc` swallowed the label).
+/// Writes the label.
 pub(crate) fn set(label: &Label) -> Result<(), StepError> {
     let (files, text): (&[&str], _) = match label {
-        // The first is there since Linux 5.8 and the only one where another LSM owns the second.
+        // The first is there since Linux 5.8, and is the only one where another LSM owns the second.
         Label::AppArmor(text) => (&["thread-self/attr/apparmor/exec", "thread-self/attr/exec"], text),
         Label::SELinux(text) => (&["thread-self/attr/exec"], text),
     };
+    let proc = procfs().at("open", "procfs")?;
     let file = files
         .iter()
-        .map(|file| open_in_proc(file))
+        .map(|file| open_beneath(&proc, file))
         .find(|opened| !matches!(opened, Err(Errno::ENOENT)))
         .unwrap_or(Err(Errno::ENOENT))
         .at("open the LSM attribute below", "/proc")?;
@@ -69,16 +70,27 @@ pub(crate) fn set(label: &Label) -> Result<(), StepError> {
     std::fs::File::from(file).write_all(text.as_bytes()).at("set the LSM label", &*label)
 }
 
-fn open_in_proc(file: &str) -> Result<OwnedFd, Errno> {
-    let beneath =
-        ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_XDEV | ResolveFlag::RESOLVE_NO_MAGICLINKS;
-    let proc = nix::fcntl::open(
-        c"/proc",
-        OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC,
-        nix::sys::stat::Mode::empty(),
-    )?;
-    if fstatfs(&proc)?.filesystem_type() != PROC_SUPER_MAGIC {
-        return Err(Errno::EXDEV);
+/// A procfs to trust with the label: the image decides what is at `/proc`, and a tmpfs there would
+/// swallow it (CVE-2019-16884, CVE-2019-19921). So one that is mounted nowhere; or where a user
+/// namespace may not make one, that at `/proc` if it really is one.
+fn procfs() -> Result<OwnedFd, Errno> {
+    let own = Filesystem::open(c"proc")
+        .and_then(|fs| fs.create().map(|()| fs))
+        .and_then(|fs| fs.mount(attr::NOSUID | attr::NODEV | attr::NOEXEC));
+    if own.is_ok() {
+        return own;
     }
-    openat2(&proc, file, OpenHow::new().flags(OFlag::O_WRONLY | OFlag::O_CLOEXEC).resolve(beneath))
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    let proc = nix::fcntl::open(c"/proc", flags, nix::sys::stat::Mode::empty())?;
+    match fstatfs(&proc)?.filesystem_type() {
+        PROC_SUPER_MAGIC => Ok(proc),
+        _ => Err(Errno::ENODEV),
+    }
+}
+
+/// Opens `file` for writing, unless something else is mounted on the way.
+fn open_beneath(proc: &OwnedFd, file: &str) -> Result<OwnedFd, Errno> {
+    let resolve =
+        ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_XDEV | ResolveFlag::RESOLVE_NO_MAGICLINKS;
+    openat2::open(proc, file, OFlag::O_WRONLY, resolve)
 }

@@ -17,6 +17,7 @@ use std::os::fd::OwnedFd;
 use nix::sys::stat::{Mode, umask};
 
 use crate::plan::process::ProcessPlan;
+use crate::seccomp::Program;
 use crate::step::{At, EXECUTE, StepError};
 
 /// A process that has given up all it has to, one execve away from being the program.
@@ -25,6 +26,8 @@ pub struct Ready<'a> {
     path: CString,
     args: &'a [CString],
     env: Cow<'a, [CString]>,
+    /// Still to be installed.
+    seccomp: Option<&'a Program>,
 }
 
 /// What only the host's privileges can do for `pid` (0: the caller), a process on its way into the
@@ -53,7 +56,7 @@ pub fn set_from_host(plan: &ProcessPlan, pid: i32) -> Result<(), StepError> {
 /// the final user's eyes.
 pub fn prepare<'a>(
     plan: &'a ProcessPlan,
-    _on_listener: &mut dyn FnMut(OwnedFd) -> Result<(), StepError>,
+    on_listener: &mut dyn FnMut(OwnedFd) -> Result<(), StepError>,
 ) -> Result<Ready<'a>, StepError> {
     keyring::join(&plan.keyring)?;
     scheduler::set(plan)?;
@@ -66,6 +69,16 @@ pub fn prepare<'a>(
     // Late: a small RLIMIT_NOFILE or RLIMIT_FSIZE must not hinder the steps above.
     rlimits::set(&plan.rlimits)?;
 
+    let late = match &plan.seccomp {
+        Some(filter) if filter.early => {
+            if let Some(listener) = filter.program.install()? {
+                on_listener(listener)?;
+            }
+            None
+        }
+        filter => filter.as_ref().map(|filter| &filter.program),
+    };
+
     capabilities::limit(plan.capabilities.bounding)?;
     user::change(&plan.user)?;
     capabilities::set(&plan.capabilities)?;
@@ -75,7 +88,7 @@ pub fn prepare<'a>(
     if plan.no_new_privileges {
         nix::sys::prctl::set_no_new_privs().at("set no_new_privs", "")?;
     }
-    Ok(Ready { path, args: &plan.args, env })
+    Ok(Ready { path, args: &plan.args, env, seccomp: late })
 }
 
 /// The environment with `HOME` in it; an empty one counts as none, as in runc.
@@ -93,6 +106,9 @@ fn environment(plan: &ProcessPlan) -> Cow<'_, [CString]> {
 impl Ready<'_> {
     /// Becomes the program; returns only when it could not.
     pub fn exec(self) -> StepError {
+        if let Some(Err(error)) = self.seccomp.map(Program::install) {
+            return error;
+        }
         let Err(errno) = nix::unistd::execve(&self.path, self.args, &self.env);
         StepError { step: EXECUTE.to_owned(), object: self.path.to_string_lossy().into_owned(), errno }
     }

@@ -3,7 +3,6 @@
 use ketch_sys::rlimit::{self, Resource};
 
 use crate::plan::Invalid;
-use crate::plan::process::refuse;
 use crate::spec::{PosixRlimit, PosixRlimitType};
 use crate::step::{At, StepError};
 
@@ -20,11 +19,11 @@ pub(crate) fn plan(limits: &[PosixRlimit]) -> Result<Vec<Limit>, Invalid> {
     for limit in limits {
         let (name, resource) = (limit.typ(), resource(limit.typ()));
         if planned.iter().any(|other| other.resource == resource) {
-            return Err(refuse("process.rlimits", format!("{name} is there twice")));
+            return Err(Invalid::new("process.rlimits", format!("{name} is there twice")));
         }
         if limit.soft() > limit.hard() {
             let reason = format!("{name}: soft {} is above hard {}", limit.soft(), limit.hard());
-            return Err(refuse("process.rlimits", reason));
+            return Err(Invalid::new("process.rlimits", reason));
         }
         planned.push(Limit { resource, soft: limit.soft(), hard: limit.hard() });
     }
@@ -40,8 +39,7 @@ pub(crate) fn set(limits: &[Limit]) -> Result<(), StepError> {
 /// that are to rise, with the caller's privilege, and leaves the soft ones.
 pub(crate) fn make_room(pid: i32, limits: &[Limit]) -> Result<(), StepError> {
     for limit in limits {
-        let (soft, hard) =
-            rlimit::get(pid, limit.resource).at("read limit", &format!("{:?}", limit.resource))?;
+        let (soft, hard) = rlimit::get(pid, limit.resource).at("read limit", &name(limit.resource))?;
         if hard < limit.hard {
             set_one(pid, Limit { soft, ..*limit })?;
         }
@@ -50,7 +48,12 @@ pub(crate) fn make_room(pid: i32, limits: &[Limit]) -> Result<(), StepError> {
 }
 
 fn set_one(pid: i32, Limit { resource, soft, hard }: Limit) -> Result<(), StepError> {
-    rlimit::set(pid, resource, soft, hard).at("set limit", &format!("{resource:?} to {soft}:{hard}"))
+    rlimit::set(pid, resource, soft, hard).at("set limit", &format!("{} to {soft}:{hard}", name(resource)))
+}
+
+/// `RLIMIT_NOFILE`
+fn name(resource: Resource) -> String {
+    format!("RLIMIT_{resource:?}").to_uppercase()
 }
 
 fn resource(typ: PosixRlimitType) -> Resource {

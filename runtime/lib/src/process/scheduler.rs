@@ -3,7 +3,7 @@
 use ketch_sys::scheduler::{self, Attributes};
 
 use crate::plan::Invalid;
-use crate::plan::process::{ProcessPlan, refuse};
+use crate::plan::process::ProcessPlan;
 use crate::spec::{
     ExecCPUAffinity, IOPriorityClass, LinuxIOPriority, LinuxPersonality, LinuxPersonalityDomain,
     LinuxSchedulerFlag, LinuxSchedulerPolicy, Scheduler,
@@ -38,20 +38,20 @@ pub(crate) fn plan(scheduler: &Scheduler) -> Result<Attributes, Invalid> {
         LinuxSchedulerPolicy::SchedFifo => 1,
         LinuxSchedulerPolicy::SchedRr => 2,
         LinuxSchedulerPolicy::SchedBatch => 3,
-        LinuxSchedulerPolicy::SchedIso => return Err(refuse(FIELD, "Linux has no SCHED_ISO")),
+        LinuxSchedulerPolicy::SchedIso => return Err(Invalid::new(FIELD, "Linux has no SCHED_ISO")),
         LinuxSchedulerPolicy::SchedIdle => 5,
         LinuxSchedulerPolicy::SchedDeadline => SCHED_DEADLINE,
     };
     let nice = scheduler.nice().unwrap_or(0);
     if !(-20..=19).contains(&nice) {
-        return Err(refuse(FIELD, format!("nice {nice} is outside -20..19")));
+        return Err(Invalid::new(FIELD, format!("nice {nice} is outside -20..19")));
     }
     let real_time = matches!(policy, 1 | 2);
     let priority = scheduler.priority().unwrap_or(0);
     match (real_time, priority) {
         (true, 1..=99) | (false, 0) => {}
-        (true, _) => return Err(refuse(FIELD, format!("priority {priority} is outside 1..99"))),
-        (false, _) => return Err(refuse(FIELD, "priority is for SCHED_FIFO and SCHED_RR only")),
+        (true, _) => return Err(Invalid::new(FIELD, format!("priority {priority} is outside 1..99"))),
+        (false, _) => return Err(Invalid::new(FIELD, "priority is for SCHED_FIFO and SCHED_RR only")),
     }
     let (runtime, deadline, period) = (
         scheduler.runtime().unwrap_or(0),
@@ -59,7 +59,7 @@ pub(crate) fn plan(scheduler: &Scheduler) -> Result<Attributes, Invalid> {
         scheduler.period().unwrap_or(0),
     );
     if policy != SCHED_DEADLINE && (runtime, deadline, period) != (0, 0, 0) {
-        return Err(refuse(FIELD, "runtime, deadline and period are for SCHED_DEADLINE only"));
+        return Err(Invalid::new(FIELD, "runtime, deadline and period are for SCHED_DEADLINE only"));
     }
     let flags = scheduler.flags().iter().flatten().fold(0, |flags, flag| flags | flag_bit(*flag));
     Ok(Attributes {
@@ -95,7 +95,7 @@ pub(crate) fn plan_io(priority: &LinuxIOPriority) -> Result<IoPriority, Invalid>
     };
     match priority.priority() {
         level @ 0..=7 => Ok(IoPriority { class, level: level as u16 }),
-        level => Err(refuse("process.ioPriority", format!("priority {level} is outside 0..7"))),
+        level => Err(Invalid::new("process.ioPriority", format!("priority {level} is outside 0..7"))),
     }
 }
 
@@ -108,7 +108,7 @@ pub(crate) fn plan_affinity(affinity: Option<&ExecCPUAffinity>) -> Result<Affini
 
 /// `0-3,7` as a mask.
 fn cpu_mask(list: &str) -> Result<Vec<u64>, Invalid> {
-    let bad = || refuse("process.execCPUAffinity", format!("{list:?} is no list of CPUs"));
+    let bad = || Invalid::new("process.execCPUAffinity", format!("{list:?} is no list of CPUs"));
     let cpu = |text: &str| text.trim().parse::<usize>().ok().filter(|n| *n < MAX_CPUS).ok_or_else(bad);
     let mut mask = Vec::new();
     for part in list.split(',') {
@@ -126,7 +126,7 @@ fn cpu_mask(list: &str) -> Result<Vec<u64>, Invalid> {
 /// `linux.personality` as personality(2) takes it. The specification defines no flags yet.
 pub fn persona(personality: &LinuxPersonality) -> Result<u32, Invalid> {
     if let Some(flag) = personality.flags().iter().flatten().next() {
-        return Err(refuse("linux.personality.flags", format!("{flag:?} is unknown")));
+        return Err(Invalid::new("linux.personality.flags", format!("{flag:?} is unknown")));
     }
     Ok(match personality.domain() {
         LinuxPersonalityDomain::PerLinux => 0x0,

@@ -18,10 +18,15 @@ pub(crate) fn change(user: &User) -> Result<(), StepError> {
     if user.uid != 0 {
         prctl::set_keepcaps(true).at("keep capabilities", "")?;
     }
-    credentials::set_gid(user.gid).at("change to gid", &id(user.gid))?;
-    credentials::set_uid(user.uid).at("change to uid", &id(user.uid))
+    change_id("change to gid", user.gid, credentials::set_gid)?;
+    change_id("change to uid", user.uid, credentials::set_uid)
 }
 
-fn id(id: u32) -> String {
-    id.to_string()
+fn change_id(step: &str, id: u32, set: fn(u32) -> Result<(), Errno>) -> Result<(), StepError> {
+    match set(id) {
+        Err(Errno::EINVAL) => {
+            Err(Errno::EINVAL).at(step, &format!("{id} (not mapped in the user namespace)"))
+        }
+        result => result.at(step, &id.to_string()),
+    }
 }

@@ -10,11 +10,11 @@ mod relay;
 use std::io::{stdin, stdout};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use ketch_sys::{Errno, pidfd};
+use ketch_sys::Errno;
+use ketch_sys::pidfd::{self, Ended};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use nix::sys::wait::WaitStatus;
 
 pub use raw::RawMode;
 use relay::{Copied, Relay};
@@ -167,12 +167,7 @@ fn forward(process: BorrowedFd<'_>, signal: Option<i32>) -> Result<(), StepError
 }
 
 fn reap(process: BorrowedFd<'_>) -> Result<i32, StepError> {
-    Ok(match pidfd::wait(process).at("wait for", "the process")? {
-        WaitStatus::Exited(_, code) => code,
-        WaitStatus::Signaled(_, signal, _) => 128 + signal as i32,
-        // WEXITED reports no other.
-        _ => 255,
-    })
+    pidfd::reap(process).map(Ended::code).at("wait for", "the process")
 }
 
 /// Signals as a descriptor; the mask is as before once this is dropped.

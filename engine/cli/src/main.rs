@@ -1,1 +1,25 @@
-fn main() {}
+//! `ketch`: containers and images with podman's command line and no daemon.
+//!
+//! The same binary under the name `ketch-monitor` is the process beside each container.
+
+#![forbid(unsafe_code)]
+
+mod commands;
+mod failure;
+mod flags;
+mod globals;
+mod output;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    if words.first().is_some_and(|name| name == ketch_monitor::PROGRAM) {
+        return ketch_monitor::run(ketch_engine::container::cleanup::cleanup);
+    }
+    match globals::parse(&words).and_then(|(globals, rest)| commands::dispatch(&globals, rest)) {
+        Ok(code) => code,
+        Err(error) => failure::report(&error),
+    }
+}

@@ -7,6 +7,7 @@
 use std::path::PathBuf;
 
 pub mod container;
+pub mod guest;
 pub mod image;
 pub mod spec;
 pub mod state;

@@ -23,7 +23,7 @@ pub(crate) fn stamp(time: SystemTime) -> [u8; STAMP] {
     text
 }
 
-pub(crate) fn rfc3339(time: SystemTime) -> String {
+pub fn rfc3339(time: SystemTime) -> String {
     let mut text = String::with_capacity(30);
     text.extend(stamp(time).iter().map(|b| char::from(*b)));
     text.push('Z');
@@ -31,7 +31,7 @@ pub(crate) fn rfc3339(time: SystemTime) -> String {
 }
 
 /// Reads RFC 3339 with any offset and up to nine digits of a second's fraction.
-pub(crate) fn parse(text: &[u8]) -> Option<SystemTime> {
+pub fn parse(text: &[u8]) -> Option<SystemTime> {
     let number = |range: std::ops::Range<usize>| -> Option<u64> {
         text.get(range)?.iter().try_fold(0, |n, b| b.is_ascii_digit().then(|| n * 10 + u64::from(b - b'0')))
     };

@@ -8,7 +8,7 @@
 #![forbid(unsafe_code)]
 
 pub mod attach;
-mod clock;
+pub mod clock;
 pub mod config;
 mod end;
 pub mod exit;

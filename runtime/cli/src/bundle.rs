@@ -12,7 +12,7 @@ use crate::{descriptors, streams};
 
 /// The flags of `create` that `run` has too.
 #[derive(Debug, clap::Args)]
-pub struct Flags {
+pub(crate) struct Flags {
     /// Directory with config.json and, usually, the root file system [default: the current one]
     #[arg(short, long, value_name = "DIR")]
     bundle: Option<PathBuf>,
@@ -48,7 +48,7 @@ pub struct Flags {
 
 /// Who starts the container, and who stays with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Life {
+pub(crate) enum Life {
     /// `create`: another process starts it.
     StartedByOther,
     /// `run --detach`.
@@ -58,13 +58,13 @@ pub enum Life {
 }
 
 /// Enters the bundle, reads its configuration and makes the container.
-pub fn create(globals: &Globals, id: &str, flags: Flags, life: Life) -> anyhow::Result<Created> {
+pub(crate) fn create(globals: &Globals, id: &str, flags: &Flags, life: Life) -> anyhow::Result<Created> {
     check_id(id)?;
     // What the command line names starts where it was called from, what the configuration names in the bundle.
     let root = std::path::absolute(globals.root())?;
-    let console_socket = flags.console_socket.map(std::path::absolute).transpose()?;
-    let pid_file = flags.pid_file.map(std::path::absolute).transpose()?;
-    let pidfd_socket = flags.pidfd_socket.map(std::path::absolute).transpose()?;
+    let console_socket = flags.console_socket.as_ref().map(std::path::absolute).transpose()?;
+    let pid_file = flags.pid_file.as_ref().map(std::path::absolute).transpose()?;
+    let pidfd_socket = flags.pidfd_socket.as_ref().map(std::path::absolute).transpose()?;
     if let Some(bundle) = &flags.bundle {
         std::env::set_current_dir(bundle)
             .with_context(|| format!("cannot enter bundle {}", bundle.display()))?;

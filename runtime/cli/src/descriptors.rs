@@ -11,7 +11,7 @@ use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 
 /// How many descriptors systemd's socket activation has given to this process (sd_listen_fds(3)).
 /// The container's program is told of them as if they had been given to it: it is pid 1 there.
-pub fn listen(process: Option<&mut Process>) -> u32 {
+pub(crate) fn listen(process: Option<&mut Process>) -> u32 {
     let number = |name: &str| std::env::var(name).ok()?.parse::<u32>().ok();
     let Some(count) = number("LISTEN_FDS").filter(|_| number("LISTEN_PID") == Some(std::process::id()))
     else {
@@ -31,7 +31,7 @@ pub fn listen(process: Option<&mut Process>) -> u32 {
 
 /// Sends a pidfd to a listening unix socket. runc's message says what the process is: `standard` for a container's
 /// first, `setns` for an exec's.
-pub fn send_pidfd(socket: &Path, pidfd: &OwnedFd, kind: &str) -> anyhow::Result<()> {
+pub(crate) fn send_pidfd(socket: &Path, pidfd: &OwnedFd, kind: &str) -> anyhow::Result<()> {
     let failed = || format!("cannot send the pidfd to {}", socket.display());
     let stream = UnixStream::connect(socket).with_context(failed)?;
     let fds = [pidfd.as_raw_fd()];

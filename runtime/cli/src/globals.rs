@@ -19,7 +19,7 @@ use crate::report;
     subcommand_required = true
 )]
 #[command(override_usage = "ketchrun [OPTIONS] <COMMAND> [ARGUMENTS]...")]
-pub struct Globals {
+pub(crate) struct Globals {
     /// Directory of the containers' states, on a tmpfs [default: /run/ketchrun]
     #[arg(long, value_name = "DIR")]
     root: Option<PathBuf>,
@@ -54,14 +54,14 @@ pub struct Globals {
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
+pub(crate) enum LogFormat {
     #[default]
     Text,
     Json,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub enum CgroupManager {
+pub(crate) enum CgroupManager {
     #[default]
     Cgroupfs,
     Disabled,
@@ -69,7 +69,7 @@ pub enum CgroupManager {
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub enum Rootless {
+pub(crate) enum Rootless {
     #[default]
     Auto,
     True,
@@ -78,19 +78,16 @@ pub enum Rootless {
 
 /// What the words before the verb lead to.
 #[derive(Debug)]
-pub enum First {
+pub(crate) enum First {
     /// A command with its own words, its name first.
     Verb { globals: Globals, verb: String, words: Vec<OsString> },
     /// Help or version, already printed.
     Answered,
 }
 
-/// Reads the global flags and finds the verb.
-pub fn parse(program: OsString, words: impl Iterator<Item = OsString>) -> anyhow::Result<First> {
-    let matches = match Globals::command()
-        .disable_help_subcommand(true)
-        .try_get_matches_from(std::iter::once(program).chain(words))
-    {
+/// Reads the global flags and finds the verb. The first word is this program's name.
+pub(crate) fn parse(words: Vec<OsString>) -> anyhow::Result<First> {
+    let matches = match Globals::command().disable_help_subcommand(true).try_get_matches_from(words) {
         Ok(matches) => matches,
         Err(error) => return answer(&error, None),
     };
@@ -128,7 +125,7 @@ fn tree() -> clap::Command {
 }
 
 /// Parses a verb's words. `None`: help was asked for and has been printed.
-pub fn verb<A: Parser>(words: Vec<OsString>) -> anyhow::Result<Option<A>> {
+pub(crate) fn verb<A: Parser>(words: Vec<OsString>) -> anyhow::Result<Option<A>> {
     let name = words.first().and_then(|w| w.to_str()).unwrap_or_default().to_owned();
     let matched = A::command()
         .bin_name(format!("ketchrun {name}"))
@@ -173,7 +170,7 @@ fn usage(error: &clap::Error, verb: Option<&str>) -> anyhow::Error {
 
 impl Globals {
     /// `--root`, or the default: `/run/ketchrun`, and below `$XDG_RUNTIME_DIR` for an ordinary user.
-    pub fn root(&self) -> PathBuf {
+    pub(crate) fn root(&self) -> PathBuf {
         if let Some(root) = &self.root {
             return root.clone();
         }
@@ -186,7 +183,7 @@ impl Globals {
     }
 
     /// Whether the person named the root: then it must exist for `list`.
-    pub fn root_is_given(&self) -> bool {
+    pub(crate) fn root_is_given(&self) -> bool {
         self.root.is_some()
     }
 }

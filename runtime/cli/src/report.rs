@@ -13,7 +13,7 @@ use nix::errno::Errno;
 use crate::globals::{Globals, LogFormat};
 
 /// Reports why a command failed: the whole chain of causes on one line.
-pub fn error(globals: &Globals, error: &anyhow::Error) {
+pub(crate) fn error(globals: &Globals, error: &anyhow::Error) {
     let message = one_line(&error.chain().map(cause).collect::<Vec<_>>().join(": "));
     log(globals, "error", &message);
     // Nobody may be listening; there is nowhere else to say so.
@@ -21,14 +21,14 @@ pub fn error(globals: &Globals, error: &anyhow::Error) {
 }
 
 /// Says that something went wrong that does not stop the command.
-pub fn warning(globals: &Globals, message: &str) {
+pub(crate) fn warning(globals: &Globals, message: &str) {
     let message = one_line(message);
     log(globals, "warning", &message);
     let _ = writeln!(std::io::stderr(), "ketchrun: warning: {message}");
 }
 
 /// With `--debug`: on the log, or on stderr where there is none.
-pub fn debug(globals: &Globals, message: impl FnOnce() -> String) {
+pub(crate) fn debug(globals: &Globals, message: impl FnOnce() -> String) {
     if !globals.debug {
         return;
     }
@@ -41,7 +41,7 @@ pub fn debug(globals: &Globals, message: impl FnOnce() -> String) {
 }
 
 /// Prints a command's answer. A reader that went away is an error like any other.
-pub fn print(text: &str) -> anyhow::Result<()> {
+pub(crate) fn print(text: &str) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     out.write_all(text.as_bytes())
         .and_then(|()| out.flush())

@@ -10,7 +10,11 @@ use ketch_runtime::container::create::Stdio;
 use ketch_runtime::terminal::{self, Ending};
 
 /// Decides, or says which of `terminal`, detaching and console socket does not go with the others.
-pub fn stdio(terminal: bool, detached: bool, console_socket: Option<&Path>) -> anyhow::Result<Stdio<'_>> {
+pub(crate) fn stdio(
+    terminal: bool,
+    detached: bool,
+    console_socket: Option<&Path>,
+) -> anyhow::Result<Stdio<'_>> {
     match (terminal, detached, console_socket) {
         (true, true, Some(socket)) => Ok(Stdio::ConsoleSocket(socket)),
         (true, true, None) => {
@@ -23,7 +27,7 @@ pub fn stdio(terminal: bool, detached: bool, console_socket: Option<&Path>) -> a
 }
 
 /// Stays with a child until it ends; its exit code, or 128 + n for signal n, becomes ours.
-pub fn attend(pidfd: &OwnedFd, console: Option<OwnedFd>) -> anyhow::Result<ExitCode> {
+pub(crate) fn attend(pidfd: &OwnedFd, console: Option<OwnedFd>) -> anyhow::Result<ExitCode> {
     const NO_DETACH_KEYS: &[u8] = &[];
     match terminal::attend(pidfd, console, NO_DETACH_KEYS)? {
         Ending::Exited(code) => Ok(ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX))),

@@ -16,7 +16,8 @@ use ketch_sys::{Errno, pidfd};
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::memfd::{MFdFlags, memfd_create};
-use nix::unistd::{Whence, lseek, pipe2, write};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::{Pid, Whence, lseek, pipe2, write};
 use serde::Serialize;
 
 use crate::container::state::{State, Status};
@@ -147,6 +148,8 @@ fn spawn(hook: &Hook, input: &[u8], output: OwnedFd) -> std::io::Result<Child> {
     }
     let env = hook.env().as_deref().unwrap_or_default();
     command.env_clear().envs(env.iter().filter_map(|entry| entry.split_once('=')));
+    // A group of its own, so that a timeout ends what the hook has started too.
+    command.process_group(0);
     command.stdin(stdin).stdout(output.try_clone()?).stderr(output).spawn()
 }
 
@@ -183,7 +186,7 @@ fn wait(
     };
     *output = String::from_utf8_lossy(&said).into_owned();
     if !in_time {
-        child.kill()?;
+        killpg(Pid::from_raw(child.id().cast_signed()), Signal::SIGKILL)?;
     }
     let status = child.wait()?;
     Ok(in_time.then_some(status))

@@ -12,6 +12,9 @@ use ketch_sys::Errno;
 /// ENOENT is 127, anything else 126.
 pub const EXECUTE: &str = "execute";
 
+/// The step of entering the working directory.
+pub const CHDIR: &str = "change to the working directory";
+
 /// A step that failed.
 ///
 /// Prints as `cannot <step> <object>: <errno text>`; `step` is a verb phrase such as

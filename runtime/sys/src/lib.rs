@@ -19,12 +19,14 @@ pub mod ns;
 pub mod openat2;
 pub mod pidfd;
 pub mod prctl;
+pub mod random;
 pub mod rlimit;
 pub mod scheduler;
 pub mod seccomp;
 pub mod socket;
 pub mod spawn;
 pub mod tty;
+pub mod xattr;
 
 pub use nix::errno::Errno;
 

@@ -12,7 +12,7 @@ use nix::sys::socket::{
 use crate::{Errno, Result};
 
 /// Most descriptors that [`receive`] takes with one message.
-pub const MAX_FDS: usize = 4;
+pub const MAX_FDS: usize = 32;
 
 /// Two connected sockets that keep message boundaries; reading gives 0 bytes once the other end is closed everywhere.
 pub fn seqpacket_pair() -> Result<(OwnedFd, OwnedFd)> {

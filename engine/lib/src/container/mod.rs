@@ -1,3 +1,54 @@
 //! Containers, one verb a file.
+//!
+//! Three things keep a container's changes apart, all of them the kernel's, so that none outlives its holder:
+//! the [`turn`] (one command at a time starts or removes a container), the monitor's lock (held as long as the
+//! container lives) and the database (a name is given once).
+//!
+//! The row comes before and goes after everything else of a container: what `kill -9` leaves behind has a name by
+//! which it can be removed.
 
+use std::io;
+use std::path::{Path, PathBuf};
+
+pub mod cleanup;
+pub mod create;
+pub mod exec;
+pub mod filter;
+pub mod inspect;
+pub mod kill;
+mod name;
 pub mod options;
+mod prepare;
+pub mod remove;
+mod root;
+pub mod start;
+pub mod status;
+pub mod stop;
+pub mod sweep;
+pub mod top;
+mod tree;
+mod turn;
+pub mod wait;
+
+pub use status::{Status, status};
+
+/// A step on a file or directory of ketch's own that failed.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {step} {path}")]
+pub struct FileError {
+    pub step: &'static str,
+    pub path: PathBuf,
+    pub source: io::Error,
+}
+
+impl FileError {
+    /// For `map_err`: `fs::write(&path, x).map_err(FileError::at("write", &path))?`.
+    fn at(step: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FileError {
+        move |source| FileError { step, path: path.to_owned(), source }
+    }
+}
+
+/// The log of a container, in its directory.
+pub fn log_path(dir: &Path) -> PathBuf {
+    dir.join("ctr.log")
+}

@@ -17,9 +17,12 @@ pub struct Options {
     pub command: Vec<String>,
     /// None: the image's; Some(empty): cleared with `--entrypoint ""`.
     pub entrypoint: Option<Vec<String>>,
+    /// `NAME=VALUE`, env files first; later ones win.
     pub env: Vec<String>,
     pub workdir: Option<String>,
     pub user: Option<String>,
+    /// `--group-add`: names or numbers.
+    pub groups: Vec<String>,
     pub hostname: Option<String>,
     pub labels: BTreeMap<String, String>,
     pub annotations: BTreeMap<String, String>,
@@ -28,9 +31,12 @@ pub struct Options {
     pub remove: bool,
     pub init: bool,
     pub read_only: bool,
+    /// `--read-only-tmpfs=false`: nothing is writable, /dev and /dev/shm included.
+    pub read_only_strict: bool,
     pub privileged: bool,
     pub network: Network,
     pub mounts: Vec<Mount>,
+    pub devices: Vec<Device>,
     pub cap_add: Vec<String>,
     pub cap_drop: Vec<String>,
     pub security: Security,
@@ -58,6 +64,16 @@ pub enum Network {
     Host,
 }
 
+impl Network {
+    /// The mode as it is given and shown.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Network::None => "none",
+            Network::Host => "host",
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mount {
     pub kind: MountKind,
@@ -65,18 +81,34 @@ pub struct Mount {
     pub destination: String,
     /// OCI mount options: `ro`, `rprivate`, `size=64m`, `mode=1777` …
     pub options: Vec<String>,
+    /// `U`: the source is given to the container's user, with all that is in it.
+    #[serde(default)]
+    pub chown: bool,
+    /// `nocopy`: an anonymous volume is not filled from the image.
+    #[serde(default)]
+    pub no_copy: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MountKind {
-    /// `create`: `-v` makes a missing source directory.
+    /// The source must exist, as podman has it: a mistyped path makes no directory.
     Bind {
         source: PathBuf,
-        create: bool,
     },
     Tmpfs,
+    Ramfs,
     /// An anonymous volume (image VOLUME or `-v /path`): a directory of the container's own, filled from the image.
     Anonymous,
+}
+
+/// `--device SOURCE[:DESTINATION][:ACCESS]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Device {
+    /// A device node, or a directory of them.
+    pub source: PathBuf,
+    pub destination: PathBuf,
+    /// Of `r`, `w` and `m`.
+    pub access: String,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,8 +119,8 @@ pub struct Security {
     /// Paths to mask / unmask on top of the defaults; `ALL` in unmask clears them.
     pub mask: Vec<String>,
     pub unmask: Vec<String>,
+    /// A loaded profile, or `unconfined`.
     pub apparmor: Option<String>,
-    pub label: Vec<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,7 +129,7 @@ pub enum Seccomp {
     #[default]
     Default,
     Unconfined,
-    /// A profile file in docker's format, read when the container is created.
+    /// The text of a profile in docker's format: the file is read once, when the container is created.
     Profile(String),
 }
 
@@ -106,17 +138,21 @@ pub enum Seccomp {
 pub struct Limits {
     /// Bytes.
     pub memory: Option<i64>,
+    /// Bytes, memory included; None: twice the memory; Some(-1): no limit.
     pub memory_swap: Option<i64>,
     pub memory_reservation: Option<i64>,
     /// CPUs, e.g. 1.5.
     pub cpus: Option<f64>,
     pub cpu_shares: Option<u64>,
     pub cpuset_cpus: Option<String>,
-    /// None: 2048, podman's default; Some(-1): no limit.
+    pub cpuset_mems: Option<String>,
+    /// None: 2048, podman's default; Some(0) and below: no limit.
     pub pids: Option<i64>,
     /// Bytes of /dev/shm; None: 64 MiB.
     pub shm_size: Option<i64>,
     pub ulimits: Vec<Ulimit>,
+    /// `--ulimit host`: what has no ulimit of its own keeps ketch's.
+    pub ulimits_of_host: bool,
     pub oom_score_adj: Option<i32>,
 }
 
@@ -124,6 +160,7 @@ pub struct Limits {
 pub struct Ulimit {
     /// `nofile`
     pub name: String,
+    /// -1: no limit.
     pub soft: i64,
     pub hard: i64,
 }
@@ -135,5 +172,4 @@ pub struct Log {
     pub driver: Option<String>,
     pub max_size: Option<u64>,
     pub max_files: Option<u32>,
-    pub tag: Option<String>,
 }

@@ -1,1 +1,206 @@
-//! Options and an image's configuration become an OCI configuration. Pure: what must be read from the image or the host is passed in.
+//! Options and an image's configuration become an OCI configuration.
+//!
+//! [`build`] is pure: what must be read from the image or the host is read beforehand, into [`Facts`] and [`Host`], and
+//! what must be made before the container starts is listed in [`Build`]. The result is what podman's default container
+//! is, with its mounts, masks, capabilities and limits; where they differ, the difference is noted beside the code.
+
+mod capabilities;
+mod devices;
+mod env;
+mod error;
+mod files;
+mod host;
+mod limits;
+mod mounts;
+mod paths;
+mod process;
+mod seccomp;
+mod user;
+
+use std::path::{Path, PathBuf};
+
+use ketch_runtime::spec::{Linux, LinuxNamespace, LinuxNamespaceType, Root, Spec};
+
+use crate::container::options::{Network, Options, Seccomp};
+use oci_spec::image::Config;
+
+use crate::image::ImageConfiguration;
+
+pub use capabilities::{BY_NUMBER as CAPABILITIES, resolve as resolve_capabilities};
+pub use error::SpecError;
+pub use files::File;
+pub use host::Host;
+pub use limits::is_ulimit;
+pub use mounts::{Volume, wanted as wanted_mounts};
+pub use process::{Workdir, arguments, signal};
+pub use seccomp::ProfileError;
+pub use user::{Identity, resolve as resolve_user};
+
+/// What was read beforehand about this container.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts<'a> {
+    /// 64 hex digits.
+    pub id: &'a str,
+    pub name: &'a str,
+    /// The container's directory: the files and volumes of [`Build`] are below it.
+    pub dir: &'a Path,
+    /// The image's `/etc/passwd` and `/etc/group`, looked up through the root's descriptor; empty when there is none.
+    pub passwd: &'a [u8],
+    pub group: &'a [u8],
+    pub host: &'a Host,
+}
+
+/// A configuration, and what must be there before it is used.
+#[derive(Debug)]
+pub struct Build {
+    pub spec: Spec,
+    /// Files to write in the container's directory, at every start.
+    pub files: Vec<File>,
+    /// Anonymous volumes: directories to make once and, unless `copy` is false, fill from the image.
+    pub volumes: Vec<Volume>,
+    /// Bind sources to give to the container's user, with all below them (`-v …:U`).
+    pub chown: Vec<PathBuf>,
+    /// Lines for the image's own files, when the user or group is a number that they do not know: podman adds them, so
+    /// that `whoami` and the like have an answer. To be appended through the root's descriptor to a writable root.
+    pub passwd_line: Option<String>,
+    pub group_line: Option<String>,
+    pub user: Identity,
+    pub workdir: Workdir,
+    /// Number of the signal that `stop` sends first.
+    pub stop_signal: i32,
+}
+
+/// Builds the configuration. Nothing is read and nothing is made.
+pub fn build(
+    options: &Options,
+    image: Option<&ImageConfiguration>,
+    facts: &Facts<'_>,
+) -> Result<Build, SpecError> {
+    let image = image.and_then(|image| image.config().as_ref());
+    let user = user::of(options, image, facts)?;
+    let workdir = process::workdir(options, image)?;
+    let hostname = hostname(options, facts);
+    let stop_signal = process::stop_signal(options, image)?;
+    let files = files::list(options, facts, hostname);
+    let mounts = mounts::list(options, image, facts, &files)?;
+    let process = process::build(options, image, facts, &user, &workdir, hostname)?;
+
+    let mut linux = linux(options, facts)?;
+    linux.set_rootfs_propagation(mounts.propagation());
+    linux.set_seccomp(seccomp_of(options, &process, facts.host)?);
+
+    let mut root = Root::default();
+    root.set_path("rootfs".into());
+    root.set_readonly(options.read_only.then_some(true));
+
+    let mut spec = Spec::default();
+    spec.set_version("1.2.1".to_owned());
+    spec.set_root(Some(root));
+    spec.set_hostname(Some(hostname.to_owned()));
+    spec.set_process(Some(process));
+    spec.set_mounts(Some(mounts.mounts));
+    spec.set_annotations(Some(annotations(options, stop_signal)));
+    spec.set_linux(Some(linux));
+
+    let home = workdir.path.to_string_lossy();
+    Ok(Build {
+        passwd_line: user
+            .unknown_user
+            .as_ref()
+            .map(|name| format!("{name}:*:{}:{}:container user:{home}:/bin/sh", user.uid, user.gid)),
+        group_line: user.unknown_group.as_ref().map(|name| {
+            format!("{name}:x:{}:{}", user.gid, user.unknown_user.as_deref().unwrap_or_default())
+        }),
+        spec,
+        files,
+        volumes: mounts.volumes,
+        chown: mounts.chown,
+        user,
+        workdir,
+        stop_signal,
+    })
+}
+
+/// The environment as far as options and image decide it: HOME may come from the root's passwd at the start.
+pub fn environment(options: &Options, image: Option<&Config>, hostname: &str) -> Vec<String> {
+    let image = image.and_then(|image| image.env().as_deref()).unwrap_or_default();
+    let sources = env::Sources { terminal: options.terminal, image, options: &options.env, home: "", hostname };
+    let mut env = env::merge(&sources);
+    env.retain(|variable| variable != "HOME=");
+    env
+}
+
+/// `--hostname`; with the host's network the host's own name; otherwise the id's first twelve digits.
+fn hostname<'a>(options: &'a Options, facts: &Facts<'a>) -> &'a str {
+    match (&options.hostname, &options.network) {
+        (Some(name), _) => name,
+        (None, Network::Host) => &facts.host.hostname,
+        (None, Network::None) => &facts.id[..facts.id.len().min(12)],
+    }
+}
+
+fn linux(options: &Options, facts: &Facts<'_>) -> Result<Linux, SpecError> {
+    let mut linux = Linux::default();
+    let mut resources = limits::resources(&options.limits);
+    let devices = devices::list(options, facts.host);
+    resources.set_devices(Some(devices.rules));
+    linux.set_devices(Some(devices.nodes).filter(|nodes| !nodes.is_empty()));
+    linux.set_resources(Some(resources));
+    linux.set_cgroups_path(Some(cgroup(options, facts.id)));
+    linux.set_namespaces(Some(namespaces(options, facts.host)));
+    let (masked, readonly) = paths::lists(options);
+    linux.set_masked_paths(Some(masked)).set_readonly_paths(Some(readonly));
+    if options.network != Network::Host {
+        // Lets group 0 send ICMP echo without CAP_NET_RAW, which containers do not have; podman's default.
+        linux.set_sysctl(Some([("net.ipv4.ping_group_range".to_owned(), "0 0".to_owned())].into()));
+    }
+    Ok(linux)
+}
+
+fn namespaces(options: &Options, host: &Host) -> Vec<LinuxNamespace> {
+    use LinuxNamespaceType::{Cgroup, Ipc, Mount, Network as Net, Pid, Uts};
+    let own_network = options.network != Network::Host;
+    [(Pid, true), (Net, own_network), (Ipc, true), (Uts, true), (Mount, true), (Cgroup, host.cgroup_v2)]
+        .into_iter()
+        .filter(|(_, wanted)| *wanted)
+        .map(|(typ, _)| {
+            let mut namespace = LinuxNamespace::default();
+            namespace.set_typ(typ);
+            namespace
+        })
+        .collect()
+}
+
+/// `/ketch-<id>`, or below `--cgroup-parent`.
+pub fn cgroup(options: &Options, id: &str) -> PathBuf {
+    let parent = options.cgroup_parent.as_deref().unwrap_or_default();
+    Path::new("/").join(parent.trim_start_matches('/')).join(format!("ketch-{id}"))
+}
+
+fn seccomp_of(
+    options: &Options,
+    process: &ketch_runtime::spec::Process,
+    host: &Host,
+) -> Result<Option<ketch_runtime::spec::LinuxSeccomp>, SpecError> {
+    let bounding = process.capabilities().as_ref().and_then(|sets| sets.bounding().as_ref());
+    let capabilities: Vec<_> = bounding.into_iter().flatten().copied().collect();
+    let context = seccomp::Context { arch: seccomp::ARCH, capabilities: &capabilities, kernel: host.kernel };
+    Ok(match &options.security.seccomp {
+        Seccomp::Default if options.privileged => None,
+        Seccomp::Default => Some(seccomp::default(context)),
+        Seccomp::Unconfined => None,
+        Seccomp::Profile(text) => Some(seccomp::custom(text, context)?),
+    })
+}
+
+/// The user's, and what ketch tells about itself.
+pub fn annotations(options: &Options, stop_signal: i32) -> std::collections::HashMap<String, String> {
+    let own = [
+        ("io.container.manager".to_owned(), "ketch".to_owned()),
+        ("org.opencontainers.image.stopSignal".to_owned(), stop_signal.to_string()),
+    ];
+    own.into_iter().chain(options.annotations.clone()).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,11 +1,29 @@
 //! Containers as the database knows them. How a container is doing is not here: it is derived.
 
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 
+use super::{Database, Error};
 use crate::container::options::Options;
 
+/// Run by [`Database::open`]. `created` sorts as text: always UTC, always nine digits of fraction.
+pub(crate) const SCHEMA: &str = "
+CREATE TABLE containers (
+    id         TEXT NOT NULL PRIMARY KEY,
+    name       TEXT NOT NULL UNIQUE,
+    created    TEXT NOT NULL,
+    image_id   TEXT REFERENCES images (id),
+    image_name TEXT NOT NULL,
+    entrypoint TEXT NOT NULL,
+    command    TEXT NOT NULL,
+    options    TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+";
+
+const COLUMNS: &str = "id, name, created, image_id, image_name, entrypoint, command, options";
+
 /// One row.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Record {
     /// 64 hex digits.
     pub id: String,
@@ -18,4 +36,242 @@ pub struct Record {
     pub image_id: Option<String>,
     /// The name the image was asked for by.
     pub image_name: String,
+    /// What the process is: this, and then `command`.
+    pub entrypoint: Vec<String>,
+    pub command: Vec<String>,
+}
+
+/// Why a container cannot be added.
+#[derive(Debug, thiserror::Error)]
+pub enum InsertError {
+    /// podman's words.
+    #[error(
+        "creating container storage: the container name {name:?} is already in use by {id}. You have to remove that \
+         container to be able to reuse that name: that name is already in use, or use --replace to instruct ketch to \
+         do so."
+    )]
+    NameInUse { name: String, id: String },
+    /// It was removed between its lookup and now.
+    #[error("{0}: image not known")]
+    ImageGone(String),
+    #[error(transparent)]
+    State(#[from] Error),
+}
+
+/// Why a name or id leads to no container. podman's words.
+#[derive(Debug, thiserror::Error)]
+pub enum FindError {
+    #[error("no container with name or ID {0:?} found: no such container")]
+    NotFound(String),
+    #[error("more than one result for container {0:?}: container already exists")]
+    Ambiguous(String),
+    /// `--latest` without any.
+    #[error("no containers found: no such container")]
+    NoneYet,
+    #[error(transparent)]
+    State(#[from] Error),
+}
+
+impl Database {
+    /// Reserves id and name: the database refuses a name that is taken, whoever else tries at the same moment.
+    pub fn insert_container(&self, record: &Record) -> Result<(), InsertError> {
+        let refused = self.write("add a container", |c| match insert(c, record) {
+            Ok(()) => Ok(None),
+            Err(error) => refusal(c, record, error).map(Some),
+        })?;
+        refused.map_or(Ok(()), Err)
+    }
+
+    /// By full id, name, or the beginning of an id that only one has.
+    pub fn find_container(&self, text: &str) -> Result<Record, FindError> {
+        let found = self.read("look up a container", |c| find(c, text))?;
+        let mut found = found.into_iter();
+        match (found.next(), found.next()) {
+            (None, _) => Err(FindError::NotFound(text.to_owned())),
+            (Some(record), None) => Ok(record),
+            (Some(_), Some(_)) => Err(FindError::Ambiguous(text.to_owned())),
+        }
+    }
+
+    /// The one created last.
+    pub fn latest_container(&self) -> Result<Record, FindError> {
+        let sql = format!("SELECT {COLUMNS} FROM containers ORDER BY created DESC LIMIT 1");
+        self.read("look up the latest container", |c| c.query_row(&sql, [], record).optional())?
+            .ok_or(FindError::NoneYet)
+    }
+
+    /// All, in the order of their creation.
+    pub fn containers(&self) -> Result<Vec<Record>, Error> {
+        let sql = format!("SELECT {COLUMNS} FROM containers ORDER BY created");
+        self.read("list containers", |c| c.prepare(&sql)?.query_map([], record)?.collect())
+    }
+
+    pub fn has_container(&self, id: &str) -> Result<bool, Error> {
+        self.read("look up a container", |c| {
+            c.prepare("SELECT 1 FROM containers WHERE id = ?1")?.exists([id])
+        })
+    }
+
+    /// Ids of the containers made from an image.
+    pub fn containers_of_image(&self, image_id: &str) -> Result<Vec<String>, Error> {
+        self.read("list an image's containers", |c| {
+            c.prepare("SELECT id FROM containers WHERE image_id = ?1 ORDER BY created")?
+                .query_map([image_id], |row| row.get(0))?
+                .collect()
+        })
+    }
+
+    /// Forgets a container; false when it was gone already.
+    pub fn delete_container(&self, id: &str) -> Result<bool, Error> {
+        self.write("forget a container", |c| {
+            c.execute("DELETE FROM containers WHERE id = ?1", [id]).map(|rows| rows > 0)
+        })
+    }
+}
+
+fn insert(connection: &Connection, record: &Record) -> rusqlite::Result<()> {
+    let json = |value: serde_json::Result<String>| {
+        value.map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))
+    };
+    connection.execute(
+        "INSERT INTO containers (id, name, created, image_id, image_name, entrypoint, command, options)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        params![
+            record.id,
+            record.name,
+            record.created,
+            record.image_id,
+            record.image_name,
+            json(serde_json::to_string(&record.entrypoint))?,
+            json(serde_json::to_string(&record.command))?,
+            json(serde_json::to_string(&record.options))?,
+        ],
+    )?;
+    Ok(())
+}
+
+/// What a broken constraint means.
+fn refusal(connection: &Connection, record: &Record, error: rusqlite::Error) -> rusqlite::Result<InsertError> {
+    let Some(extended) = error.sqlite_error().map(|error| error.extended_code) else { return Err(error) };
+    if extended == rusqlite::ffi::SQLITE_CONSTRAINT_FOREIGNKEY {
+        return Ok(InsertError::ImageGone(record.image_name.clone()));
+    }
+    let holder = "SELECT id FROM containers WHERE name = ?1";
+    match connection.query_row(holder, [&record.name], |row| row.get(0)).optional()? {
+        Some(id) => Ok(InsertError::NameInUse { name: record.name.clone(), id }),
+        None => Err(error),
+    }
+}
+
+/// At most two: that there is more than one is all that matters then.
+fn find(connection: &Connection, text: &str) -> rusqlite::Result<Vec<Record>> {
+    let exact = format!("SELECT {COLUMNS} FROM containers WHERE id = ?1 OR name = ?1");
+    let exact: Vec<Record> = connection.prepare(&exact)?.query_map([text], record)?.collect::<Result<_, _>>()?;
+    // A name that is also the beginning of another's id is still that name.
+    if !exact.is_empty() || text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    {
+        return Ok(exact);
+    }
+    // `g` is the first character after all hex digits.
+    let prefix = format!("SELECT {COLUMNS} FROM containers WHERE id >= ?1 AND id < ?1 || 'g' LIMIT 2");
+    connection.prepare(&prefix)?.query_map([text], record)?.collect()
+}
+
+fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
+    Ok(Record {
+        id: row.get(0)?,
+        name: row.get(1)?,
+        created: row.get(2)?,
+        image_id: row.get(3)?,
+        image_name: row.get(4)?,
+        entrypoint: from_json(row, 5)?,
+        command: from_json(row, 6)?,
+        options: from_json(row, 7)?,
+    })
+}
+
+fn from_json<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
+    let text = row.get_ref(column)?.as_str()?;
+    serde_json::from_str(text).map_err(|error| {
+        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, error.into())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn database(records: &[(&str, &str)]) -> (tempfile::TempDir, Database) {
+        let dir = tempfile::tempdir().unwrap();
+        let database = Database::open(&dir.path().join("state.db")).unwrap();
+        for (number, (id, name)) in records.iter().enumerate() {
+            database.insert_container(&named(id, name, number)).unwrap();
+        }
+        (dir, database)
+    }
+
+    fn named(id: &str, name: &str, number: usize) -> Record {
+        Record {
+            id: format!("{id:0<64}"),
+            name: name.to_owned(),
+            created: format!("2026-01-01T00:00:00.{number:09}Z"),
+            command: vec!["sh".into(), "-c".into(), "true".into()],
+            ..Record::default()
+        }
+    }
+
+    #[test]
+    fn lookup() {
+        let (_dir, database) = database(&[("ab12", "web"), ("ab34", "db"), ("c0de", "ab1"), ("f00d", "dead")]);
+        let full = format!("{:0<64}", "c0de");
+        for (text, expected) in [
+            ("web", Ok("web")),
+            ("ab12", Ok("web")),
+            ("ab3", Ok("db")),
+            ("ab1", Ok("ab1")),
+            ("f", Ok("dead")),
+            ("dead", Ok("dead")),
+            (&full, Ok("ab1")),
+            ("ab", Err("more than one result for container \"ab\": container already exists")),
+            ("we", Err("no container with name or ID \"we\" found: no such container")),
+            ("AB12", Err("no container with name or ID \"AB12\" found: no such container")),
+            ("", Err("no container with name or ID \"\" found: no such container")),
+            ("%", Err("no container with name or ID \"%\" found: no such container")),
+        ] {
+            let got = database.find_container(text).map(|record| record.name).map_err(|error| error.to_string());
+            assert_eq!(got.as_deref().map_err(|error| &**error), expected, "{text:?}");
+        }
+        assert_eq!(database.latest_container().unwrap().name, "dead");
+    }
+
+    #[test]
+    fn a_name_is_given_once() {
+        let (_dir, database) = database(&[("ab12", "web")]);
+        let error = database.insert_container(&named("ff", "web", 9)).unwrap_err();
+        assert!(matches!(&error, InsertError::NameInUse { id, .. } if id.starts_with("ab12")), "{error}");
+        assert_eq!(database.containers().unwrap().len(), 1);
+        assert!(database.delete_container(&format!("{:0<64}", "ab12")).unwrap());
+        assert!(!database.delete_container(&format!("{:0<64}", "ab12")).unwrap());
+        database.insert_container(&named("ff", "web", 9)).unwrap();
+    }
+
+    #[test]
+    fn a_record_comes_back_whole() {
+        let (_dir, database) = database(&[]);
+        database
+            .write("add an image", |c| c.execute_batch("INSERT INTO images VALUES ('beef', 'sha256:1', 0, x'', x'')"))
+            .unwrap();
+        let mut record = named("ab", "x", 1);
+        record.image_id = Some("beef".into());
+        record.options.labels.insert("a".into(), "b".into());
+        database.insert_container(&record).unwrap();
+        assert_eq!(database.find_container("x").unwrap(), record);
+        assert_eq!(database.containers_of_image("beef").unwrap(), [record.id]);
+        assert!(database.containers_of_image("none").unwrap().is_empty());
+        let image = database.write("remove it", |c| c.execute_batch("DELETE FROM images"));
+        assert!(image.is_err(), "an image in use cannot go");
+
+        let orphan = Record { image_id: Some("none".into()), ..named("cd", "y", 2) };
+        assert!(matches!(database.insert_container(&orphan), Err(InsertError::ImageGone(_))));
+    }
 }

@@ -3,17 +3,41 @@
 //! A layer is extracted into `tmp/`, checked against its digest and diff id, synced, and renamed into place: what has a
 //! name below `layers/` is whole. What no image in the database refers to is garbage.
 
-use std::os::fd::OwnedFd;
+pub(crate) mod entries;
+pub(crate) mod extract;
+pub(crate) mod layers;
+mod overlay;
+pub(crate) mod staging;
+
+use std::io;
 use std::path::{Path, PathBuf};
 
-/// The root of a container as one detached overlay mount: attached nowhere, gone with its last descriptor.
-///
-/// `lowers` are lowest first. Without `upper` it is read-only. fsopen(2) with one `lowerdir+` an element (Linux 6.8;
-/// before that one `lowerdir` string).
-pub fn overlay(
-    _lowers: &[PathBuf],
-    _upper: Option<(&Path, &Path)>,
-    _volatile: bool,
-) -> Result<OwnedFd, ketch_sys::Errno> {
-    todo!()
+pub use layers::layer_dir;
+pub use overlay::overlay;
+
+/// A step on the store's own files that failed.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {action} {}: {}", path.display(), cause(error))]
+pub struct StoreError {
+    action: &'static str,
+    path: PathBuf,
+    error: io::Error,
+}
+
+impl StoreError {
+    pub(crate) fn io(action: &'static str, path: &Path, error: io::Error) -> StoreError {
+        StoreError { action, path: path.to_owned(), error }
+    }
+
+    pub(crate) fn errno(action: &'static str, path: &Path, errno: ketch_sys::Errno) -> StoreError {
+        StoreError::io(action, path, errno.into())
+    }
+}
+
+/// The kernel's words for an error, without Rust's "(os error 28)".
+pub(crate) fn cause(error: &io::Error) -> String {
+    match error.raw_os_error() {
+        Some(errno) => ketch_sys::Errno::from_raw(errno).desc().to_lowercase(),
+        None => error.to_string(),
+    }
 }

@@ -3,12 +3,11 @@ use std::process::ExitCode;
 use anyhow::Context;
 
 use crate::bundle::{self, Flags, Life};
-use crate::exe;
 use crate::globals::Globals;
 
 /// Make a container from a bundle; its program waits for start
 #[derive(Debug, clap::Parser)]
-pub struct Args {
+pub(crate) struct Args {
     /// The new container's id
     container: String,
 
@@ -16,9 +15,8 @@ pub struct Args {
     flags: Flags,
 }
 
-pub fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
-    exe::protect()?;
-    bundle::create(globals, &args.container, args.flags, Life::StartedByOther)
+pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
+    bundle::create(globals, &args.container, &args.flags, Life::StartedByOther)
         .with_context(|| format!("cannot create container {:?}", args.container))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -7,7 +7,7 @@ use crate::report;
 
 /// Remove what a stopped container has left: cgroups, state, and the poststop hooks to run
 #[derive(Debug, clap::Parser)]
-pub struct Args {
+pub(crate) struct Args {
     /// The container's id
     container: String,
 
@@ -16,7 +16,7 @@ pub struct Args {
     force: bool,
 }
 
-pub fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
     let deleted = delete(&globals.root(), &args.container, args.force)?;
     deleted.warnings.iter().for_each(|warning| report::warning(globals, warning));
     Ok(ExitCode::SUCCESS)

@@ -10,7 +10,7 @@ use crate::globals::Globals;
 
 /// Send a signal to a container's first process, or to all of its processes
 #[derive(Debug, clap::Parser)]
-pub struct Args {
+pub(crate) struct Args {
     /// The container's id
     container: String,
 
@@ -23,7 +23,7 @@ pub struct Args {
     all: bool,
 }
 
-pub fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
     let signal = signal_number(&args.signal).with_context(|| format!("unknown signal {:?}", args.signal))?;
     let state = State::load(&globals.root(), &args.container)?;
     match kill(&state, signal, args.all) {
@@ -42,19 +42,19 @@ fn signal_number(word: &str) -> Option<i32> {
     }
     let name = word.to_ascii_uppercase();
     let name = name.strip_prefix("SIG").unwrap_or(&name);
-    let number = if let Some(offset) = name.strip_prefix("RTMIN") {
-        REAL_TIME.start() + offset_number(offset, '+')?
-    } else if let Some(offset) = name.strip_prefix("RTMAX") {
-        REAL_TIME.end() - offset_number(offset, '-')?
-    } else {
-        match name {
-            "CLD" => Signal::SIGCHLD as i32,
-            "POLL" => Signal::SIGIO as i32,
-            "IOT" => Signal::SIGABRT as i32,
-            name => format!("SIG{name}").parse::<Signal>().ok()? as i32,
-        }
-    };
-    (name.starts_with("RT")).then(|| REAL_TIME.contains(&number)).unwrap_or(true).then_some(number)
+    let real_time = |number: i32| REAL_TIME.contains(&number).then_some(number);
+    if let Some(offset) = name.strip_prefix("RTMIN") {
+        return real_time(REAL_TIME.start() + offset_number(offset, '+')?);
+    }
+    if let Some(offset) = name.strip_prefix("RTMAX") {
+        return real_time(REAL_TIME.end() - offset_number(offset, '-')?);
+    }
+    match name {
+        "CLD" => Some(Signal::SIGCHLD as i32),
+        "POLL" => Some(Signal::SIGIO as i32),
+        "IOT" => Some(Signal::SIGABRT as i32),
+        name => format!("SIG{name}").parse::<Signal>().ok().map(|signal| signal as i32),
+    }
 }
 
 /// The `3` of `RTMIN+3`; nothing after `RTMIN` is 0.

@@ -10,7 +10,7 @@ use crate::report;
 
 /// List the containers below the root directory
 #[derive(Debug, clap::Parser)]
-pub struct Args {
+pub(crate) struct Args {
     /// How to print them
     #[arg(short, long, value_enum, default_value_t)]
     format: Format,
@@ -21,13 +21,13 @@ pub struct Args {
 }
 
 #[derive(Debug, Clone, Copy, Default, clap::ValueEnum)]
-pub enum Format {
+pub(crate) enum Format {
     #[default]
     Table,
     Json,
 }
 
-pub fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
     let root = globals.root();
     let states = match list(&root) {
         // The default root is not there before the first container is.

@@ -1,6 +1,6 @@
 //! The commands, one a file. [`COMMANDS`] is the table that leads to them.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::process::ExitCode;
 
 use crate::globals::Globals;
@@ -8,7 +8,7 @@ use crate::globals::Globals;
 mod create;
 mod delete;
 mod exec;
-pub mod features;
+pub(crate) mod features;
 mod kill;
 mod list;
 mod pause;
@@ -21,7 +21,7 @@ mod state;
 
 /// A command's name, its line in `--help`, and what it does with its words.
 #[derive(Debug)]
-pub struct Command {
+pub(crate) struct Command {
     pub name: &'static str,
     pub about: &'static str,
     pub run: fn(&Globals, Vec<OsString>) -> anyhow::Result<ExitCode>,
@@ -36,7 +36,7 @@ macro_rules! commands {
             name: stringify!($name),
             about: $about,
             run: |globals, words| match crate::globals::verb::<$name::Args>(words)? {
-                Some(args) => $name::run(globals, args),
+                Some(args) => $name::run(globals, &args),
                 None => Ok(ExitCode::SUCCESS),
             },
             failure: $failure,
@@ -44,7 +44,7 @@ macro_rules! commands {
     };
 }
 
-pub const COMMANDS: &[Command] = commands! {
+pub(crate) const COMMANDS: &[Command] = commands! {
     create   1 "Make a container, whose program then waits for start"
     start    1 "Let a created container's program go on"
     run      1 "Make a container, start it, and delete it when it has ended"
@@ -60,6 +60,12 @@ pub const COMMANDS: &[Command] = commands! {
     features 1 "Print as JSON what this runtime can do"
 };
 
-pub fn find(name: &str) -> Option<&'static Command> {
+pub(crate) fn find(name: &str) -> Option<&'static Command> {
     COMMANDS.iter().find(|command| command.name == name)
+}
+
+/// Whether a command of this name sends a process into a container, which must not find this program's file to
+/// write to.
+pub(crate) fn enters_container(name: &OsStr) -> bool {
+    ["create", "run", "exec"].iter().any(|verb| name == *verb)
 }

@@ -8,12 +8,12 @@ use crate::globals::Globals;
 
 /// Let a paused container go on
 #[derive(Debug, clap::Parser)]
-pub struct Args {
+pub(crate) struct Args {
     /// The container's id
     container: String,
 }
 
-pub fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
     let root = globals.root();
     let state = State::load(&root, &args.container)?;
     let status = state.status(&root);

@@ -6,11 +6,11 @@ use ketch_runtime::terminal;
 
 use crate::bundle::{self, Flags, Life};
 use crate::globals::Globals;
-use crate::{exe, report, streams};
+use crate::{report, streams};
 
 /// Make a container from a bundle, start it, and delete it when it has ended
 #[derive(Debug, clap::Parser)]
-pub struct Args {
+pub(crate) struct Args {
     /// The new container's id
     container: String,
 
@@ -30,22 +30,21 @@ pub struct Args {
     no_subreaper: bool,
 }
 
-pub fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
-    exe::protect()?;
+pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
     let Args { container, flags, detach, keep, no_subreaper: _ } = args;
-    let life = if detach { Life::Detached } else { Life::Foreground };
-    if !detach {
+    let life = if *detach { Life::Detached } else { Life::Foreground };
+    if !*detach {
         terminal::hold_signals()?;
     }
     let root = globals.root();
-    let mut created = bundle::create(globals, &container, flags, life)
+    let mut created = bundle::create(globals, container, flags, life)
         .with_context(|| format!("cannot run container {container:?}"))?;
     created.start().with_context(|| format!("cannot run container {container:?}"))?;
-    if detach {
+    if *detach {
         return Ok(ExitCode::SUCCESS);
     }
     let ended = streams::attend(&created.pidfd, created.console.take());
-    if !keep {
+    if !*keep {
         let deleted = delete_stopped(&root, &created.state)?;
         deleted.warnings.iter().for_each(|warning| report::warning(globals, warning));
     }

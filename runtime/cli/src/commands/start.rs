@@ -6,12 +6,12 @@ use crate::globals::Globals;
 
 /// Let a created container's program go on
 #[derive(Debug, clap::Parser)]
-pub struct Args {
+pub(crate) struct Args {
     /// The container's id
     container: String,
 }
 
-pub fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
     start(&globals.root(), &args.container)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -11,12 +11,12 @@ use crate::report;
 
 /// Print a container's state as JSON
 #[derive(Debug, clap::Parser)]
-pub struct Args {
+pub(crate) struct Args {
     /// The container's id
     container: String,
 }
 
-pub fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
     let root = globals.root();
     let state = State::load(&root, &args.container)?;
     let text = serde_json::to_string_pretty(&Shown::of(&state, &root))?;
@@ -27,7 +27,7 @@ pub fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
 /// A state as it is shown: the specification's fields, and those that runc adds.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Shown<'a> {
+pub(crate) struct Shown<'a> {
     oci_version: &'a str,
     pub id: &'a str,
     /// 0 when stopped: the number may be another process's by now.
@@ -42,7 +42,7 @@ pub struct Shown<'a> {
 }
 
 impl<'a> Shown<'a> {
-    pub fn of(state: &'a State, root: &Path) -> Shown<'a> {
+    pub(crate) fn of(state: &'a State, root: &Path) -> Shown<'a> {
         let status = state.status(root);
         Shown {
             oci_version: &state.oci_version,

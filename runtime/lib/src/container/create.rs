@@ -23,7 +23,7 @@ use crate::init::{self, Gate, Job, idmap, namespace};
 use crate::plan::process::Keyring;
 use crate::plan::{self, Invalid, Plan};
 use crate::process;
-use crate::rootfs::{Cgroups, Sources};
+use crate::rootfs::Sources;
 use crate::spec::Spec;
 use crate::step::{At, StepError};
 
@@ -164,22 +164,33 @@ impl Making<'_> {
             false => Gate::Channel,
         };
         let layout = ketch_cgroups::detect()?;
-        let resources = self.spec.linux().as_ref().and_then(|linux| linux.resources().as_ref());
-        let cgroup = unfinished.cgroup.insert(ketch_cgroups::create(&layout, &self.plan.cgroup, resources)?);
-        let location = cgroup.location().clone();
-
-        let (child, channel) = self.spawn(options, gate, cgroup, &layout)?;
+        // v2: init is started in its cgroup. v1: that is made while init builds its root, on another CPU.
+        if layout == Layout::V2 {
+            unfinished.cgroup = Some(self.make_cgroup(&layout)?);
+        }
+        let (child, channel) = self.spawn(options, gate, &layout, unfinished.cgroup.as_ref())?;
         let init = unfinished.init.insert(child.pidfd);
         if namespace::waits_for_go(&self.plan.namespaces) {
             if self.plan.namespaces.creates(libc::CLONE_NEWUSER) {
                 idmap::write(child.pid, &self.plan.ids)?;
             }
             process::set_from_host(&self.plan.process, child.pid)?;
-            channel.send(&Message::Go)?;
+            tell(&channel, &Message::Go)?;
         }
+        let location = match &unfinished.cgroup {
+            Some(cgroup) => cgroup.location().clone(),
+            None => {
+                let cgroup = unfinished.cgroup.insert(self.make_cgroup(&layout)?);
+                let location = cgroup.location().clone();
+                tell(&channel, &Message::Cgroups(location.clone(), cgroup.entrances()?))?;
+                location
+            }
+        };
 
         // While init builds its root.
-        let state = self.state(options, child.pid, location)?;
+        let Some(state) = self.state(options, child.pid, location)? else {
+            return Err(last_words(&channel, init));
+        };
         self.directory.write_state(&state)?;
         let console = self.attend(&channel, &state, &mut unfinished.hooked, init)?;
         if let Some(path) = options.pid_file {
@@ -193,13 +204,18 @@ impl Making<'_> {
         Ok(Created { state, pidfd, console, root: options.root.to_owned(), channel })
     }
 
+    fn make_cgroup(&self, layout: &Layout) -> Result<Cgroup, CreateError> {
+        let resources = self.spec.linux().as_ref().and_then(|linux| linux.resources().as_ref());
+        Ok(ketch_cgroups::create(layout, &self.plan.cgroup, resources)?)
+    }
+
     /// Starts init and lets it go about its job.
     fn spawn(
         &self,
         options: &mut Options<'_>,
         gate: Gate,
-        cgroup: &Cgroup,
         layout: &Layout,
+        cgroup: Option<&Cgroup>,
     ) -> Result<(Child, Channel), CreateError> {
         let namespaces = &self.plan.namespaces;
         let root = options.rootfs.take();
@@ -211,8 +227,12 @@ impl Making<'_> {
             Stdio::Fds(fds) => Some(fds),
             _ => None,
         };
-        let directory = cgroup.directory();
-        let entrances = if directory.is_some() { Vec::new() } else { cgroup.entrances()? };
+        let directory = match cgroup {
+            Some(cgroup) => {
+                Some(cgroup.directory().ok_or(Errno::ENOENT).at("open", "the container's cgroup")?)
+            }
+            None => None,
+        };
         let about = About {
             oci_version: self.spec.version(),
             id: options.id,
@@ -226,12 +246,8 @@ impl Making<'_> {
             hooks: self.spec.hooks().as_ref(),
             about,
             sources,
-            cgroups: Cgroups {
-                layout,
-                location: cgroup.location(),
-                namespace: namespaces.creates(libc::CLONE_NEWCGROUP),
-            },
-            entrances: &entrances,
+            layout,
+            location: cgroup.map(|cgroup| cgroup.location().clone()),
             stdio,
             preserve_fds: options.preserve_fds,
             no_pivot: options.no_pivot,
@@ -273,7 +289,7 @@ impl Making<'_> {
                 }
                 Some(Message::Ready) => return Ok(console),
                 Some(Message::Failed(error)) => return Err(error.into()),
-                Some(Message::Go | Message::Successor(..)) => {
+                Some(Message::Go | Message::Cgroups(..) | Message::Successor(..)) => {
                     return Err(Errno::EBADMSG).at("understand", "init").map_err(Into::into);
                 }
                 None => return Err(died(init)),
@@ -281,14 +297,15 @@ impl Making<'_> {
         }
     }
 
-    fn state(&self, options: &Options<'_>, pid: i32, cgroup: Location) -> Result<State, CreateError> {
+    /// None if init has ended already.
+    fn state(&self, options: &Options<'_>, pid: i32, cgroup: Location) -> Result<Option<State>, StepError> {
+        let Some(start_time) = start_time(pid) else { return Ok(None) };
         let linux = self.spec.linux().as_ref();
-        let stat = format!("/proc/{pid}/stat");
-        Ok(State {
+        Ok(Some(State {
             oci_version: self.spec.version().clone(),
             id: options.id.to_owned(),
             pid,
-            start_time: start_time(pid).ok_or(Errno::ESRCH).at("read init's start time in", &stat)?,
+            start_time,
             boot_id: boot_id().at("read", "/proc/sys/kernel/random/boot_id")?,
             bundle: self.bundle.to_owned(),
             rootfs: self.plan.root.path.clone(),
@@ -303,7 +320,26 @@ impl Making<'_> {
                 personality: linux.and_then(|linux| linux.personality().clone()),
                 hooks: self.spec.hooks().clone(),
             },
-        })
+        }))
+    }
+}
+
+/// Sends to an init that may have failed already: what it has said of that is read by [`Making::attend`].
+fn tell(channel: &Channel, message: &Message) -> Result<(), StepError> {
+    match channel.send(message) {
+        Err(StepError { errno: Errno::EPIPE, .. }) => Ok(()),
+        sent => sent,
+    }
+}
+
+/// Why an init has ended.
+fn last_words(channel: &Channel, init: &OwnedFd) -> CreateError {
+    loop {
+        match channel.receive() {
+            Ok(Some(Message::Failed(error))) | Err(error) => return error.into(),
+            Ok(Some(_)) => {}
+            Ok(None) => return died(init),
+        }
     }
 }
 

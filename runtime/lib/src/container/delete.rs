@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use ketch_cgroups::Cgroup;
+use ketch_cgroups::{Cgroup, Layout, Location};
 use ketch_sys::{Errno, pidfd};
 use nix::fcntl::{Flock, FlockArg};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -14,6 +14,7 @@ use serde::Deserialize;
 
 use super::kill;
 use super::state::{FIFO, FILE, State, StateError, Status, check_id};
+use crate::hooks::{self, About, Stage};
 
 /// What a delete did not fail over.
 #[derive(Debug, Default)]
@@ -129,13 +130,15 @@ fn kill_and_wait(state: &State) -> Result<(), DeleteError> {
     }
 }
 
-/// Removes what a stopped container has left. While a cgroup cannot be removed the state stays, so that
+/// Removes what a stopped container has left, then runs the poststop hooks. While a cgroup cannot be removed the state stays, so that
 /// a later delete can try again.
 fn remove(root: &Path, state: &State) -> Result<Deleted, DeleteError> {
     let partly = |problem: String| DeleteError::Partly { id: state.id.clone(), problems: vec![problem] };
     remove_cgroup(&Cgroup::open(state.cgroup.clone())).map_err(partly)?;
     remove_directory(&root.join(&state.id)).map_err(partly)?;
-    Ok(Deleted { warnings: Vec::new() })
+    let about = About::new(state, Stage::Poststop);
+    let failed = hooks::run_all(state.config.hooks.as_ref(), Stage::Poststop, &about);
+    Ok(Deleted { warnings: failed.iter().map(ToString::to_string).collect() })
 }
 
 /// Without a pid namespace of its own, a container's other processes outlive its init.
@@ -164,10 +167,22 @@ pub(super) fn remove_directory(path: &Path) -> Result<(), String> {
     .map_err(|e| format!("cannot remove {}: {e}", path.display()))
 }
 
-/// Removes what a `create` left that was killed before it wrote the state.
+/// Removes what a `create` left that was killed before it wrote the state. Its init has ended with it.
+///
+/// Of the cgroup only the path that a configuration without `cgroupsPath` leads to is known; whatever
+/// has processes there is not this container's, and stays.
 fn delete_unfinished(root: &Path, id: &str) -> Result<Deleted, DeleteError> {
-    remove_directory(&root.join(id))
-        .map_err(|problem| DeleteError::Partly { id: id.to_owned(), problems: vec![problem] })?;
+    let partly = |problem: String| DeleteError::Partly { id: id.to_owned(), problems: vec![problem] };
+    let (hierarchies, v2) = match ketch_cgroups::detect().map_err(|e| partly(with_causes(&e)))? {
+        Layout::V1 { hierarchies } => (hierarchies, false),
+        Layout::V2 => (vec![PathBuf::from("/sys/fs/cgroup")], true),
+    };
+    let paths = hierarchies.iter().map(|hierarchy| hierarchy.join(id)).collect();
+    let cgroup = Cgroup::open(Location { paths, v2 });
+    if cgroup.pids().is_ok_and(|pids| pids.is_empty()) {
+        cgroup.remove().map_err(|e| partly(with_causes(&e)))?;
+    }
+    remove_directory(&root.join(id)).map_err(partly)?;
     Ok(Deleted::default())
 }
 

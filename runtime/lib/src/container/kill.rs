@@ -67,8 +67,5 @@ fn kill_all(state: &State, signal: i32) -> Result<(), Errno> {
 
 /// The errno in a cgroup's error; one without is a host that lacks what it needs.
 fn errno(error: &ketch_cgroups::Error) -> Errno {
-    match error {
-        ketch_cgroups::Error::Io { source, .. } => source.raw_os_error().map_or(Errno::EIO, Errno::from_raw),
-        _ => Errno::EOPNOTSUPP,
-    }
+    error.errno().map_or(Errno::EOPNOTSUPP, Errno::from_raw)
 }

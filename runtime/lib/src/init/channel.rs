@@ -1,7 +1,11 @@
 //! The socketpair between the runtime and a process that it prepares: one message a datagram.
 
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::ffi::OsStr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 
+use ketch_cgroups::Location;
 use ketch_sys::{Errno, socket};
 
 use crate::step::{At, StepError};
@@ -14,6 +18,8 @@ pub(crate) struct Channel(OwnedFd);
 pub(crate) enum Message {
     /// Parent: what the other end waits for has been done.
     Go,
+    /// Parent: where the container's cgroups are, and the ways into them.
+    Cgroups(Location, Vec<OwnedFd>),
     /// Child: run the hooks that belong outside, then say Go.
     Hooks,
     /// Child: all is prepared; the next Go leads to `execve`.
@@ -28,8 +34,8 @@ pub(crate) enum Message {
     Failed(StepError),
 }
 
-/// Room for the largest message: two path names and a little.
-const MAX: usize = 9000;
+/// Room for the largest message: two path names and a little, or a path for each hierarchy of a deep cgroup.
+const MAX: usize = 16_384;
 
 impl Channel {
     /// Both ends, close-on-exec.
@@ -39,21 +45,19 @@ impl Channel {
     }
 
     pub(crate) fn send(&self, message: &Message) -> Result<(), StepError> {
-        let (bytes, fd) = encode(message);
-        let fds: &[BorrowedFd<'_>] = match &fd {
-            Some(fd) => std::slice::from_ref(fd),
-            None => &[],
-        };
-        socket::send(&self.0, &bytes, fds).at("send to", "the other end of init's channel")
+        let (bytes, fds) = encode(message);
+        socket::send(&self.0, &bytes, &fds).at("send to", "the other end of init's channel")
     }
 
     /// The next message; `None` once the other end is gone.
     pub(crate) fn receive(&self) -> Result<Option<Message>, StepError> {
         let mut buffer = [0; MAX];
-        let (n, fds) = match socket::receive(&self.0, &mut buffer) {
-            // A process killed with messages unread resets the connection.
-            Err(Errno::ECONNRESET) => return Ok(None),
-            result => result.at("receive from", "the other end of init's channel")?,
+        let (n, fds) = loop {
+            match socket::receive(&self.0, &mut buffer) {
+                // Said once, before what is still queued, of an end that closed with messages unread.
+                Err(Errno::ECONNRESET) => {}
+                result => break result.at("receive from", "the other end of init's channel")?,
+            }
         };
         if n == 0 {
             return Ok(None);
@@ -72,21 +76,16 @@ impl Channel {
     }
 }
 
-impl AsRawFd for Channel {
-    fn as_raw_fd(&self) -> i32 {
-        self.0.as_raw_fd()
-    }
-}
-
-fn encode(message: &Message) -> (Vec<u8>, Option<BorrowedFd<'_>>) {
+fn encode(message: &Message) -> (Vec<u8>, Vec<BorrowedFd<'_>>) {
     match message {
-        Message::Go => (vec![b'G'], None),
-        Message::Hooks => (vec![b'H'], None),
-        Message::Ready => (vec![b'R'], None),
-        Message::Console(fd) => (vec![b'C'], Some(fd.as_fd())),
-        Message::Listener(fd) => (vec![b'L'], Some(fd.as_fd())),
-        Message::Successor(pid, fd) => ([&b"S"[..], &pid.to_ne_bytes()].concat(), Some(fd.as_fd())),
-        Message::Failed(error) => (encode_error(error), None),
+        Message::Go => (vec![b'G'], vec![]),
+        Message::Cgroups(location, fds) => (encode_location(location), fds.iter().map(AsFd::as_fd).collect()),
+        Message::Hooks => (vec![b'H'], vec![]),
+        Message::Ready => (vec![b'R'], vec![]),
+        Message::Console(fd) => (vec![b'C'], vec![fd.as_fd()]),
+        Message::Listener(fd) => (vec![b'L'], vec![fd.as_fd()]),
+        Message::Successor(pid, fd) => ([&b"S"[..], &pid.to_ne_bytes()].concat(), vec![fd.as_fd()]),
+        Message::Failed(error) => (encode_error(error), vec![]),
     }
 }
 
@@ -94,6 +93,7 @@ fn decode(bytes: &[u8], mut fds: Vec<OwnedFd>) -> Option<Message> {
     let (kind, rest) = bytes.split_first()?;
     Some(match kind {
         b'G' => Message::Go,
+        b'D' => Message::Cgroups(decode_location(rest)?, fds),
         b'H' => Message::Hooks,
         b'R' => Message::Ready,
         b'C' => Message::Console(fds.pop()?),
@@ -102,6 +102,23 @@ fn decode(bytes: &[u8], mut fds: Vec<OwnedFd>) -> Option<Message> {
         b'E' => Message::Failed(decode_error(rest)?),
         _ => return None,
     })
+}
+
+/// `D`, the version, then the directories with a NUL after each.
+fn encode_location(location: &Location) -> Vec<u8> {
+    let mut bytes = vec![b'D', u8::from(location.v2)];
+    for path in &location.paths {
+        bytes.extend(path.as_os_str().as_bytes());
+        bytes.push(0);
+    }
+    bytes
+}
+
+fn decode_location(bytes: &[u8]) -> Option<Location> {
+    let (v2, paths) = bytes.split_first()?;
+    let paths = paths.split_inclusive(|byte| *byte == 0).filter_map(|path| path.split_last());
+    let paths = paths.map(|(_, path)| PathBuf::from(OsStr::from_bytes(path))).collect();
+    Some(Location { paths, v2: *v2 == 1 })
 }
 
 /// `E`, errno, then step and object with a NUL between them.
@@ -138,9 +155,25 @@ mod tests {
         a.send(&Message::Successor(7, ketch_sys::pidfd::open(1).expect("init is there"))).expect("send");
         assert!(matches!(b.receive(), Ok(Some(Message::Successor(7, _)))));
 
+        let location = Location { paths: vec!["/a/x".into(), "/b/x".into()], v2: false };
+        a.send(&Message::Cgroups(location.clone(), Vec::new())).expect("send");
+        assert!(matches!(b.receive(), Ok(Some(Message::Cgroups(l, fds))) if l == location && fds.is_empty()));
+
         a.send(&Message::Go).expect("send");
         drop(a);
         b.wait_for_go().expect("was sent before the end");
+        assert!(matches!(b.receive(), Ok(None)));
+    }
+
+    /// A process that fails does not read what was sent to it meanwhile.
+    #[test]
+    fn last_words_are_heard() {
+        let (a, b) = Channel::pair().expect("a pair");
+        b.send(&Message::Go).expect("send");
+        let error = StepError { step: "mount".into(), object: "/proc".into(), errno: Errno::EPERM };
+        a.send(&Message::Failed(error.clone())).expect("send");
+        drop(a);
+        assert!(matches!(b.receive(), Ok(Some(Message::Failed(e))) if e == error));
         assert!(matches!(b.receive(), Ok(None)));
     }
 

@@ -3,6 +3,7 @@
 //! It runs on a copy of the runtime's memory, so the plan needs no transport. It never returns into the runtime, and
 //! whatever it fails at it reports through its channel, or once nobody listens there, through the start FIFO.
 
+pub(crate) mod cgroup;
 pub(crate) mod channel;
 pub(crate) mod console;
 pub(crate) mod gate;
@@ -11,11 +12,16 @@ pub(crate) mod namespace;
 pub(crate) mod procfs;
 pub(crate) mod stdio;
 
+use std::ffi::OsStr;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
+use cgroup::Cgroups;
 use channel::{Channel, Message};
 use console::Console;
 pub(crate) use gate::Gate;
+use ketch_cgroups::{Layout, Location};
 use ketch_sys::{ns, prctl};
 use nix::libc;
 use nix::unistd::{fchdir, sethostname, setsid};
@@ -24,7 +30,7 @@ use procfs::Procfs;
 use crate::hooks::{self, About, Stage};
 use crate::plan::Plan;
 use crate::process::{self, Ready};
-use crate::rootfs::{self, Cgroups, Sources};
+use crate::rootfs::{self, Sources, target};
 use crate::spec::Hooks;
 use crate::step::{At, StepError};
 
@@ -35,9 +41,9 @@ pub(crate) struct Job<'a> {
     pub(crate) hooks: Option<&'a Hooks>,
     pub(crate) about: About<'a>,
     pub(crate) sources: Sources,
-    pub(crate) cgroups: Cgroups<'a>,
-    /// Ways into v1 cgroups.
-    pub(crate) entrances: &'a [OwnedFd],
+    pub(crate) layout: &'a Layout,
+    /// The cgroups that init was started in; otherwise it is told of them later.
+    pub(crate) location: Option<Location>,
     pub(crate) stdio: Option<[OwnedFd; 3]>,
     pub(crate) preserve_fds: u32,
     pub(crate) no_pivot: bool,
@@ -64,13 +70,17 @@ fn prepare<'a>(job: &Job<'a>, sources: Sources, channel: &Channel) -> Result<Rea
     enter(job)?;
     identify(plan)?;
 
-    let root = rootfs::build(plan, sources, &job.cgroups)?;
+    let own_cgroup = plan.namespaces.creates(libc::CLONE_NEWCGROUP);
+    let mut cgroups = Cgroups::new(job.layout, job.location.clone(), own_cgroup, channel)?;
+    let root = rootfs::build(plan, sources, &mut cgroups)?;
+    cgroups.join()?;
     run_create_hooks(job, &root, channel)?;
     let console =
         if plan.process.terminal { Some(console::open(&root, plan.process.console_size)?) } else { None };
     if let Some(console) = &console {
         console.bind(&root)?;
     }
+    make_cwd(plan, &root)?;
     rootfs::seal(plan, &root)?;
     if job.no_pivot {
         rootfs::root::move_over(&root, &plan.root)
@@ -83,13 +93,12 @@ fn prepare<'a>(job: &Job<'a>, sources: Sources, channel: &Channel) -> Result<Rea
     process::prepare(&plan.process, &mut on_listener)
 }
 
-/// Leaves what is the caller's: signals, descriptors, cgroups, session, ids.
+/// Leaves what is the caller's: signals, descriptors, ids, session, streams.
 fn enter(job: &Job<'_>) -> Result<(), StepError> {
     prctl::reset_signals().at("reset the signals of", "init")?;
     // CVE-2024-21626: no descriptor of the host's crosses execve, whoever opened it and however.
     prctl::close_on_exec_from(3 + job.preserve_fds).at("mark close-on-exec", "inherited descriptors")?;
     stdio::preserve(job.preserve_fds)?;
-    ketch_cgroups::enter(job.entrances).at("enter", "the container's cgroups")?;
 
     let namespaces = &job.plan.namespaces;
     if namespaces.separates(libc::CLONE_NEWUSER) {
@@ -107,9 +116,7 @@ fn enter(job: &Job<'_>) -> Result<(), StepError> {
 /// Makes what is left of the namespaces and sets what lives in them.
 fn identify(plan: &Plan) -> Result<(), StepError> {
     let namespaces = &plan.namespaces;
-    if namespaces.creates(libc::CLONE_NEWCGROUP) {
-        namespace::unshare_cgroup()?;
-    }
+    namespace::unshare_ipc(namespaces)?;
     if namespaces.creates(libc::CLONE_NEWTIME) {
         namespace::unshare_time(&namespaces.time_offsets)?;
     }
@@ -129,6 +136,15 @@ fn identify(plan: &Plan) -> Result<(), StepError> {
         }
     }
     Ok(())
+}
+
+/// As in runc, a working directory that is missing is made while the root can still be written to.
+fn make_cwd(plan: &Plan, root: impl AsFd) -> Result<(), StepError> {
+    let cwd = Path::new(OsStr::from_bytes(plan.process.cwd.to_bytes()));
+    if cwd == Path::new("/") || target::existing(&root, cwd)?.is_some() {
+        return Ok(());
+    }
+    target::directory(&root, cwd).map(drop)
 }
 
 /// runtime-spec, lifecycle, 3 to 5: the mounts are there, the root is not yet changed.

@@ -48,8 +48,8 @@ pub(crate) fn refuse_host_sysctl(plan: &Plan, open: &[Open<'_>]) -> Result<(), S
     Ok(())
 }
 
-/// Starts `init` as a child of the caller, in its namespaces except the cgroup and time ones, which only
-/// a process that is in its cgroup can make: see [`unshare_cgroup`] and [`unshare_time`].
+/// Starts `init` as a child of the caller, in those of its namespaces that can be made at once; the others
+/// are made by `init`: see [`unshare_cgroup`], [`unshare_ipc`] and [`unshare_time`].
 ///
 /// `ours` and `theirs` are the ends of the channel; `init` gets the latter and returns an exit status. If
 /// [`waits_for_go`], it begins when it is sent Go.
@@ -61,7 +61,11 @@ pub(crate) fn spawn(
     theirs: &Channel,
     init: impl FnOnce(&Channel) -> i32,
 ) -> Result<Child, StepError> {
-    let new = (namespaces.new & !(libc::CLONE_NEWCGROUP | libc::CLONE_NEWTIME)) as u32 as u64;
+    let mut later = libc::CLONE_NEWCGROUP | libc::CLONE_NEWTIME;
+    if ipc_is_later(namespaces) {
+        later |= libc::CLONE_NEWIPC;
+    }
+    let new = (namespaces.new & !later) as u32 as u64;
     if goes_between(namespaces) {
         return spawn_between(new, open, cgroup, ours, theirs, init);
     }
@@ -150,6 +154,20 @@ fn join(open: &[Open<'_>]) -> Result<(), StepError> {
 fn enter(namespace: &Open<'_>) -> Result<(), StepError> {
     let Joined { flag, name, path } = namespace.joined;
     setns(&namespace.fd, CloneFlags::from_bits_retain(*flag)).at(&format!("join the {name} namespace"), path)
+}
+
+/// The message queue file system belongs to the ids of the process that made its namespace. With a user namespace
+/// that must be its root, which init only becomes.
+fn ipc_is_later(namespaces: &Namespaces) -> bool {
+    namespaces.creates(libc::CLONE_NEWIPC) && namespaces.separates(libc::CLONE_NEWUSER)
+}
+
+/// Makes the IPC namespace that [`spawn`] did not.
+pub(crate) fn unshare_ipc(namespaces: &Namespaces) -> Result<(), StepError> {
+    if !ipc_is_later(namespaces) {
+        return Ok(());
+    }
+    unshare(CloneFlags::CLONE_NEWIPC).at("create", "the IPC namespace")
 }
 
 /// Makes a cgroup namespace; its root is the cgroup that the caller is in now.

@@ -30,7 +30,8 @@ pub(super) fn plan(linux: &Linux, namespaces: &Namespaces) -> Result<Maps, Inval
     let gids = linux.gid_mappings().as_deref().unwrap_or_default();
     if !namespaces.creates(libc::CLONE_NEWUSER) {
         // With a joined user namespace its maps may be repeated for information.
-        if !namespaces.joins(libc::CLONE_NEWUSER) && !(uids.is_empty() && gids.is_empty()) {
+        let given = !uids.is_empty() || !gids.is_empty();
+        if given && !namespaces.joins(libc::CLONE_NEWUSER) {
             return Err(Invalid::new("linux.uidMappings", "cannot be set without a user namespace"));
         }
         return Ok(Maps::default());

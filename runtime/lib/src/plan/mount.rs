@@ -138,7 +138,7 @@ impl Words {
                 Meaning::CopyUp => words.copy_up = true,
                 Meaning::Attribute { change, recursive: false } => words.change = merge(words.change, change),
                 Meaning::Attribute { change, recursive: true } => {
-                    words.recursive = merge(words.recursive, change)
+                    words.recursive = merge(words.recursive, change);
                 }
                 Meaning::ReadOnly(true) => {
                     words.change = merge(words.change, Change { set: attr::RDONLY, ..Change::default() });

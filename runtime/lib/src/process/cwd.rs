@@ -47,7 +47,7 @@ pub(crate) fn enter_as_user(plan: &ProcessPlan, entered: Entered) -> Result<(), 
     is_inside(path)
 }
 
-const STEP: &str = "change to the working directory";
+const STEP: &str = crate::step::CHDIR;
 
 /// CVE-2024-21626: `/proc/self/fd/N`, with a descriptor of the host's still open, would be a
 /// directory outside the root; getcwd(2) has no path for such a one.

@@ -3,32 +3,25 @@
 use std::os::fd::AsFd;
 use std::path::Path;
 
-use ketch_cgroups::{Layout, Location};
+use ketch_cgroups::Layout;
 use ketch_sys::Errno;
-use ketch_sys::mount::{self, Change, attr};
+use ketch_sys::mount::{self, attr};
 use nix::fcntl::AT_FDCWD;
 use nix::sys::stat::{Mode, mkdirat};
 use nix::unistd::symlinkat;
 
 use super::target;
+use crate::init::cgroup::Cgroups;
 use crate::plan::mount::{Filesystem, Mount, Parameter};
 use crate::step::{At, StepError};
 
-/// The host's cgroups, as far as a mount of them is concerned.
-#[derive(Debug)]
-pub(crate) struct Cgroups<'a> {
-    pub(crate) layout: &'a Layout,
-    pub(crate) location: &'a Location,
-    /// Whether the container gets a cgroup namespace.
-    pub(crate) namespace: bool,
-}
-
-pub(super) fn mount(root: impl AsFd, mount: &Mount, cgroups: &Cgroups<'_>) -> Result<(), StepError> {
-    match cgroups.layout {
+pub(super) fn mount(root: impl AsFd, mount: &Mount, cgroups: &mut Cgroups<'_>) -> Result<(), StepError> {
+    let layout = cgroups.layout;
+    match layout {
         Layout::V2 => mount_v2(root, mount, cgroups),
         Layout::V1 { hierarchies } => {
-            let own =
-                |hierarchy: &Path| cgroups.location.paths.iter().find(|path| path.starts_with(hierarchy));
+            let location = cgroups.join()?;
+            let own = |hierarchy: &Path| location.paths.iter().find(|path| path.starts_with(hierarchy));
             mount_v1(root, mount, hierarchies.iter().filter_map(|h| Some((h.as_path(), own(h)?.as_path()))))
         }
     }
@@ -36,7 +29,7 @@ pub(super) fn mount(root: impl AsFd, mount: &Mount, cgroups: &Cgroups<'_>) -> Re
 
 /// With a cgroup namespace what is mounted starts at the container's cgroup; without one it is the host's whole tree, as
 /// in runc. Where a user namespace may not mount it, the container's part is bound.
-fn mount_v2(root: impl AsFd, mount: &Mount, cgroups: &Cgroups<'_>) -> Result<(), StepError> {
+fn mount_v2(root: impl AsFd, mount: &Mount, cgroups: &mut Cgroups<'_>) -> Result<(), StepError> {
     let destination = &mount.destination;
     let target = target::directory(root, destination)?;
     let filesystem = Filesystem {
@@ -46,8 +39,9 @@ fn mount_v2(root: impl AsFd, mount: &Mount, cgroups: &Cgroups<'_>) -> Result<(),
     };
     let made = match super::mount::make(&filesystem, mount.change.set, destination) {
         Err(error) if matches!(error.errno, Errno::EPERM | Errno::EBUSY) => {
-            let own = cgroups.location.paths.first().map_or(Path::new("/sys/fs/cgroup"), |path| path);
-            let own = if cgroups.namespace { own } else { Path::new("/sys/fs/cgroup") };
+            const ALL: &str = "/sys/fs/cgroup";
+            let namespace = cgroups.namespace;
+            let own = cgroups.join()?.paths.first().filter(|_| namespace).map_or(Path::new(ALL), |path| path);
             let tree = mount::clone_tree(AT_FDCWD, own, true).at("bind cgroups on", destination)?;
             mount::set_attr(&tree, false, mount.change).at("set the options of", destination)?;
             tree
@@ -65,14 +59,13 @@ fn mount_v1<'a>(
     hierarchies: impl Iterator<Item = (&'a Path, &'a Path)>,
 ) -> Result<(), StepError> {
     let destination = &mount.destination;
-    let read_only = mount.change.set & attr::RDONLY;
     let filesystem = Filesystem {
         kind: c"tmpfs".to_owned(),
         source: Some(c"tmpfs".to_owned()),
         parameters: vec![Parameter { key: c"mode".to_owned(), value: Some(c"755".to_owned()) }],
     };
     let target = target::directory(root, destination)?;
-    let tmpfs = super::mount::make(&filesystem, mount.change.set & !read_only, destination)?;
+    let tmpfs = super::mount::make(&filesystem, mount.change.set & !attr::RDONLY, destination)?;
     mount::attach(&tmpfs, &target).at("mount tmpfs on", destination)?;
 
     for (hierarchy, own) in hierarchies {
@@ -80,7 +73,6 @@ fn mount_v1<'a>(
         let step = format!("bind {} on", own.display());
         mkdirat(&tmpfs, name, Mode::from_bits_truncate(0o755)).at(&step, destination)?;
         let tree = mount::clone_tree(AT_FDCWD, own, false).at(&step, destination)?;
-        mount::set_attr(&tree, false, mount.change).at(&step, destination)?;
         mount::attach_at(&tree, &tmpfs, name).at(&step, destination)?;
         // Hierarchies mounted together are found under each controller's name: cpu → cpu,cpuacct.
         let name = name.to_string_lossy();
@@ -88,9 +80,6 @@ fn mount_v1<'a>(
             symlinkat(&*name, &tmpfs, controller).at("link", destination)?;
         }
     }
-    if read_only != 0 {
-        let change = Change { set: attr::RDONLY, ..Change::default() };
-        mount::set_attr(&tmpfs, false, change).at("make read-only", destination)?;
-    }
-    Ok(())
+    // Nothing is mounted below the hierarchies, so this reaches just them and the tmpfs.
+    mount::set_attr(&tmpfs, true, mount.change).at("set the options of", destination)
 }

@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use ketch_sys::{Errno, mount};
 use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::sys::stat::{FchmodatFlags, Mode, SFlag, fchmodat, fstat, fstatat, mknodat};
-use nix::unistd::{Gid, Uid, UnlinkatFlags, fchownat, symlinkat, unlinkat};
+use nix::unistd::{AccessFlags, Gid, Uid, UnlinkatFlags, access, fchownat, symlinkat, unlinkat};
 
 use super::target;
 use crate::plan::device::{Devices, Node};
 use crate::step::{At, StepError};
 
-/// runtime-spec, runtime-linux, "Dev symbolic links"; `core` as runc has it.
+/// runtime-spec, runtime-linux, "Dev symbolic links"; `core` as runc has it, where the kernel has a `/proc/kcore`.
 const LINKS: [(&str, &str); 5] = [
     ("fd", "/proc/self/fd"),
     ("stdin", "/proc/self/fd/0"),
@@ -34,13 +34,14 @@ pub(super) fn populate(
         let opened = opened.next().flatten();
         match (node.path.parent(), node.path.file_name()) {
             (Some(parent), Some(name)) if parent == Path::new("/dev") => {
-                make(&root, &dev, name, node, opened)?
+                make(&root, &dev, name, node, opened)?;
             }
             (Some(parent), Some(name)) => make(&root, target::directory(&root, parent)?, name, node, opened)?,
             _ => return Err(Errno::EINVAL).at("make the device", &node.path),
         }
     }
-    for (name, to) in LINKS {
+    let kcore = access("/proc/kcore", AccessFlags::F_OK).is_ok();
+    for (name, to) in LINKS.into_iter().filter(|(name, _)| kcore || *name != "core") {
         match symlinkat(to, &dev, name) {
             // An image's own /dev may have it.
             Ok(()) | Err(Errno::EEXIST) => {}

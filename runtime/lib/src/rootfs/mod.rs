@@ -12,11 +12,11 @@ pub(crate) mod target;
 
 use std::os::fd::{AsFd, OwnedFd};
 
-pub(crate) use cgroup::Cgroups;
 use ketch_sys::mount::{Change, Propagation, clone_tree, set_attr};
 use nix::fcntl::AT_FDCWD;
 use nix::sys::stat::{Mode, umask};
 
+use crate::init::cgroup::Cgroups;
 use crate::plan::Plan;
 use crate::plan::mount::Source;
 use crate::step::{At, StepError};
@@ -70,7 +70,7 @@ fn cut_off(tree: OwnedFd) -> Result<OwnedFd, StepError> {
 }
 
 /// Builds the container's file system; what comes back is open on its root, which is not yet the process's.
-pub(crate) fn build(plan: &Plan, sources: Sources, cgroups: &Cgroups<'_>) -> Result<OwnedFd, StepError> {
+pub(crate) fn build(plan: &Plan, sources: Sources, cgroups: &mut Cgroups<'_>) -> Result<OwnedFd, StepError> {
     root::isolate(&plan.root)?;
     let root = root::attach(&plan.root, sources.root)?;
 

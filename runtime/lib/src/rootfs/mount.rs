@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use ketch_sys::Errno;
-use ketch_sys::mount::{self, Change};
+use ketch_sys::mount::{self, Change, attr};
 use nix::fcntl::AT_FDCWD;
 use nix::sys::stat::{SFlag, fstat};
 
@@ -47,10 +47,17 @@ pub(super) fn new(root: impl AsFd, mount: &Mount, filesystem: &Filesystem) -> Re
         _ => target::directory(root, &mount.destination)?,
     };
     let step = format!("mount {kind} on");
-    let made = make(filesystem, mount.change.set | mount.recursive.set, &mount.destination)?;
-    if mount.copy_up {
+    let attributes = mount.change.set | mount.recursive.set;
+    let made = if mount.copy_up {
+        // Written to first, whatever it is to be.
+        let made = make(filesystem, attributes & !attr::RDONLY, &mount.destination)?;
         copy_up::copy(&target, &made).at("copy into the tmpfs on", &mount.destination)?;
-    }
+        let finish = Change { set: attributes & attr::RDONLY, ..Change::default() };
+        mount::set_attr(&made, false, finish).at("set the options of", &mount.destination)?;
+        made
+    } else {
+        make(filesystem, attributes, &mount.destination)?
+    };
     set_propagation(&made, mount).at("set the propagation of", &mount.destination)?;
     mount::attach(&made, &target).at(&step, &mount.destination)
 }

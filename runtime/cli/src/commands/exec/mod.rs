@@ -7,7 +7,7 @@ use ketch_runtime::container::state::State;
 use ketch_runtime::terminal;
 
 use crate::globals::Globals;
-use crate::{descriptors, exe, streams};
+use crate::{descriptors, streams};
 
 mod process;
 
@@ -16,7 +16,7 @@ mod process;
 #[command(
     override_usage = "ketchrun exec [OPTIONS] <CONTAINER> <COMMAND>...\n       ketchrun exec [OPTIONS] --process <FILE> <CONTAINER>"
 )]
-pub struct Args {
+pub(crate) struct Args {
     /// The container's id
     container: String,
 
@@ -98,11 +98,10 @@ pub struct Args {
     ignore_paused: bool,
 }
 
-pub fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
-    exe::protect()?;
+pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
     let root = globals.root();
     let state = State::load(&root, &args.container)?;
-    let mut process = process::build(&state, &args)?;
+    let mut process = process::build(&state, args)?;
     let terminal = process.terminal().unwrap_or(false);
     let stdio = streams::stdio(terminal, args.detach, args.console_socket.as_deref())?;
     let options = Options {

@@ -10,7 +10,7 @@ use ketch_runtime::spec::{Capabilities, Capability, LinuxCapabilities, Process};
 use super::Args;
 
 /// Builds it. Flags apply to a process read from a file too.
-pub fn build(state: &State, args: &Args) -> anyhow::Result<Process> {
+pub(crate) fn build(state: &State, args: &Args) -> anyhow::Result<Process> {
     let mut process = match &args.process {
         Some(path) => {
             let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;

@@ -7,7 +7,7 @@ use super::process::{Now, Process};
 
 /// A column: what `-o` calls it, its header, its least width, the side it is pushed to, and its cells.
 #[derive(Debug)]
-pub struct Kind {
+pub(crate) struct Kind {
     names: &'static [&'static str],
     pub header: &'static str,
     pub width: usize,
@@ -16,7 +16,7 @@ pub struct Kind {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Side {
+pub(crate) enum Side {
     Left,
     Right,
 }
@@ -57,18 +57,18 @@ const FULL_USER: Kind = Kind { names: &[], header: "UID", width: 8, side: Left, 
 const SHORT_COMMAND: Kind =
     Kind { names: &[], header: "CMD", width: 15, side: Left, cell: |p, _| p.name.clone() };
 
-pub fn find(name: &str) -> Option<&'static Kind> {
+pub(crate) fn find(name: &str) -> Option<&'static Kind> {
     KINDS.iter().find(|kind| kind.names.contains(&name))
 }
 
 /// `ps -f`.
-pub fn full() -> Vec<&'static Kind> {
+pub(crate) fn full() -> Vec<&'static Kind> {
     let named = ["pid", "ppid", "c", "stime", "tty", "time", "cmd"];
     std::iter::once(&FULL_USER).chain(named.into_iter().filter_map(find)).collect()
 }
 
 /// `ps` without `-f` and `-o`.
-pub fn short() -> Vec<&'static Kind> {
+pub(crate) fn short() -> Vec<&'static Kind> {
     ["pid", "tty", "time"].into_iter().filter_map(find).chain(std::iter::once(&SHORT_COMMAND)).collect()
 }
 

@@ -19,7 +19,7 @@ use process::{Now, Process};
 /// They are read from the host's /proc; no program runs for it.
 #[derive(Debug, clap::Parser)]
 #[command(override_usage = "ketchrun ps [OPTIONS] <CONTAINER> [PS OPTIONS]...")]
-pub struct Args {
+pub(crate) struct Args {
     /// The container's id
     container: String,
 
@@ -32,7 +32,7 @@ pub struct Args {
     format: Format,
 }
 
-pub fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
     let columns = table::columns(&args.options)?;
     let state = State::load(&globals.root(), &args.container)?;
     let mut pids = Cgroup::open(state.cgroup).pids()?;

@@ -8,7 +8,7 @@ use nix::unistd::{SysconfVar, sysconf};
 
 /// What the columns are made of.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Process {
+pub(crate) struct Process {
     pub pid: i32,
     pub name: String,
     pub state: char,
@@ -36,7 +36,7 @@ pub struct Process {
 
 impl Process {
     /// Reads it. `None`: it has ended, or did so while it was read.
-    pub fn read(pid: i32) -> Option<Process> {
+    pub(crate) fn read(pid: i32) -> Option<Process> {
         let file = |name: &str| std::fs::read(format!("/proc/{pid}/{name}")).ok();
         let text = |name: &str| Some(String::from_utf8_lossy(&file(name)?).into_owned());
         parse(pid, &text("stat")?, &text("status")?, &file("cmdline")?)
@@ -86,7 +86,7 @@ fn command(name: &str, cmdline: &[u8]) -> String {
 
 /// The moment of looking, which ages and start times are reckoned from.
 #[derive(Debug, Clone, Copy)]
-pub struct Now {
+pub(crate) struct Now {
     /// Seconds since the epoch.
     pub epoch: u64,
     /// Seconds since boot.
@@ -96,7 +96,7 @@ pub struct Now {
 }
 
 impl Now {
-    pub fn read() -> io::Result<Now> {
+    pub(crate) fn read() -> io::Result<Now> {
         let number =
             |name: SysconfVar, usual: u64| sysconf(name).ok().flatten().map_or(usual, i64::unsigned_abs);
         Ok(Now {

@@ -7,7 +7,7 @@ use super::process::{Now, Process};
 
 /// A column under a header that `-o` may have renamed.
 #[derive(Debug)]
-pub struct Column {
+pub(crate) struct Column {
     kind: &'static Kind,
     header: String,
 }
@@ -20,7 +20,7 @@ impl From<&'static Kind> for Column {
 
 /// Which columns `options` ask for. All of a container's processes are shown anyway, so `-e` and `-A` change the
 /// columns only: to those of plain `ps`.
-pub fn columns(options: &[String]) -> anyhow::Result<Vec<Column>> {
+pub(crate) fn columns(options: &[String]) -> anyhow::Result<Vec<Column>> {
     let mut full = options.is_empty();
     let mut chosen = Vec::new();
     let mut words = options.iter();
@@ -68,7 +68,7 @@ fn listed(list: &str) -> anyhow::Result<Vec<Column>> {
 }
 
 /// The header line, unless all headers are empty, and a line a process.
-pub fn print(columns: &[Column], processes: &[Process], now: Now) -> String {
+pub(crate) fn print(columns: &[Column], processes: &[Process], now: Now) -> String {
     let headers: Vec<String> = columns.iter().map(|column| column.header.clone()).collect();
     let cells = processes.iter().map(|process| columns.iter().map(|c| (c.kind.cell)(process, now)).collect());
     let rows: Vec<Vec<String>> =

@@ -1,0 +1,54 @@
+//! The image of a new container: found, or fetched first.
+
+use ketch_engine::Engine;
+use ketch_engine::guest::HELLO;
+use ketch_engine::image::pull::{PullOptions, pull};
+use ketch_engine::image::{self, FindError, Image, ImageConfiguration, import_builtin};
+use oci_spec::image::{ConfigBuilder, ImageConfigurationBuilder};
+
+use crate::commands::image::pull::Registry;
+use crate::commands::image::{show, show_warning};
+use crate::flags::Pull;
+
+/// The image that ketch brings along.
+const BUILT_IN: &str = "hello";
+const BUILT_IN_NAME: &str = "localhost/hello:latest";
+
+/// Finds `name` in the store, or pulls it as `policy` has it.
+pub(super) fn resolve(engine: &Engine, name: &str, policy: Pull, quiet: bool) -> anyhow::Result<Image> {
+    let found = match image::find(engine, name) {
+        Ok(image) => Some(image),
+        Err(FindError::Unknown(_)) => built_in(engine, name)?,
+        Err(error) => return Err(error.into()),
+    };
+    match (found, policy) {
+        (Some(image), Pull::Missing | Pull::Never) => Ok(image),
+        (None, Pull::Never) => anyhow::bail!("{name}: image not known"),
+        (Some(image), Pull::Newer) => match fetch(engine, name, quiet) {
+            Ok(newer) => Ok(newer),
+            // No registry to ask is no reason not to use what is there.
+            Err(_) => Ok(image),
+        },
+        (_, Pull::Always) | (None, Pull::Missing | Pull::Newer) => fetch(engine, name, quiet),
+    }
+}
+
+fn fetch(engine: &Engine, name: &str, quiet: bool) -> anyhow::Result<Image> {
+    let options = PullOptions { access: Registry::default().access()?, platform: None };
+    let id = pull(engine, name, &options, &mut if quiet { show_warning } else { show })?;
+    Ok(image::find(engine, &id)?)
+}
+
+/// `hello` needs no registry.
+fn built_in(engine: &Engine, name: &str) -> anyhow::Result<Option<Image>> {
+    if name != BUILT_IN {
+        return Ok(None);
+    }
+    let id = import_builtin(engine, BUILT_IN_NAME, &[("hello", 0o755, HELLO)], configuration()?)?;
+    Ok(Some(image::find(engine, &id)?))
+}
+
+fn configuration() -> anyhow::Result<ImageConfiguration> {
+    let config = ConfigBuilder::default().cmd(vec!["/hello".to_owned()]).build()?;
+    Ok(ImageConfigurationBuilder::default().config(config).build()?)
+}

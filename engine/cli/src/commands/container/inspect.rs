@@ -1,0 +1,146 @@
+//! `ketch inspect` and `ketch container inspect`
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use anyhow::{bail, ensure};
+use ketch_engine::Engine;
+use ketch_engine::container::inspect::{Inspect, inspect};
+use ketch_engine::container::status;
+use ketch_engine::image;
+use ketch_engine::state::containers::{FindError, Record};
+use serde_json::Value;
+
+use crate::globals::Globals;
+use crate::output::{Format, pretty};
+
+/// Show all about containers as JSON
+#[derive(Debug, clap::Parser)]
+pub(crate) struct Args {
+    /// A Go template, or json
+    #[arg(long, short)]
+    format: Option<String>,
+    /// The container that was created last
+    #[arg(long, short)]
+    latest: bool,
+    #[arg(value_name = "CONTAINER")]
+    containers: Vec<String>,
+}
+
+/// Show all about containers or images as JSON
+#[derive(Debug, clap::Parser)]
+pub(crate) struct AnyArgs {
+    /// A Go template, or json
+    #[arg(long, short)]
+    format: Option<String>,
+    /// The container that was created last
+    #[arg(long, short)]
+    latest: bool,
+    /// container, image or all
+    #[arg(long = "type", short, value_name = "TYPE", default_value = "all")]
+    kind: String,
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
+}
+
+/// What is looked for under a name, in this order.
+#[derive(Debug, Clone, Copy)]
+struct Kinds {
+    container: bool,
+    image: bool,
+}
+
+pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
+    let kinds = Kinds { container: true, image: false };
+    show(globals, kinds, args.format.as_deref(), args.latest, &args.containers)
+}
+
+/// `ketch inspect`: a verb of its own in the table of commands.
+pub(crate) mod any {
+    pub(crate) use super::{AnyArgs as Args, run_any as run};
+}
+
+pub(crate) fn run_any(globals: &Globals, args: AnyArgs) -> anyhow::Result<ExitCode> {
+    let kinds = match args.kind.as_str() {
+        "all" => Kinds { container: true, image: true },
+        "container" => Kinds { container: true, image: false },
+        "image" => Kinds { container: false, image: true },
+        other => bail!("invalid type {other:?}: must be \"image\", \"container\", or \"all\""),
+    };
+    show(globals, kinds, args.format.as_deref(), args.latest, &args.names)
+}
+
+fn show(
+    globals: &Globals,
+    kinds: Kinds,
+    format: Option<&str>,
+    latest: bool,
+    names: &[String],
+) -> anyhow::Result<ExitCode> {
+    ensure!(!latest || names.is_empty(), "--latest and arguments cannot be used together");
+    ensure!(latest || !names.is_empty(), "no names or ids specified");
+    ensure!(!latest || kinds.container, "latest is not supported for type \"image\"");
+    let format = match format {
+        None | Some("json") => None,
+        Some(template) => Some(Format::parse("inspect", template)?),
+    };
+    let engine = globals.engine()?;
+    let mut documents = Vec::new();
+    let mut missing: Option<anyhow::Error> = None;
+    if latest {
+        documents.push(Document::Container(Box::new(of_container(&engine, &engine.db.latest_container()?)?)));
+    }
+    for name in names {
+        match find(&engine, kinds, name)? {
+            Ok(document) => documents.push(document),
+            // What is found is shown all the same.
+            Err(error) => {
+                if let Some(earlier) = missing.replace(error) {
+                    crate::failure::report(&earlier);
+                }
+            }
+        }
+    }
+    let text = match format {
+        None => pretty(&documents, 5)? + "\n",
+        Some(format) => {
+            let rows = documents.iter().map(serde_json::to_value).collect::<Result<Vec<Value>, _>>()?;
+            format.render(&rows, None)?
+        }
+    };
+    std::io::stdout().write_all(text.as_bytes())?;
+    missing.map_or(Ok(ExitCode::SUCCESS), Err)
+}
+
+#[derive(serde::Serialize)]
+#[serde(untagged)]
+enum Document {
+    Container(Box<Inspect>),
+    Image(Box<image::inspect::Inspect>),
+}
+
+/// The inner error is a name that leads nowhere.
+fn find(engine: &Engine, kinds: Kinds, name: &str) -> anyhow::Result<anyhow::Result<Document>> {
+    if kinds.container {
+        match engine.db.find_container(name) {
+            Ok(record) => return Ok(Ok(Document::Container(Box::new(of_container(engine, &record)?)))),
+            Err(FindError::NotFound(_)) if kinds.image => {}
+            Err(FindError::NotFound(_)) => return Ok(Err(anyhow::anyhow!("no such container {name:?}"))),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    match image::inspect::inspect(engine, name) {
+        Ok(document) => Ok(Ok(Document::Image(Box::new(document)))),
+        Err(image::FindError::Unknown(_)) if kinds.container => {
+            Ok(Err(anyhow::anyhow!("no such object: {name:?}")))
+        }
+        Err(image::FindError::Unknown(_)) => Ok(Err(anyhow::anyhow!("{name}: image not known"))),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn of_container(engine: &Engine, record: &Record) -> anyhow::Result<Inspect> {
+    let image = record.image_id.as_deref().map(|id| image::find(engine, id)).transpose()?;
+    let status = status(&engine.paths, &record.id);
+    Ok(inspect(&engine.paths, record, &status, image.as_ref()))
+}

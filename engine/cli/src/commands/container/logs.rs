@@ -1,0 +1,106 @@
+//! `ketch logs`
+
+use std::io::{self, BufWriter, Write};
+use std::process::ExitCode;
+
+use anyhow::{Context, bail, ensure};
+use ketch_engine::container::log_path;
+use ketch_engine::state::containers::Record;
+use ketch_engine::{Engine, container};
+use ketch_monitor::log::{Query, read};
+
+use super::prefix::Prefixed;
+use super::select::Wanted;
+use crate::globals::Globals;
+use crate::output::moment;
+
+/// Show what containers have written
+#[derive(Debug, clap::Parser)]
+pub(crate) struct Args {
+    /// Go on with what they write
+    #[arg(long, short)]
+    follow: bool,
+    /// The container that was created last
+    #[arg(long, short)]
+    latest: bool,
+    /// With several containers, begin each line with its container's name
+    #[arg(long, short)]
+    names: bool,
+    /// Show nothing older: a time (RFC 3339, a date, seconds since 1970) or an age (1h30m)
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Show the last N lines only; -1 for all
+    #[arg(long, value_name = "N", default_value = "-1", allow_negative_numbers = true)]
+    tail: i64,
+    /// Begin each line with its time
+    #[arg(long, short)]
+    timestamps: bool,
+    /// Show nothing younger
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+    #[arg(value_name = "CONTAINER")]
+    containers: Vec<String>,
+}
+
+pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
+    let time = |flag: &str, text: &Option<String>| {
+        let parsed = text.as_deref().map(|text| {
+            moment(text).with_context(|| format!("parsing --{flag} {text:?}: unable to interpret time value"))
+        });
+        parsed.transpose()
+    };
+    let query = Query {
+        tail: usize::try_from(args.tail).ok(),
+        since: time("since", &args.since)?,
+        until: time("until", &args.until)?,
+        follow: args.follow,
+        timestamps: args.timestamps,
+    };
+    let engine = globals.engine()?;
+    let wanted = Wanted {
+        names: &args.containers,
+        all: false,
+        latest: args.latest,
+        ignore: false,
+        nothing: "specify at least one container name or ID to log",
+    };
+    let chosen = wanted.find(&engine)?;
+    ensure!(
+        !(args.follow && chosen.len() > 1),
+        "--follow takes one container at a time: run `ketch logs --follow` once for each"
+    );
+    let prefix = args.names && chosen.len() > 1;
+    for chosen in &chosen {
+        let shown = show(&engine, &chosen.record, &query, prefix);
+        match shown {
+            // Nobody reads any more.
+            Err(error) if is_broken_pipe(&error) => break,
+            shown => shown?,
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn show(engine: &Engine, record: &Record, query: &Query, prefix: bool) -> anyhow::Result<()> {
+    if record.options.log.driver.as_deref() == Some("none") {
+        bail!(
+            "this container is using the 'none' log driver, cannot read logs: this container is not logging output"
+        );
+    }
+    let log = log_path(&engine.paths.container(&record.id));
+    let run_dir = engine.paths.container_run(&record.id);
+    // One that has never run has no log, and nothing to follow.
+    if !log.exists() && !container::status(&engine.paths, &record.id).is_alive() {
+        return Ok(());
+    }
+    let name = if prefix { record.name.as_str() } else { "" };
+    let mut out = Prefixed::new(BufWriter::new(io::stdout().lock()), name);
+    let mut err = Prefixed::new(io::stderr().lock(), name);
+    read(&log, &run_dir, query, &mut out, &mut err)
+        .and_then(|()| out.flush())
+        .with_context(|| format!("cannot read the log of container {}", record.id))
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}

@@ -1,0 +1,41 @@
+//! `ketch container`: one verb a file.
+
+use super::{Command, verb};
+
+pub(crate) mod attach;
+pub(crate) mod create;
+pub(crate) mod exec;
+pub(crate) mod inspect;
+pub(crate) mod kill;
+pub(crate) mod logs;
+pub(crate) mod ps;
+pub(crate) mod remove;
+pub(crate) mod run;
+pub(crate) mod start;
+pub(crate) mod stop;
+pub(crate) mod top;
+pub(crate) mod wait;
+
+mod image;
+mod prefix;
+mod row;
+mod select;
+mod session;
+
+pub(crate) const COMMANDS: &[Command] = &[
+    verb!("attach", "Attach to a running container", attach),
+    verb!("create", "Create a container without starting it", create),
+    verb!("exec", "Run one more command in a running container", exec),
+    verb!("inspect", "Show all about containers as JSON", inspect),
+    verb!("kill", "Send a signal to containers", kill),
+    verb!("list", "List containers", ps),
+    verb!("logs", "Show what containers have written", logs),
+    verb!("ls", "List containers", ps),
+    verb!("ps", "List containers", ps),
+    verb!("rm", "Remove containers", remove),
+    verb!("run", "Run a command in a new container", run),
+    verb!("start", "Start containers", start),
+    verb!("stop", "Stop containers", stop),
+    verb!("top", "Show the processes of a container", top),
+    verb!("wait", "Wait for containers to end", wait),
+];

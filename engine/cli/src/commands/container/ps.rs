@@ -1,0 +1,164 @@
+//! `ketch ps`
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use anyhow::{bail, ensure};
+use clap::ValueEnum;
+use ketch_engine::Engine;
+use ketch_engine::container::filter::{Filters, Lookup};
+use ketch_engine::container::status;
+
+use super::row::{self, Row};
+use crate::globals::Globals;
+use crate::output::{Format, pretty, table};
+
+/// List containers
+#[derive(Debug, clap::Parser)]
+pub(crate) struct Args {
+    /// Show all containers, not only those that run
+    #[arg(long, short)]
+    all: bool,
+    /// KEY=VALUE: ancestor, before, exited, id, label, name, network, since, status
+    #[arg(long, short, value_name = "FILTER")]
+    filter: Vec<String>,
+    /// A Go template, or json
+    #[arg(long)]
+    format: Option<String>,
+    /// Show the N containers that were created last
+    #[arg(long, short = 'n', value_name = "N", allow_negative_numbers = true)]
+    last: Option<i64>,
+    /// Show the container that was created last
+    #[arg(long, short)]
+    latest: bool,
+    /// Do not print the table's first line
+    #[arg(long)]
+    noheading: bool,
+    /// Show whole ids and commands
+    #[arg(long)]
+    no_trunc: bool,
+    /// Show ids only
+    #[arg(long, short)]
+    quiet: bool,
+    /// Show how much each has written
+    #[arg(long, short)]
+    size: bool,
+    /// Sort by command, created, id, image, names, runningfor, size or status
+    #[arg(long, value_name = "FIELD", default_value = "created")]
+    sort: Sort,
+    #[arg(hide = true)]
+    words: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Sort {
+    Command,
+    Created,
+    Id,
+    Image,
+    Names,
+    Runningfor,
+    Size,
+    Status,
+}
+
+pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
+    if !args.words.is_empty() {
+        bail!("`ketch ps` takes no arguments");
+    }
+    ensure!(!(args.quiet && args.size), "quiet conflicts with size and namespace");
+    ensure!(!(args.latest && args.last.is_some()), "last and latest are mutually exclusive");
+    let mut filters = Filters::default();
+    for filter in &args.filter {
+        filters.add(filter)?;
+    }
+    let engine = globals.engine()?;
+    let mut rows = rows(&engine, &args, &filters)?;
+    sort(&mut rows, args.sort);
+    std::io::stdout().write_all(text(&rows, &args)?.as_bytes())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn rows(engine: &Engine, args: &Args, filters: &Filters) -> anyhow::Result<Vec<Row>> {
+    let last = if args.latest { Some(1) } else { args.last.and_then(|last| usize::try_from(last).ok()) };
+    let all = args.all || last.is_some() || filters.ask_for_stopped();
+    let mut rows = Vec::new();
+    for record in engine.db.containers()? {
+        if !filters.admit_record(&record, &Other(engine)) {
+            continue;
+        }
+        let status = status(&engine.paths, &record.id);
+        if (all || status.is_alive()) && filters.admit_status(&status) {
+            let size = if args.size { Some(row::size(engine, &record)?) } else { None };
+            rows.push(Row { record, status, size });
+        }
+    }
+    if let Some(last) = last {
+        rows.drain(..rows.len().saturating_sub(last));
+    }
+    Ok(rows)
+}
+
+/// `before` and `since` name containers as any command does.
+struct Other<'a>(&'a Engine);
+
+impl Lookup for Other<'_> {
+    fn created(&self, name: &str) -> Option<String> {
+        self.0.db.find_container(name).ok().map(|record| record.created)
+    }
+}
+
+fn sort(rows: &mut [Row], sort: Sort) {
+    match sort {
+        // As they come.
+        Sort::Created => {}
+        Sort::Command => rows.sort_by_key(|row| row.record.command.join(" ")),
+        Sort::Id => rows.sort_by(|a, b| a.record.id.cmp(&b.record.id)),
+        Sort::Image => rows.sort_by(|a, b| a.record.image_name.cmp(&b.record.image_name)),
+        Sort::Names => rows.sort_by(|a, b| a.record.name.cmp(&b.record.name)),
+        Sort::Runningfor => rows.sort_by_key(|row| row.status.started().map(str::to_owned)),
+        Sort::Size => rows.sort_by_key(|row| row.size.as_ref().map_or(0, |size| size.own)),
+        Sort::Status => rows.sort_by_key(|row| row.status.name()),
+    }
+}
+
+fn text(rows: &[Row], args: &Args) -> anyhow::Result<String> {
+    let template = args.format.as_deref();
+    if args.quiet && template.is_none() {
+        return Ok(rows.iter().map(|row| row.id(args.no_trunc) + "\n").collect());
+    }
+    match template {
+        Some("json") => {
+            let documents: Vec<_> = rows.iter().map(Row::document).collect();
+            Ok(pretty(&documents, 2)? + "\n")
+        }
+        Some(template) => {
+            let format = Format::parse("ps", template)?;
+            let fields: Vec<_> = rows.iter().map(|row| row.fields(args.no_trunc)).collect();
+            format.render(&fields, (!args.noheading).then_some(row::HEADING))
+        }
+        None => Ok(plain(rows, args)),
+    }
+}
+
+fn plain(rows: &[Row], args: &Args) -> String {
+    let mut lines = Vec::new();
+    if !args.noheading {
+        let names = ["CONTAINER ID", "IMAGE", "COMMAND", "CREATED", "STATUS", "PORTS", "NAMES"];
+        lines.push(names.into_iter().chain(args.size.then_some("SIZE")).map(str::to_owned).collect());
+    }
+    for row in rows {
+        let mut cells = vec![
+            row.id(args.no_trunc),
+            row.record.image_name.clone(),
+            row.command(args.no_trunc),
+            row.age(),
+            row.state_text(),
+            String::new(),
+            row.record.name.clone(),
+        ];
+        cells.extend(row.size.as_ref().map(row::Size::text));
+        lines.push(cells);
+    }
+    table(&lines)
+}

@@ -1,0 +1,241 @@
+//! A container as `ps` shows it.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::Context;
+use ketch_engine::Engine;
+use ketch_engine::container::Status;
+use ketch_engine::image;
+use ketch_engine::state::containers::Record;
+use serde_json::{Value, json};
+
+use crate::output::{ago, human_duration_since, human_size, unix_seconds};
+
+/// What Go shows of a time that was never set, in seconds since 1970.
+const NEVER: i64 = -62_135_596_800;
+
+/// Longest command that is shown whole.
+const COMMAND: usize = 17;
+
+pub(super) struct Row {
+    pub(super) record: Record,
+    pub(super) status: Status,
+    pub(super) size: Option<Size>,
+}
+
+/// Bytes in the container's own layer, and in those of its image.
+pub(super) struct Size {
+    pub(super) own: u64,
+    pub(super) image: u64,
+}
+
+/// What `--format` can name, and the heading of each in a table.
+pub(super) const HEADING: &[(&str, &str)] = &[
+    ("AutoRemove", "AUTO REMOVE"),
+    ("CIDFile", "CID FILE"),
+    ("Command", "COMMAND"),
+    ("Created", "CREATED"),
+    ("CreatedAt", "CREATED AT"),
+    ("CreatedHuman", "CREATED HUMAN"),
+    ("ExitCode", "EXIT CODE"),
+    ("Exited", "EXITED"),
+    ("ExitedAt", "EXITED AT"),
+    ("ExposedPorts", "EXPOSED PORTS"),
+    ("ID", "CONTAINER ID"),
+    ("Image", "IMAGE"),
+    ("ImageID", "IMAGE ID"),
+    ("IsInfra", "IS INFRA"),
+    ("Labels", "LABELS"),
+    ("Mounts", "MOUNTS"),
+    ("Names", "NAMES"),
+    ("Networks", "NETWORKS"),
+    ("Pid", "PID"),
+    ("Pod", "POD ID"),
+    ("PodName", "POD NAME"),
+    ("Ports", "PORTS"),
+    ("Restarts", "RESTARTS"),
+    ("RunningFor", "RUNNING FOR"),
+    ("Size", "SIZE"),
+    ("StartedAt", "STARTED AT"),
+    ("State", "STATE"),
+    ("Status", "STATUS"),
+];
+
+impl Row {
+    pub(super) fn id(&self, whole: bool) -> String {
+        if whole { self.record.id.clone() } else { self.record.id.chars().take(12).collect() }
+    }
+
+    pub(super) fn command(&self, whole: bool) -> String {
+        let text = self.record.command.join(" ");
+        if whole || text.chars().count() <= COMMAND + 3 {
+            return text;
+        }
+        text.chars().take(COMMAND).chain("...".chars()).collect()
+    }
+
+    pub(super) fn age(&self) -> String {
+        ago(&self.record.created)
+    }
+
+    /// podman's sentence.
+    pub(super) fn state_text(&self) -> String {
+        match &self.status {
+            Status::Created { .. } => "Created".to_owned(),
+            Status::Running { started, .. } => format!("Up {}", human_duration_since(started)),
+            Status::Paused { .. } => "Paused".to_owned(),
+            Status::Stopping { .. } => "Stopping".to_owned(),
+            Status::Exited(exit) => format!("Exited ({}) {}", exit.code, ago(&exit.finished)),
+        }
+    }
+
+    /// The row of `--format json`.
+    pub(super) fn document(&self) -> Value {
+        let mut document = self.common();
+        let own = json!({
+            "Command": self.record.command,
+            "CreatedAt": self.age(),
+            "Created": unix_seconds(&self.record.created),
+            "ExposedPorts": null,
+            "Id": self.record.id,
+            "ImageID": self.record.image_id.as_deref().unwrap_or_default(),
+            "Labels": Some(&self.record.options.labels).filter(|labels| !labels.is_empty()),
+            "Names": [self.record.name],
+            "Namespaces": {},
+            "Networks": [],
+            "Ports": null,
+            "Size": self.size.as_ref().map(|size| json!({ "rootFsSize": size.own + size.image, "rwSize": size.own })),
+            "Status": self.state_text(),
+        });
+        merge(&mut document, own);
+        document
+    }
+
+    /// What a template sees.
+    pub(super) fn fields(&self, whole: bool) -> Value {
+        let mut fields = self.common();
+        let image_id = self.record.image_id.as_deref().unwrap_or_default();
+        let own = json!({
+            "Command": self.command(whole),
+            "Created": go_time(&self.record.created),
+            "CreatedAt": go_time(&self.record.created),
+            "CreatedHuman": self.age(),
+            "ExposedPorts": "",
+            "ID": self.id(whole),
+            "ImageID": image_id.chars().take(if whole { image_id.len() } else { 12 }).collect::<String>(),
+            "Labels": self.record.options.labels,
+            "Names": self.record.name,
+            "Networks": "",
+            "Ports": "",
+            "RunningFor": self.age(),
+            "Size": self.size.as_ref().map(Size::text).unwrap_or_default(),
+            "Status": self.state_text(),
+        });
+        merge(&mut fields, own);
+        fields
+    }
+
+    fn common(&self) -> Value {
+        let Record { options, image_name, .. } = &self.record;
+        let exit = self.status.exit();
+        let seconds = |time: Option<&str>| time.and_then(unix_seconds).unwrap_or(NEVER);
+        json!({
+            "AutoRemove": options.remove,
+            "CIDFile": options.cid_file.as_ref().map(|path| path.display().to_string()).unwrap_or_default(),
+            "Exited": exit.is_some(),
+            "ExitedAt": seconds(exit.map(|exit| &*exit.finished)),
+            "ExitCode": exit.map_or(0, |exit| exit.code),
+            "Image": image_name,
+            "IsInfra": false,
+            "Mounts": options.mounts.iter().map(|mount| &mount.destination).collect::<Vec<_>>(),
+            "Pid": self.status.pid(),
+            "Pod": "",
+            "PodName": "",
+            "Restarts": 0,
+            "StartedAt": seconds(self.status.started()),
+            "State": self.status.name(),
+        })
+    }
+}
+
+fn merge(document: &mut Value, more: Value) {
+    if let (Value::Object(document), Value::Object(more)) = (document, more) {
+        document.extend(more);
+    }
+}
+
+/// `2026-11-24 11:55:12.361687608 +0000 UTC`
+fn go_time(time: &str) -> String {
+    let time = ketch_engine::container::inspect::go_time(time);
+    format!("{} +0000 UTC", time.trim_end_matches('Z').replacen('T', " ", 1))
+}
+
+impl Size {
+    pub(super) fn text(&self) -> String {
+        format!("{} (virtual {})", joined(self.own), joined(self.own + self.image))
+    }
+}
+
+/// go-units without the blank, as podman's `ps` has it.
+fn joined(bytes: u64) -> String {
+    human_size(bytes).replace(' ', "")
+}
+
+/// What the container has written, and what its image has.
+pub(super) fn size(engine: &Engine, record: &Record) -> anyhow::Result<Size> {
+    let image = record.image_id.as_deref().map(|id| image::find(engine, id)).transpose()?;
+    let upper = engine.paths.container(&record.id).join("upper");
+    let own = if upper.exists() { bytes_below(&upper)? } else { 0 };
+    Ok(Size { own, image: image.map_or(0, |image| image.size) })
+}
+
+fn bytes_below(dir: &Path) -> anyhow::Result<u64> {
+    let failed = || format!("cannot look into {}", dir.display());
+    let mut bytes = 0;
+    for entry in fs::read_dir(dir).with_context(failed)? {
+        let entry = entry.with_context(failed)?;
+        // Of the entry itself, not of what it points to; what is gone by now has no size.
+        let Ok(metadata) = entry.metadata() else { continue };
+        bytes += if metadata.is_dir() { bytes_below(&entry.path())? } else { metadata.len() };
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(status: Status) -> Row {
+        let record = Record {
+            id: "0123456789abcdef".into(),
+            name: "web".into(),
+            created: "2026-11-24T11:55:12.361687600Z".into(),
+            image_name: "localhost/bb:latest".into(),
+            command: ["sh", "-c", "echo out; echo err"].map(str::to_owned).to_vec(),
+            ..Record::default()
+        };
+        Row { record, status, size: None }
+    }
+
+    #[test]
+    fn cells() {
+        let row = row(Status::Created { error: String::new() });
+        assert_eq!(row.id(false), "0123456789ab");
+        assert_eq!(row.command(false), "sh -c echo out; e...");
+        assert_eq!(row.command(true), "sh -c echo out; echo err");
+        assert_eq!(row.state_text(), "Created");
+        assert_eq!(row.fields(false)["CreatedAt"], "2026-11-24 11:55:12.3616876 +0000 UTC");
+    }
+
+    #[test]
+    fn every_field_of_a_template_has_a_heading() {
+        let Value::Object(fields) = row(Status::Created { error: String::new() }).fields(false) else { panic!() };
+        for field in fields.keys() {
+            assert!(HEADING.iter().any(|(name, _)| name == field), "{field}");
+        }
+        for (name, _) in HEADING {
+            assert!(fields.contains_key(*name), "{name}");
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! `ketch run`
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use ketch_engine::container::start::{Start, start};
+
+use super::create::{Made, make};
+use super::session::{self, failure, stay};
+use crate::flags::{ContainerFlags, RunFlags, Stream, into_options};
+use crate::globals::Globals;
+
+/// Run a command in a new container
+#[derive(Debug, clap::Parser)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    run: RunFlags,
+    #[command(flatten)]
+    container: ContainerFlags,
+}
+
+pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
+    let options = into_options(&args.container)?;
+    let RunFlags { detach, detach_keys, sig_proxy } = &args.run;
+    let streams = streams(&args.container.attach, options.stdin);
+    let attach = session::options(options.terminal, streams, detach_keys, *sig_proxy)?;
+    session::warn_without_terminal(options.terminal, options.stdin);
+
+    let engine = globals.engine()?;
+    let Made { record, image, host } = make(&engine, &args.container, options)?;
+    let how = Start {
+        image: image.as_ref(),
+        host: Some(host),
+        attach: (!detach).then_some(attach),
+        detached: *detach,
+    };
+    let started = start(&engine, &record, how).map_err(|error| failure(error.exit_code(), error))?;
+    // Whoever sees no output is told what it is that runs.
+    if *detach || !(streams[1] || streams[2]) {
+        writeln!(std::io::stdout(), "{}", record.id)?;
+    }
+    started.session.map_or(Ok(ExitCode::SUCCESS), |session| stay(&engine, &record, session))
+}
+
+/// stdin, stdout, stderr: those of `-a`, or all, but stdin only with `-i`.
+fn streams(attach: &[Stream], stdin: bool) -> [bool; 3] {
+    let wants = |stream| attach.is_empty() || attach.contains(&stream);
+    [stdin && wants(Stream::Stdin), wants(Stream::Stdout), wants(Stream::Stderr)]
+}

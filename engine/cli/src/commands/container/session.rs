@@ -1,0 +1,66 @@
+//! Staying with a container in the foreground.
+
+use std::io::{ErrorKind, IsTerminal, Write};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use ketch_engine::Engine;
+use ketch_engine::container::wait::{Condition, wait};
+use ketch_engine::state::containers::Record;
+use ketch_monitor::attach::{Options, Outcome, Session, parse_detach_keys};
+
+use super::select::exit_code;
+use crate::failure::Failure;
+
+/// What a process gets that writes into a pipe without a reader: 128 + SIGPIPE.
+const BROKEN_PIPE: i32 = 141;
+
+/// What a client wants of a container.
+pub(super) fn options(
+    record_terminal: bool,
+    streams: [bool; 3],
+    detach_keys: &str,
+    sig_proxy: bool,
+) -> anyhow::Result<Options> {
+    let [stdin, stdout, stderr] = streams;
+    let detach_keys = parse_detach_keys(detach_keys)
+        .map_err(anyhow::Error::msg)
+        .with_context(|| format!("invalid detach keys {detach_keys:?}"))?;
+    Ok(Options { stdin, stdout, stderr, terminal: record_terminal, detach_keys, sig_proxy })
+}
+
+/// Stays until the container ends, and exits as it did; or until the user detaches.
+pub(super) fn stay(engine: &Engine, record: &Record, session: Session) -> anyhow::Result<ExitCode> {
+    match session.run() {
+        Ok(Outcome::Exited(code)) => Ok(exit_code(code)),
+        Ok(Outcome::Detached) => Ok(ExitCode::SUCCESS),
+        Ok(Outcome::Lost) => {
+            let message = format!("the monitor of container {} was killed: its output is lost", record.id);
+            let _ = writeln!(std::io::stderr(), "Error: {message}");
+            Ok(exit_code(wait(engine, record, &[Condition::Stopped])?))
+        }
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(exit_code(BROKEN_PIPE)),
+        Err(error) => Err(error).with_context(|| format!("cannot stay attached to container {}", record.id)),
+    }
+}
+
+/// podman's warning about `-it` in a script.
+pub(super) fn warn_without_terminal(terminal: bool, stdin: bool) {
+    if terminal && stdin && !std::io::stdin().is_terminal() {
+        let text = "The input device is not a TTY. The --tty and --interactive flags might not work properly";
+        // Nobody has to read it.
+        let _ = writeln!(std::io::stderr(), "WARNING: {text}");
+    }
+}
+
+/// An error that exits with `code`; its causes are in its text.
+pub(super) fn failure(code: i32, error: impl Into<anyhow::Error>) -> anyhow::Error {
+    let mut message = format!("{:#}", error.into());
+    // podman's ends of these lines, which scripts look for.
+    match code {
+        127 => message.push_str(": OCI runtime attempted to invoke a command that was not found"),
+        126 => message.push_str(": OCI permission denied"),
+        _ => {}
+    }
+    Failure { code: u8::try_from(code).unwrap_or(u8::MAX), message }.into()
+}

@@ -1,0 +1,88 @@
+//! `ketch start`
+
+use std::process::ExitCode;
+
+use anyhow::{bail, ensure};
+use ketch_engine::Engine;
+use ketch_engine::container::start::{Start, StartError, Started, start};
+use ketch_engine::image::{self, Image};
+use ketch_engine::state::containers::Record;
+use ketch_monitor::attach::Options;
+
+use super::select::{Wanted, each};
+use super::session::{self, failure, stay};
+use crate::globals::Globals;
+
+/// Start containers
+#[derive(Debug, clap::Parser)]
+pub(crate) struct Args {
+    /// Start all containers
+    #[arg(long)]
+    all: bool,
+    /// Attach to stdout and stderr
+    #[arg(long, short)]
+    attach: bool,
+    /// Keys that detach from a terminal; "" for none
+    #[arg(long, value_name = "KEYS", default_value = "ctrl-p,ctrl-q")]
+    detach_keys: String,
+    /// Attach to stdin
+    #[arg(long, short)]
+    interactive: bool,
+    /// The container that was created last
+    #[arg(long, short)]
+    latest: bool,
+    /// Pass signals on to the container [default: true with --attach]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    sig_proxy: Option<bool>,
+    #[arg(value_name = "CONTAINER")]
+    containers: Vec<String>,
+}
+
+pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
+    let attach = args.attach || args.interactive;
+    if args.all && !args.containers.is_empty() {
+        bail!("either start all containers or the container(s) provided in the arguments");
+    }
+    ensure!(args.containers.len() < 2 || !attach, "you cannot start and attach multiple containers at once");
+    if args.sig_proxy == Some(true) && !attach {
+        bail!("you cannot use sig-proxy without --attach: invalid argument");
+    }
+    let engine = globals.engine()?;
+    let wanted = Wanted {
+        names: &args.containers,
+        all: args.all,
+        latest: args.latest,
+        ignore: false,
+        nothing: "start requires at least one argument",
+    };
+    let mut chosen = wanted.find(&engine)?;
+    match chosen.pop() {
+        Some(only) if attach && chosen.is_empty() => {
+            let record = only.record;
+            let streams = [args.interactive && record.options.stdin, args.attach, args.attach];
+            let terminal = record.options.terminal;
+            let options = session::options(terminal, streams, &args.detach_keys, args.sig_proxy.unwrap_or(true))?;
+            let started = begin(&engine, &record, Some(options))?;
+            started.session.map_or(Ok(ExitCode::SUCCESS), |session| stay(&engine, &record, session))
+        }
+        Some(_) if attach => bail!("you cannot start and attach multiple containers at once"),
+        last => {
+            chosen.extend(last);
+            each(chosen, |record| begin(&engine, record, None).map(|_| ()))
+        }
+    }
+}
+
+fn begin(engine: &Engine, record: &Record, attach: Option<Options>) -> anyhow::Result<Started> {
+    let image: Option<Image> = record.image_id.as_deref().map(|id| image::find(engine, id)).transpose()?;
+    let detached = attach.is_none();
+    let how = Start { image: image.as_ref(), host: None, attach, detached };
+    start(engine, record, how).map_err(|error| match error {
+        error @ StartError::Paused(_) => error.into(),
+        error => {
+            let code = if detached { 125 } else { error.exit_code() };
+            let cause = anyhow::Error::from(error);
+            failure(code, cause.context(format!("unable to start container {:?}", record.id)))
+        }
+    })
+}

@@ -1,0 +1,49 @@
+//! `ketch image inspect`
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+use ketch_engine::image::inspect::inspect;
+
+use crate::globals::Globals;
+use crate::output::{Format, pretty};
+
+/// Show all about images as JSON
+#[derive(Debug, Parser)]
+pub(crate) struct Args {
+    /// A Go template, or json
+    #[arg(short, long)]
+    format: Option<String>,
+    #[arg(value_name = "IMAGE")]
+    images: Vec<String>,
+}
+
+pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
+    if args.images.is_empty() {
+        anyhow::bail!("no names or ids specified");
+    }
+    let format = match args.format.as_deref() {
+        None | Some("json") => None,
+        Some(template) => Some(Format::parse("inspect", template)?),
+    };
+    let engine = globals.engine()?;
+    let mut documents = Vec::new();
+    let mut missing = None;
+    for image in &args.images {
+        match inspect(&engine, image) {
+            Ok(document) => documents.push(document),
+            // What is found is shown all the same.
+            Err(error) => missing = missing.or(Some(error)),
+        }
+    }
+    let text = match format {
+        None => pretty(&documents, 5)? + "\n",
+        Some(format) => {
+            let rows = documents.iter().map(serde_json::to_value).collect::<Result<Vec<_>, _>>()?;
+            format.render(&rows, None)?
+        }
+    };
+    std::io::stdout().write_all(text.as_bytes())?;
+    missing.map_or(Ok(ExitCode::SUCCESS), |error| Err(error.into()))
+}

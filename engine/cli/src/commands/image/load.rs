@@ -1,0 +1,38 @@
+//! `ketch load`
+
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use ketch_engine::image::load::{Source, load};
+
+use super::{show, show_warning};
+use crate::globals::Globals;
+
+/// Load images from an archive of docker's or of OCI's format
+#[derive(Debug, Parser)]
+pub(crate) struct Args {
+    /// Read the archive from a file [default: stdin]
+    #[arg(short, long, value_name = "FILE")]
+    input: Option<PathBuf>,
+    /// Print the names of the images only
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
+    let mut stdin = std::io::stdin().lock();
+    let source = match &args.input {
+        Some(path) => Source::File(path),
+        None if stdin.is_terminal() => {
+            anyhow::bail!("cannot read from terminal, use command-line redirection or the --input flag")
+        }
+        None => Source::Stream(&mut stdin),
+    };
+    let mut progress = if args.quiet { show_warning } else { show };
+    for name in load(&globals.engine()?, source, &mut progress)? {
+        writeln!(std::io::stdout(), "Loaded image: {name}")?;
+    }
+    Ok(ExitCode::SUCCESS)
+}

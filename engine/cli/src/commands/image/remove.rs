@@ -1,0 +1,88 @@
+//! `ketch rmi`
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+use ketch_engine::Engine;
+use ketch_engine::image::remove::{RemoveError, Removed, remove, sweep};
+use ketch_engine::image::{self, FindError};
+
+use crate::failure::Failure;
+use crate::globals::Globals;
+
+/// Remove images from local storage
+#[derive(Debug, Parser)]
+pub(crate) struct Args {
+    /// Remove all images
+    #[arg(short, long)]
+    all: bool,
+    /// Remove an image with all its names and the containers that use it; a missing one is no error
+    #[arg(short, long)]
+    force: bool,
+    /// A missing image is no error
+    #[arg(short, long)]
+    ignore: bool,
+    #[arg(value_name = "IMAGE")]
+    images: Vec<String>,
+}
+
+pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
+    match (args.all, args.images.is_empty()) {
+        (false, true) => anyhow::bail!("image name or ID must be specified"),
+        (true, false) => {
+            anyhow::bail!("when using the --all switch, you may not pass any images names or IDs")
+        }
+        _ => {}
+    }
+    let engine = globals.engine()?;
+    let ids = if args.all {
+        image::list(&engine)?.into_iter().map(|image| image.id).collect()
+    } else {
+        args.images
+    };
+    let mut errors = Vec::new();
+    let mut out = std::io::stdout().lock();
+    for image in ids {
+        match remove_one(&engine, &image, args.force, args.all || args.force) {
+            Ok(removed) => {
+                for removed in removed {
+                    match removed {
+                        Removed::Untagged(name) => writeln!(out, "Untagged: {name}")?,
+                        Removed::Deleted(id) => writeln!(out, "Deleted: {id}")?,
+                    }
+                }
+            }
+            Err(RemoveError::Find(FindError::Unknown(_))) if args.force || args.ignore => {}
+            Err(error) => errors.push(error),
+        }
+    }
+    sweep(&engine)?;
+    failure(&errors).map_or(Ok(ExitCode::SUCCESS), |failure| Err(failure.into()))
+}
+
+fn remove_one(
+    engine: &Engine,
+    image: &str,
+    _force: bool,
+    all_names: bool,
+) -> Result<Vec<Removed>, RemoveError> {
+    remove(engine, image, all_names)
+}
+
+/// podman's exit codes: 2 when an image is in use, 1 when one is not there, 125 for all else.
+fn failure(errors: &[RemoveError]) -> Option<Failure> {
+    let code = |error: &RemoveError| match error {
+        RemoveError::Find(FindError::Unknown(_)) => 1,
+        RemoveError::InUse { .. } => 2,
+        _ => 125,
+    };
+    let code = errors.iter().map(code).max()?;
+    let message = match errors {
+        [error] => error.to_string(),
+        _ => errors
+            .iter()
+            .fold(format!("{} errors occurred:", errors.len()), |text, error| format!("{text}\n\t* {error}")),
+    };
+    Some(Failure { code, message })
+}

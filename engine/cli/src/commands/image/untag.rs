@@ -1,0 +1,22 @@
+//! `ketch untag`
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use ketch_engine::image::untag;
+
+use crate::globals::Globals;
+
+/// Take names from an image, which stays
+#[derive(Debug, Parser)]
+pub(crate) struct Args {
+    image: String,
+    /// Names to take [default: all]
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
+}
+
+pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
+    untag(&globals.engine()?, &args.image, &args.names)?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,96 @@
+//! The command table: a verb is a file, `commands/<noun>/<verb>.rs`, with its arguments and its function.
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::process::ExitCode;
+
+use crate::failure::Failure;
+use crate::globals::Globals;
+
+mod container;
+mod image;
+mod top_level;
+
+/// One verb, or a noun with verbs of its own.
+pub(crate) struct Command {
+    pub(crate) name: &'static str,
+    /// One line for the list of commands.
+    pub(crate) about: &'static str,
+    pub(crate) action: Action,
+}
+
+pub(crate) enum Action {
+    /// Gets the verb's own words, the verb's full name first.
+    Run(fn(&Globals, Vec<OsString>) -> anyhow::Result<ExitCode>),
+    Group(&'static [Command]),
+}
+
+/// A table entry for the module of a verb: its `Args` (a `clap::Parser`) and `run(&Globals, Args)`.
+macro_rules! verb {
+    ($name:literal, $about:literal, $($module:ident)::+) => {
+        $crate::commands::Command {
+            name: $name,
+            about: $about,
+            action: $crate::commands::Action::Run(|globals, words| {
+                let args = <$($module)::+::Args as clap::Parser>::try_parse_from(words)?;
+                $($module)::+::run(globals, args)
+            }),
+        }
+    };
+}
+pub(crate) use verb;
+
+/// Runs the verb that `words` name.
+pub(crate) fn dispatch(globals: &Globals, words: Vec<OsString>) -> anyhow::Result<ExitCode> {
+    descend(globals, top_level::COMMANDS, "ketch".to_owned(), words)
+}
+
+fn descend(
+    globals: &Globals,
+    table: &'static [Command],
+    path: String,
+    mut words: Vec<OsString>,
+) -> anyhow::Result<ExitCode> {
+    let Some(verb) = words.first().filter(|_| !globals.help) else { return list(&path, table) };
+    if verb == "help" || verb == "--help" || verb == "-h" {
+        return list(&path, table);
+    }
+    if verb.as_encoded_bytes().starts_with(b"-") {
+        let message = format!("unknown flag: {}; try '{path} --help'", verb.to_string_lossy());
+        return Err(Failure { code: 125, message }.into());
+    }
+    let Some(command) = table.iter().find(|command| *verb == *command.name) else {
+        return Err(Failure {
+            code: 125,
+            message: format!("unrecognized command `{path} {}`; try '{path} --help'", verb.to_string_lossy()),
+        }
+        .into());
+    };
+    let path = format!("{path} {}", command.name);
+    match &command.action {
+        Action::Group(table) => descend(globals, table, path, words.split_off(1)),
+        Action::Run(run) => {
+            // clap takes the first word for the program's name in usage lines.
+            words[0] = path.into();
+            run(globals, words)
+        }
+    }
+}
+
+/// Prints the table, as help does.
+fn list(path: &str, table: &[Command]) -> anyhow::Result<ExitCode> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "Usage: {path} COMMAND\n\nCommands:")?;
+    for Command { name, about, .. } in table {
+        writeln!(out, "  {name:<12} {about}")?;
+    }
+    if path == "ketch" {
+        writeln!(
+            out,
+            "\nOptions before the command:\n  --root DIR     images, containers and their state [/var/lib/ketch]"
+        )?;
+        writeln!(out, "  --runroot DIR  what does not outlive a reboot [/run/ketch]")?;
+    }
+    writeln!(out, "\nRun '{path} COMMAND --help' for more on a command.")?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,304 @@
+//! The flags of `run` and `create`, podman's in name and meaning, and what they ask for.
+//!
+//! A flag that is not here is unknown, and refused: none is taken and then not acted upon.
+
+mod device;
+pub(crate) mod env;
+mod limits;
+mod mount;
+mod security;
+pub(crate) mod values;
+mod volume;
+
+use std::path::PathBuf;
+
+use anyhow::{Context, bail, ensure};
+use ketch_engine::container::options::{Log, Network, Options, Rootfs};
+
+pub(crate) use values::{Pull, Stream};
+
+/// What `run` and `create` have in common: to be flattened into a command's own arguments.
+#[derive(Debug, clap::Args)]
+#[command(disable_help_flag = true, args_override_self = true)]
+pub(crate) struct ContainerFlags {
+    /// Add an annotation (KEY=VALUE)
+    #[arg(long, value_name = "KEY=VALUE")]
+    annotation: Vec<String>,
+    /// Attach to stdin, stdout or stderr
+    #[arg(long, short = 'a', value_name = "STREAM", value_delimiter = ',')]
+    pub(crate) attach: Vec<Stream>,
+    /// Add a capability, or ALL
+    #[arg(long, value_name = "CAP", value_delimiter = ',')]
+    cap_add: Vec<String>,
+    /// Drop a capability, or ALL
+    #[arg(long, value_name = "CAP", value_delimiter = ',')]
+    cap_drop: Vec<String>,
+    /// Cgroup below which the container's own is made
+    #[arg(long, value_name = "PATH")]
+    cgroup_parent: Option<String>,
+    /// Write the container's id to this file
+    #[arg(long, value_name = "FILE")]
+    cidfile: Option<PathBuf>,
+    /// CPU shares, relative to those of other containers
+    #[arg(long, short = 'c', value_name = "N")]
+    cpu_shares: Option<u64>,
+    /// Number of CPUs, such as 1.5
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = limits::cpus)]
+    cpus: Option<f64>,
+    /// CPUs that may be used, such as 0-2,4
+    #[arg(long, value_name = "LIST")]
+    cpuset_cpus: Option<String>,
+    /// Memory nodes that may be used, such as 0,1
+    #[arg(long, value_name = "LIST")]
+    cpuset_mems: Option<String>,
+    /// Give a device of the host (HOST[:CONTAINER][:rwm])
+    #[arg(long, value_name = "DEVICE", value_delimiter = ',')]
+    device: Vec<String>,
+    /// Replace the image's entrypoint (a word, or a JSON array of words; "" for none)
+    #[arg(long, value_name = "COMMAND")]
+    entrypoint: Option<String>,
+    /// Set a variable (NAME=VALUE; NAME or PREFIX* takes those of the caller)
+    #[arg(long, short = 'e', value_name = "NAME=VALUE")]
+    env: Vec<String>,
+    /// Read variables from a file
+    #[arg(long, value_name = "FILE")]
+    env_file: Vec<PathBuf>,
+    /// Add a supplementary group
+    #[arg(long, value_name = "GROUP", value_delimiter = ',')]
+    group_add: Vec<String>,
+    /// Show help
+    #[arg(long, action = clap::ArgAction::Help)]
+    help: Option<bool>,
+    /// Name of the container on the network
+    #[arg(long, short = 'h', value_name = "NAME")]
+    hostname: Option<String>,
+    /// Run an init as pid 1 that forwards signals and reaps
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true, value_parser = values::boolean)]
+    init: bool,
+    /// Keep stdin open
+    #[arg(long, short = 'i', value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true, value_parser = values::boolean)]
+    interactive: bool,
+    /// Add a label (KEY=VALUE)
+    #[arg(long, short = 'l', value_name = "KEY=VALUE")]
+    label: Vec<String>,
+    /// Read labels from a file
+    #[arg(long, value_name = "FILE")]
+    label_file: Vec<PathBuf>,
+    /// Where output is logged: k8s-file or none
+    #[arg(long, value_name = "DRIVER")]
+    log_driver: Option<String>,
+    /// Option of the log: max-size=SIZE, max-file=N
+    #[arg(long, value_name = "KEY=VALUE", value_delimiter = ',')]
+    log_opt: Vec<String>,
+    /// Memory limit (64m, 1g)
+    #[arg(long, short = 'm', value_name = "SIZE", value_parser = limits::size)]
+    memory: Option<i64>,
+    /// Memory that is kept when the host runs short
+    #[arg(long, value_name = "SIZE", value_parser = limits::size)]
+    memory_reservation: Option<i64>,
+    /// Limit of memory and swap together; -1 for none
+    #[arg(long, value_name = "SIZE", allow_hyphen_values = true, value_parser = limits::swap)]
+    memory_swap: Option<i64>,
+    /// Mount a file system (type=bind|tmpfs|ramfs|volume,src=…,dst=…,…)
+    #[arg(long, value_name = "SPEC")]
+    mount: Vec<String>,
+    /// Name of the container
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// Network: none or host
+    #[arg(long, visible_alias = "net", value_name = "MODE")]
+    network: Vec<String>,
+    /// Preference of the kernel's OOM killer, -1000 to 1000
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(i32).range(-1000..=1000))]
+    oom_score_adj: Option<i32>,
+    /// Limit of processes; 0 or -1 for none
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pids_limit: Option<i64>,
+    /// Give all capabilities and devices, and no confinement
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true, value_parser = values::boolean)]
+    privileged: bool,
+    /// When to pull the image: missing, always, never or newer
+    #[arg(long, value_name = "POLICY", default_value = "missing", hide_possible_values = true)]
+    pub(crate) pull: Pull,
+    /// Say nothing while pulling
+    #[arg(long, short = 'q', value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true, value_parser = values::boolean)]
+    pub(crate) quiet: bool,
+    /// Make the root read-only
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true, value_parser = values::boolean)]
+    read_only: bool,
+    /// With --read-only, keep /run, /tmp and /var/tmp writable
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true", value_parser = values::boolean)]
+    read_only_tmpfs: bool,
+    /// Remove a container of the same name first
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true, value_parser = values::boolean)]
+    pub(crate) replace: bool,
+    /// Restart policy: no
+    #[arg(long, value_name = "POLICY")]
+    restart: Option<String>,
+    /// Remove the container when it has ended
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true, value_parser = values::boolean)]
+    rm: bool,
+    /// IMAGE is a directory of the host (PATH, or PATH:O to leave it unchanged)
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true, value_parser = values::boolean)]
+    rootfs: bool,
+    /// Confinement: no-new-privileges, seccomp=, apparmor=, label=disable, mask=, unmask=
+    #[arg(long, value_name = "OPTION")]
+    security_opt: Vec<String>,
+    /// Size of /dev/shm
+    #[arg(long, value_name = "SIZE", value_parser = limits::size)]
+    shm_size: Option<i64>,
+    /// Signal that asks the container to end
+    #[arg(long, value_name = "SIGNAL", value_parser = values::signal)]
+    stop_signal: Option<i32>,
+    /// Seconds from that signal to SIGKILL
+    #[arg(long, value_name = "SECONDS")]
+    stop_timeout: Option<u64>,
+    /// Mount a tmpfs (PATH[:OPTIONS])
+    #[arg(long, value_name = "PATH")]
+    tmpfs: Vec<String>,
+    /// Allocate a terminal
+    #[arg(long, short = 't', value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true, value_parser = values::boolean)]
+    tty: bool,
+    /// Resource limit (NAME=SOFT[:HARD], or host)
+    #[arg(long, value_name = "LIMIT", value_delimiter = ',')]
+    ulimit: Vec<String>,
+    /// User, by name or number (USER[:GROUP])
+    #[arg(long, short = 'u', value_name = "USER")]
+    user: Option<String>,
+    /// Bind a path of the host, or make an anonymous volume ([HOST:]CONTAINER[:OPTIONS])
+    #[arg(long, short = 'v', value_name = "VOLUME")]
+    volume: Vec<String>,
+    /// Directory to start in
+    #[arg(long, short = 'w', value_name = "DIR")]
+    workdir: Option<String>,
+    /// Image, or with --rootfs a directory; then the command and its arguments
+    // One argument for both: flags end where it begins, so that the command's own are left alone.
+    #[arg(value_name = "IMAGE [COMMAND", required = true, trailing_var_arg = true)]
+    words: Vec<String>,
+}
+
+/// What `run` has besides.
+#[derive(Debug, clap::Args)]
+pub(crate) struct RunFlags {
+    /// Run in the background and print the container's id
+    #[arg(long, short = 'd', value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true, value_parser = values::boolean)]
+    pub(crate) detach: bool,
+    /// Keys that detach from a terminal; "" for none
+    #[arg(long, value_name = "KEYS", default_value = "ctrl-p,ctrl-q")]
+    pub(crate) detach_keys: String,
+    /// Pass signals on to the container
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true", value_parser = values::boolean)]
+    pub(crate) sig_proxy: bool,
+}
+
+/// What the flags ask for. Reads the files that they name (`--env-file`, a seccomp profile) and the caller's environment.
+pub(crate) fn into_options(flags: &ContainerFlags) -> anyhow::Result<Options> {
+    let name = flags.name.clone().filter(|name| !name.is_empty());
+    if let Some(name) = &name {
+        values::check_name(name)?;
+    }
+    if let Some(policy) = &flags.restart {
+        values::check_restart(policy)?;
+    }
+    let (first, command) = flags.words.split_first().context("an image is needed")?;
+    let (image, rootfs) =
+        if flags.rootfs { (String::new(), Some(rootfs(first)?)) } else { (first.clone(), None) };
+    Ok(Options {
+        name,
+        image,
+        rootfs,
+        command: command.to_vec(),
+        entrypoint: flags.entrypoint.as_deref().map(values::entrypoint),
+        env: env::variables(&flags.env_file, &flags.env)?,
+        workdir: flags.workdir.clone(),
+        user: flags.user.clone(),
+        groups: flags.group_add.clone(),
+        hostname: flags
+            .hostname
+            .as_deref()
+            .filter(|name| !name.is_empty())
+            .map(values::hostname)
+            .transpose()?,
+        labels: env::labels(&flags.label_file, &flags.label)?,
+        annotations: env::annotations(&flags.annotation)?,
+        terminal: flags.tty,
+        stdin: flags.interactive,
+        remove: flags.rm,
+        init: flags.init,
+        read_only: flags.read_only,
+        read_only_strict: !flags.read_only_tmpfs,
+        privileged: flags.privileged,
+        network: network(&flags.network)?,
+        mounts: mounts(flags)?,
+        devices: flags.device.iter().map(|text| device::parse(text)).collect::<Result<_, _>>()?,
+        cap_add: flags.cap_add.iter().filter(|name| !name.is_empty()).cloned().collect(),
+        cap_drop: flags.cap_drop.iter().filter(|name| !name.is_empty()).cloned().collect(),
+        security: security::parse(&flags.security_opt)?,
+        limits: limits::collect(flags)?,
+        cgroup_parent: flags.cgroup_parent.clone(),
+        stop_signal: flags.stop_signal,
+        stop_timeout: flags.stop_timeout,
+        log: log(flags)?,
+        cid_file: flags.cidfile.clone(),
+    })
+}
+
+fn rootfs(text: &str) -> anyhow::Result<Rootfs> {
+    let (path, overlay) = match text.rsplit_once(':') {
+        Some((path, "O")) => (path, true),
+        Some((_, "idmap")) => bail!("--rootfs with idmap is not available; use PATH or PATH:O"),
+        _ => (text, false),
+    };
+    let path = std::path::absolute(path).with_context(|| format!("cannot use {path:?} as a root"))?;
+    Ok(Rootfs { path, overlay })
+}
+
+fn network(modes: &[String]) -> anyhow::Result<Network> {
+    match modes {
+        [] => Ok(Network::None),
+        [mode] if mode == "none" => Ok(Network::None),
+        [mode] if mode == "host" => Ok(Network::Host),
+        [mode] => bail!("network {mode:?} is not available: this version has none and host"),
+        _ => bail!("cannot set multiple networks: this version has none and host"),
+    }
+}
+
+fn mounts(flags: &ContainerFlags) -> anyhow::Result<Vec<ketch_engine::container::options::Mount>> {
+    let volumes = flags.volume.iter().map(|text| volume::parse(text));
+    let mounts = flags.mount.iter().map(|text| mount::parse(text));
+    let tmpfs = flags.tmpfs.iter().map(|text| mount::tmpfs(text));
+    volumes.chain(mounts).chain(tmpfs).collect()
+}
+
+fn log(flags: &ContainerFlags) -> anyhow::Result<Log> {
+    let mut log = Log {
+        driver: flags.log_driver.as_deref().map(values::log_driver).transpose()?.map(str::to_owned),
+        ..Log::default()
+    };
+    for option in &flags.log_opt {
+        let (key, value) = option.split_once('=').unwrap_or((option, ""));
+        match key {
+            "max-size" => {
+                let bytes = limits::size(value).map_err(anyhow::Error::msg);
+                log.max_size = Some(bytes.with_context(|| format!("--log-opt {option}"))? as u64);
+            }
+            "max-file" => {
+                log.max_files =
+                    Some(value.parse().ok().filter(|count| *count > 0).with_context(|| {
+                        format!("--log-opt {option}: the number of files must be 1 or more")
+                    })?);
+            }
+            _ => bail!(
+                "--log-opt {option}: not known to the k8s-file log driver, which has max-size and max-file"
+            ),
+        }
+    }
+    ensure!(
+        log.driver.as_deref() != Some("none") || flags.log_opt.is_empty(),
+        "--log-opt has no meaning with --log-driver none"
+    );
+    Ok(log)
+}
+
+#[cfg(test)]
+mod tests;

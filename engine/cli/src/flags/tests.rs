@@ -1,0 +1,202 @@
+use clap::Parser;
+use ketch_engine::container::options::{MountKind, Seccomp};
+
+use super::*;
+
+#[derive(Debug, Parser)]
+struct Run {
+    #[command(flatten)]
+    container: ContainerFlags,
+    #[command(flatten)]
+    run: RunFlags,
+}
+
+fn parse(words: &str) -> anyhow::Result<(Options, Run)> {
+    let words = words.split(' ').filter(|word| !word.is_empty());
+    let run = Run::try_parse_from(std::iter::once("run").chain(words))?;
+    Ok((into_options(&run.container)?, run))
+}
+
+fn options(words: &str) -> Options {
+    parse(words).unwrap_or_else(|error| panic!("{words}: {error:#}")).0
+}
+
+#[test]
+fn the_parser_is_sound() {
+    use clap::CommandFactory;
+    Run::command().debug_assert();
+}
+
+#[test]
+fn nothing_but_an_image() {
+    let (options, run) = parse("img").unwrap();
+    assert_eq!(options, Options { image: "img".to_owned(), ..Options::default() });
+    assert_eq!(
+        (run.container.pull, run.container.quiet, run.container.replace),
+        (Pull::Missing, false, false)
+    );
+    assert_eq!(
+        (run.run.detach, run.run.sig_proxy, run.run.detach_keys.as_str()),
+        (false, true, "ctrl-p,ctrl-q")
+    );
+    assert!(run.container.attach.is_empty());
+}
+
+/// Flags end at the image: all after it is the command's own.
+#[test]
+fn flags_end_at_the_image() {
+    for (words, image, command) in [
+        ("img sh -c true", "img", vec!["sh", "-c", "true"]),
+        ("img -d", "img", vec!["-d"]),
+        ("img --rm --bogus -it", "img", vec!["--rm", "--bogus", "-it"]),
+        ("--rm -- img -x", "img", vec!["-x"]),
+        ("img -- -x", "img", vec!["--", "-x"]),
+        ("img sh -- --help", "img", vec!["sh", "--", "--help"]),
+    ] {
+        let options = options(words);
+        assert_eq!(
+            (options.image.as_str(), options.command),
+            (image, command.iter().map(|w| (*w).to_owned()).collect()),
+            "{words}"
+        );
+    }
+}
+
+#[test]
+fn booleans() {
+    for (words, remove, terminal, stdin) in [
+        ("--rm -it img", true, true, true),
+        ("-ti --rm=true img", true, true, true),
+        ("--rm=false -t=false -i=1 img", false, false, true),
+        ("--rm --rm=false img", false, false, false),
+        ("--tty --interactive img", false, true, true),
+    ] {
+        let options = options(words);
+        assert_eq!((options.remove, options.terminal, options.stdin), (remove, terminal, stdin), "{words}");
+    }
+    let (options, run) = parse("-itd --sig-proxy=false img").unwrap();
+    assert!(options.terminal && options.stdin && run.run.detach && !run.run.sig_proxy);
+}
+
+#[test]
+fn later_values_win() {
+    let options = options("--name a --name b -u x -u y -h one --hostname two img");
+    assert_eq!(options.name.as_deref(), Some("b"));
+    assert_eq!(options.user.as_deref(), Some("y"));
+    assert_eq!(options.hostname.as_deref(), Some("two"));
+}
+
+#[test]
+fn every_flag_reaches_the_options() {
+    let options = options(
+        "--annotation x=y --cap-add NET_ADMIN,SYS_TIME --cap-add chown --cap-drop all --cgroup-parent p \
+         --cidfile /c -c 512 --cpus 1.5 --cpuset-cpus 0-1 --cpuset-mems 0 --device /dev/fuse,/dev/null:r \
+         --entrypoint /e -e A=1 --env B=2 --group-add audio,44 -h host --init -l a=b --label c \
+         --log-driver json-file --log-opt max-size=1m --log-opt max-file=3 -m 64m --memory-reservation 32m \
+         --memory-swap -1 --mount type=tmpfs,dst=/m --name n --network host --oom-score-adj -500 --pids-limit -1 \
+         --privileged --read-only --read-only-tmpfs=false --security-opt seccomp=unconfined --shm-size 1m \
+         --stop-signal QUIT --stop-timeout 3 --tmpfs /t --ulimit nofile=1:2 --ulimit host -u 1:2 -v /v -w /w img c d",
+    );
+    assert_eq!(options.annotations["x"], "y");
+    assert_eq!(options.cap_add, ["NET_ADMIN", "SYS_TIME", "chown"]);
+    assert_eq!(options.cap_drop, ["all"]);
+    assert_eq!(options.cgroup_parent.as_deref(), Some("p"));
+    assert_eq!(options.cid_file.as_deref(), Some("/c".as_ref()));
+    assert_eq!(options.devices.len(), 2);
+    assert_eq!(options.entrypoint, Some(vec!["/e".to_owned()]));
+    assert_eq!(options.env, ["A=1", "B=2"]);
+    assert_eq!(options.groups, ["audio", "44"]);
+    assert_eq!(options.hostname.as_deref(), Some("host"));
+    assert_eq!((options.labels["a"].as_str(), options.labels["c"].as_str()), ("b", ""));
+    assert_eq!(
+        options.log,
+        Log { driver: Some("k8s-file".to_owned()), max_size: Some(1 << 20), max_files: Some(3) }
+    );
+    assert_eq!(options.name.as_deref(), Some("n"));
+    assert_eq!(options.network, Network::Host);
+    assert!(options.init && options.privileged && options.read_only && options.read_only_strict);
+    assert_eq!(options.security.seccomp, Seccomp::Unconfined);
+    assert_eq!((options.stop_signal, options.stop_timeout), (Some(3), Some(3)));
+    assert_eq!((options.user.as_deref(), options.workdir.as_deref()), (Some("1:2"), Some("/w")));
+    assert_eq!(
+        (options.image.as_str(), &options.command[..]),
+        ("img", &["c".to_owned(), "d".to_owned()][..])
+    );
+
+    let kinds: Vec<_> =
+        options.mounts.iter().map(|mount| (&mount.kind, mount.destination.as_str())).collect();
+    assert_eq!(kinds, [(&MountKind::Anonymous, "/v"), (&MountKind::Tmpfs, "/m"), (&MountKind::Tmpfs, "/t")]);
+
+    let limits = &options.limits;
+    assert_eq!(
+        (limits.memory, limits.memory_swap, limits.memory_reservation),
+        (Some(64 << 20), Some(-1), Some(32 << 20))
+    );
+    assert_eq!((limits.cpus, limits.cpu_shares), (Some(1.5), Some(512)));
+    assert_eq!((limits.cpuset_cpus.as_deref(), limits.cpuset_mems.as_deref()), (Some("0-1"), Some("0")));
+    assert_eq!((limits.pids, limits.shm_size, limits.oom_score_adj), (Some(-1), Some(1 << 20), Some(-500)));
+    assert!(limits.ulimits_of_host && limits.ulimits.len() == 1);
+}
+
+#[test]
+fn roots() {
+    for (words, path, overlay) in [
+        ("--rootfs /:O sh", "/", true),
+        ("--rootfs /srv/root sh", "/srv/root", false),
+        ("--rootfs=true / sh", "/", false),
+    ] {
+        let options = options(words);
+        assert_eq!(options.rootfs, Some(Rootfs { path: path.into(), overlay }), "{words}");
+        assert_eq!((options.image.as_str(), &options.command[..]), ("", &["sh".to_owned()][..]));
+    }
+}
+
+#[test]
+fn entrypoints() {
+    for (text, expected) in
+        [("", vec![]), ("/e", vec!["/e"]), (r#"["/e","x"]"#, vec!["/e", "x"]), (r#"["/e""#, vec![r#"["/e""#])]
+    {
+        assert_eq!(values::entrypoint(text), expected);
+    }
+}
+
+#[test]
+fn refusals() {
+    for (words, expected) in [
+        ("", "IMAGE"),
+        ("--bogus img", "--bogus"),
+        ("-p 80:80 img", "-p"),
+        ("--network bridge img", "network \"bridge\" is not available: this version has none and host"),
+        ("--network none --network host img", "multiple networks"),
+        ("--restart always img", "restart policy \"always\" is not available"),
+        ("--restart bogus img", "not a valid restart policy"),
+        ("--pull bogus img", "bogus"),
+        ("--attach bogus img", "bogus"),
+        ("--name=-x img", "names must match"),
+        ("--name a/b img", "names must match"),
+        ("--log-driver journald img", "log driver \"journald\" is not available"),
+        ("--log-driver bogus img", "invalid log driver"),
+        ("--log-opt foo=bar img", "--log-opt foo=bar"),
+        ("--log-opt max-file=0 img", "1 or more"),
+        ("--log-driver none --log-opt max-size=1m img", "no meaning"),
+        ("--stop-signal BOGUS img", "invalid signal"),
+        ("--stop-timeout=-1 img", "-1"),
+        ("--memory bogus img", "invalid size: 'bogus'"),
+        ("--memory=-1 img", "-1"),
+        ("--memory-swap 32m img", "--memory-swap needs a memory limit"),
+        ("--memory 64m --memory-swap 32m img", "must not be less than --memory"),
+        ("--memory 1m --memory-reservation 2m img", "must not exceed --memory"),
+        ("--cpus -1 img", "0.01 or more"),
+        ("--cpu-shares x img", "invalid digit"),
+        ("--oom-score-adj 2000 img", "2000"),
+        ("--rm=maybe img", "true or false"),
+        ("--env =x img", "invalid variable"),
+        ("--env-file /nope img", "/nope"),
+        ("--rootfs /:idmap sh", "idmap is not available"),
+    ] {
+        let error = parse(words).err().unwrap_or_else(|| panic!("{words}: is taken"));
+        assert!(format!("{error:#}").contains(expected), "{words}: {error:#}");
+    }
+    let long = format!("--hostname {} img", "a".repeat(65));
+    assert!(parse(&long).unwrap_err().to_string().contains("too long"));
+}

@@ -1,0 +1,134 @@
+//! `-v [HOST:]CONTAINER[:OPTIONS]`.
+
+use anyhow::{Context, bail, ensure};
+use ketch_engine::container::options::{Mount, MountKind};
+
+pub(super) fn parse(text: &str) -> anyhow::Result<Mount> {
+    let parts: Vec<&str> = text.split(':').collect();
+    let (source, destination, options) = match parts[..] {
+        [destination] => (None, destination, ""),
+        [source, destination] => (Some(source), destination, ""),
+        [source, destination, options] => (Some(source), destination, options),
+        _ => bail!("{text}: incorrect volume format, should be [host-dir:]ctr-dir[:option]"),
+    };
+    ensure!(!destination.is_empty(), "container directory cannot be empty");
+    absolute(destination)?;
+    let kind = match source {
+        None => MountKind::Anonymous,
+        Some("") => bail!("host directory cannot be empty"),
+        Some(source) if source.starts_with(['/', '.']) => {
+            let source = std::path::absolute(source).with_context(|| format!("cannot use {source:?}"))?;
+            MountKind::Bind { source }
+        }
+        Some(name) => {
+            bail!("named volumes are not available: {name:?} is no path; use {:?}", format!("./{name}"))
+        }
+    };
+    let mut mount = Mount {
+        kind,
+        destination: destination.to_owned(),
+        options: Vec::new(),
+        chown: false,
+        no_copy: false,
+    };
+    let words = options.split(',').filter(|word| !word.is_empty());
+    words
+        .into_iter()
+        .try_for_each(|word| add_option(&mut mount, word))
+        .with_context(|| format!("volume {text:?}"))?;
+    check_conflicts(&mount.options)?;
+    Ok(mount)
+}
+
+pub(super) fn absolute(destination: &str) -> anyhow::Result<()> {
+    ensure!(destination.starts_with('/'), "invalid container path {destination:?}, must be an absolute path");
+    Ok(())
+}
+
+/// One word of a bind's or volume's options.
+pub(super) fn add_option(mount: &mut Mount, word: &str) -> anyhow::Result<()> {
+    match word {
+        "ro" | "rw" | "exec" | "noexec" | "dev" | "nodev" | "suid" | "nosuid" | "bind" | "rbind"
+        | "private" | "rprivate" | "shared" | "rshared" | "slave" | "rslave" | "unbindable"
+        | "runbindable" => {
+            mount.options.push(word.to_owned());
+        }
+        // Relabelling is for SELinux hosts; containers get no label, so every one may read the files already.
+        "z" | "Z" => {}
+        "U" => mount.chown = true,
+        "copy" if mount.kind == MountKind::Anonymous => mount.no_copy = false,
+        "nocopy" if mount.kind == MountKind::Anonymous => mount.no_copy = true,
+        "O" => bail!("overlay volumes (O) are not available; --rootfs PATH:O has an overlay for the root"),
+        _ if word == "idmap" || word.starts_with("idmap=") => {
+            bail!("id-mapped volumes (idmap) are not available")
+        }
+        _ => bail!("invalid option type {word:?}"),
+    }
+    Ok(())
+}
+
+/// Of each of these groups at most one may be given.
+pub(super) fn check_conflicts(options: &[String]) -> anyhow::Result<()> {
+    const GROUPS: [&[&str]; 6] = [
+        &["ro", "rw"],
+        &["exec", "noexec"],
+        &["dev", "nodev"],
+        &["suid", "nosuid"],
+        &["bind", "rbind"],
+        &["private", "rprivate", "shared", "rshared", "slave", "rslave", "unbindable", "runbindable"],
+    ];
+    for group in GROUPS {
+        let given: Vec<&str> =
+            options.iter().map(String::as_str).filter(|option| group.contains(option)).collect();
+        ensure!(
+            given.len() < 2,
+            "invalid options {:?}, can only specify one of {}",
+            given.join(", "),
+            group.join(", ")
+        );
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn volumes() {
+        let bind = |source: &str| MountKind::Bind { source: source.into() };
+        let cases: Vec<(&str, Result<(MountKind, &str, &[&str]), &str>)> = vec![
+            ("/a:/b", Ok((bind("/a"), "/b", &[]))),
+            ("/a:/b:ro,z,rslave", Ok((bind("/a"), "/b", &["ro", "rslave"]))),
+            ("/a:/b:", Ok((bind("/a"), "/b", &[]))),
+            ("/b", Ok((MountKind::Anonymous, "/b", &[]))),
+            ("rel:/b", Err("named volumes are not available: \"rel\"")),
+            ("/a:b", Err("invalid container path \"b\", must be an absolute path")),
+            ("/data:O", Err("invalid container path \"O\"")),
+            ("", Err("container directory cannot be empty")),
+            (":/b", Err("host directory cannot be empty")),
+            ("a:b:c:d", Err("a:b:c:d: incorrect volume format")),
+            ("/a:/b:bogus", Err("invalid option type \"bogus\"")),
+            ("/a:/b:ro,rw", Err("invalid options \"ro, rw\"")),
+            ("/a:/b:shared,slave", Err("can only specify one of")),
+            ("/a:/b:O", Err("overlay volumes")),
+            ("/a:/b:idmap", Err("id-mapped")),
+            ("/a:/b:nocopy", Err("invalid option type \"nocopy\"")),
+        ];
+        for (text, expected) in cases {
+            match (parse(text), expected) {
+                (Ok(got), Ok((kind, destination, options))) => {
+                    assert_eq!((&got.kind, got.destination.as_str()), (&kind, destination), "{text}");
+                    assert_eq!(got.options, options, "{text}");
+                }
+                (Err(got), Err(expected)) => {
+                    assert!(format!("{got:#}").contains(expected), "{text}: {got:#}")
+                }
+                (got, expected) => panic!("{text}: {got:?}, not {expected:?}"),
+            }
+        }
+        assert!(parse("/a:/b:U").unwrap().chown);
+        let here = std::env::current_dir().unwrap().join("x");
+        assert_eq!(parse("./x:/b").unwrap().kind, MountKind::Bind { source: here });
+    }
+}

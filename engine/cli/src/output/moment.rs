@@ -1,0 +1,81 @@
+//! Points in time that people type.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::unix_seconds;
+
+/// RFC 3339, also without zone (UTC) or time of day; seconds since 1970; or an age, as Go writes durations (`1h30m`).
+pub(crate) fn moment(text: &str) -> Option<SystemTime> {
+    if let Some(age) = age(text) {
+        return SystemTime::now().checked_sub(age);
+    }
+    if let Some(since) = seconds(text) {
+        return UNIX_EPOCH.checked_add(since);
+    }
+    if let Some(exact) = ketch_monitor::clock::parse(text.as_bytes()) {
+        return Some(exact);
+    }
+    let complete = match text.len() {
+        10 => format!("{text}T00:00:00Z"),
+        _ if text.ends_with('Z') => text.to_owned(),
+        _ => format!("{text}Z"),
+    };
+    let since = u64::try_from(unix_seconds(&complete)?).ok()?;
+    UNIX_EPOCH.checked_add(Duration::from_secs(since))
+}
+
+/// `1795515072`, `1795515072.5`
+fn seconds(text: &str) -> Option<Duration> {
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') && !text.is_empty();
+    let number = text.parse::<f64>().ok().filter(|_| is_number)?;
+    Duration::try_from_secs_f64(number).ok()
+}
+
+/// `1h30m`, `90s`, `1.5h`, `300ms`
+fn age(text: &str) -> Option<Duration> {
+    const UNITS: [(&str, f64); 6] =
+        [("ms", 1e-3), ("us", 1e-6), ("ns", 1e-9), ("h", 3600.0), ("m", 60.0), ("s", 1.0)];
+    let (mut rest, mut total) = (text, 0.0);
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').filter(|end| *end > 0)?;
+        let number: f64 = rest[..digits].parse().ok()?;
+        rest = &rest[digits..];
+        let (unit, factor) = UNITS.iter().find(|(unit, _)| rest.starts_with(unit))?;
+        total += number * factor;
+        rest = &rest[unit.len()..];
+    }
+    if text.is_empty() { None } else { Duration::try_from_secs_f64(total).ok() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments() {
+        let at = |seconds| Some(UNIX_EPOCH + Duration::from_secs(seconds));
+        for (text, expected) in [
+            ("1795515072", at(1_795_515_072)),
+            ("2026-11-24T10:11:12Z", at(1_795_515_072)),
+            ("2026-11-24T12:11:12+02:00", at(1_795_515_072)),
+            ("2026-11-24T10:11:12", at(1_795_515_072)),
+            ("2026-11-24", at(1_795_478_400)),
+            ("bad", None),
+            ("", None),
+            ("1x", None),
+        ] {
+            assert_eq!(moment(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn ages() {
+        for (text, milliseconds) in
+            [("1h30m", 5_400_000), ("90s", 90_000), ("1.5h", 5_400_000), ("300ms", 300), ("0s", 0)]
+        {
+            assert_eq!(age(text), Some(Duration::from_millis(milliseconds)), "{text}");
+        }
+        assert_eq!(age("h"), None);
+        assert_eq!(age("10"), None);
+    }
+}

@@ -1,0 +1,127 @@
+//! `create`: a container gets its id, its name and its row. Its directories are made when it is started.
+
+use std::fs;
+use std::time::SystemTime;
+
+use ketch_monitor::clock;
+use ketch_sys::Errno;
+
+use super::options::Options;
+use super::{FileError, name};
+use crate::Engine;
+use crate::image::Image;
+use crate::spec::{self, SpecError};
+use crate::state;
+use crate::state::containers::{InsertError, Record};
+
+#[derive(Debug, thiserror::Error)]
+pub enum CreateError {
+    #[error("running container create option: names must match [a-zA-Z0-9][a-zA-Z0-9_.-]*: invalid argument")]
+    Name,
+    #[error("cannot get random bytes")]
+    Random(#[source] Errno),
+    #[error(transparent)]
+    Spec(#[from] SpecError),
+    #[error(transparent)]
+    Insert(#[from] InsertError),
+    #[error(transparent)]
+    CidFile(#[from] FileError),
+    #[error(transparent)]
+    State(#[from] state::Error),
+}
+
+/// Reserves the name, and settles what must not change with the image later: command, labels, stop signal.
+pub fn create(engine: &Engine, mut options: Options, image: Option<&Image>) -> Result<Record, CreateError> {
+    if options.name.as_deref().is_some_and(|name| !name::is_valid(name)) {
+        return Err(CreateError::Name);
+    }
+    let config = image.and_then(|image| image.config.config().as_ref());
+    let mut entrypoint = spec::arguments(&options, config)?;
+    let of_image = config.and_then(|config| config.entrypoint().as_ref());
+    let words = options.entrypoint.as_ref().or(of_image).map_or(0, Vec::len);
+    let command = entrypoint.split_off(words.min(entrypoint.len()));
+    if let Some(config) = config {
+        options.stop_signal = options.stop_signal.or(stop_signal(config)?);
+        for (key, value) in config.labels().iter().flatten() {
+            options.labels.entry(key.clone()).or_insert_with(|| value.clone());
+        }
+    }
+    let mut record = Record {
+        id: name::id().map_err(CreateError::Random)?,
+        name: String::new(),
+        created: clock::rfc3339(SystemTime::now()),
+        image_id: image.map(|image| image.id.clone()),
+        image_name: image.map(|image| shown_name(image, &options.image)).unwrap_or_default(),
+        entrypoint,
+        command,
+        options,
+    };
+    reserve(engine, &mut record)?;
+    if let Some(path) = &record.options.cid_file
+        && let Err(source) = fs::write(path, &record.id)
+    {
+        engine.db.delete_container(&record.id)?;
+        return Err(FileError { step: "write the container's id to", path: path.clone(), source }.into());
+    }
+    Ok(record)
+}
+
+fn reserve(engine: &Engine, record: &mut Record) -> Result<(), CreateError> {
+    if let Some(name) = &record.options.name {
+        record.name.clone_from(name);
+        return Ok(engine.db.insert_container(record)?);
+    }
+    let mut attempt = 0;
+    loop {
+        record.name = name::random_name(attempt).map_err(CreateError::Random)?;
+        match engine.db.insert_container(record) {
+            Err(InsertError::NameInUse { .. }) => attempt += 1,
+            result => return Ok(result?),
+        }
+    }
+}
+
+fn stop_signal(config: &oci_spec::image::Config) -> Result<Option<i32>, SpecError> {
+    match config.stop_signal().as_deref().filter(|name| !name.is_empty()) {
+        Some(name) => spec::signal(name).map(Some).ok_or_else(|| SpecError::Signal(name.to_owned())),
+        None => Ok(None),
+    }
+}
+
+/// The image's own name for what it was asked for by: `debian` is `docker.io/library/debian:latest`.
+fn shown_name(image: &Image, asked: &str) -> String {
+    let wanted = asked.rsplit('/').next().unwrap_or(asked);
+    let tagged = if wanted.contains([':', '@']) { wanted.to_owned() } else { format!("{wanted}:latest") };
+    let matching = image.names.iter().find(|name| name.rsplit('/').next() == Some(&tagged));
+    matching.or(image.names.first()).unwrap_or(&image.id).clone()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shown_names() {
+        let image = |names: &[&str]| Image {
+            id: "beef".into(),
+            digest: String::new(),
+            names: names.iter().map(|name| (*name).to_owned()).collect(),
+            repo_digests: Vec::new(),
+            size: 0,
+            layers: Vec::new(),
+            config: Default::default(),
+            raw_config: Vec::new(),
+            raw_manifest: Vec::new(),
+        };
+        let names = ["localhost/bb:1", "docker.io/library/debian:latest", "localhost:5000/x/debian:12"];
+        for (asked, expected) in [
+            ("debian", "docker.io/library/debian:latest"),
+            ("x/debian:12", "localhost:5000/x/debian:12"),
+            ("bb:1", "localhost/bb:1"),
+            ("beef", "localhost/bb:1"),
+        ] {
+            assert_eq!(shown_name(&image(&names), asked), expected, "{asked}");
+        }
+        assert_eq!(shown_name(&image(&[]), "beef"), "beef");
+    }
+}

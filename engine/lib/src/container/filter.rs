@@ -1,0 +1,252 @@
+//! `ps --filter`: which containers are meant.
+
+use super::Status;
+use crate::state::containers::Record;
+
+/// Conditions by key: one value of each key must match, and all labels.
+#[derive(Debug, Clone, Default)]
+pub struct Filters {
+    ids: Vec<String>,
+    names: Vec<Pattern>,
+    labels: Vec<(String, Option<String>)>,
+    not_labels: Vec<(String, Option<String>)>,
+    states: Vec<String>,
+    codes: Vec<i32>,
+    ancestors: Vec<String>,
+    networks: Vec<String>,
+    before: Vec<String>,
+    since: Vec<String>,
+}
+
+/// podman's words.
+#[derive(Debug, thiserror::Error)]
+pub enum FilterError {
+    #[error("filter input must be in the form of filter=value: {0} is invalid")]
+    Form(String),
+    #[error("{0} is an invalid filter")]
+    Key(String),
+    #[error("unknown container state: {0}: invalid argument")]
+    State(String),
+    #[error("exited code out of range {0:?}")]
+    Code(String),
+    #[error("cannot use the name filter {0:?}: of regular expressions, ketch knows ^ and $ at the ends and .* ")]
+    Pattern(String),
+}
+
+/// The part of a regular expression that names are asked for with.
+#[derive(Debug, Clone)]
+struct Pattern {
+    start: bool,
+    end: bool,
+    /// In this order, with anything between them.
+    parts: Vec<String>,
+}
+
+/// The container that `before` or `since` names, which only the caller can look up.
+pub trait Lookup {
+    /// Its creation time.
+    fn created(&self, name: &str) -> Option<String>;
+}
+
+impl Filters {
+    /// Adds one `key=value`.
+    pub fn add(&mut self, text: &str) -> Result<(), FilterError> {
+        let (key, value) = text.split_once('=').ok_or_else(|| FilterError::Form(text.to_owned()))?;
+        let label = |text: &str| match text.split_once('=') {
+            Some((key, value)) => (key.to_owned(), Some(value.to_owned())),
+            None => (text.to_owned(), None),
+        };
+        match key {
+            "id" => self.ids.push(value.to_owned()),
+            "name" => self.names.push(Pattern::parse(value)?),
+            "label" => self.labels.push(label(value)),
+            "label!" => self.not_labels.push(label(value)),
+            "status" => self.states.push(state(value)?.to_owned()),
+            "exited" => self.codes.push(value.parse().map_err(|_| FilterError::Code(value.to_owned()))?),
+            "ancestor" => self.ancestors.push(value.to_owned()),
+            "network" => self.networks.push(value.to_owned()),
+            "before" => self.before.push(value.to_owned()),
+            "since" => self.since.push(value.to_owned()),
+            _ => return Err(FilterError::Key(key.to_owned())),
+        }
+        Ok(())
+    }
+
+    /// Whether containers that do not run are asked for too.
+    pub fn ask_for_stopped(&self) -> bool {
+        !self.states.is_empty() || !self.codes.is_empty()
+    }
+
+    /// What the row alone decides, before the kernel is asked about the container.
+    pub fn admit_record(&self, record: &Record, lookup: &dyn Lookup) -> bool {
+        let labelled = |(key, value): &(String, Option<String>)| {
+            record.options.labels.get(key).is_some_and(|have| value.as_ref().is_none_or(|value| value == have))
+        };
+        let compare = |names: &[String], holds: fn(&str, &str) -> bool| {
+            names.iter().all(|name| lookup.created(name).is_some_and(|other| holds(&record.created, &other)))
+        };
+        any(&self.ids, |id| record.id.starts_with(&**id))
+            && any(&self.names, |name| name.matches(&record.name))
+            && self.labels.iter().all(labelled)
+            && !self.not_labels.iter().any(labelled)
+            && any(&self.ancestors, |image| is_ancestor(record, image))
+            && any(&self.networks, |network| network == record.options.network.name())
+            && compare(&self.before, |own, other| own < other)
+            && compare(&self.since, |own, other| own > other)
+    }
+
+    pub fn admit_status(&self, status: &Status) -> bool {
+        any(&self.states, |state| state == status.name())
+            && any(&self.codes, |code| status.exit().is_some_and(|exit| exit.code == *code))
+    }
+}
+
+fn any<T>(list: &[T], holds: impl FnMut(&T) -> bool) -> bool {
+    list.is_empty() || list.iter().any(holds)
+}
+
+/// podman's other words for a state are understood; those that ketch never shows match nothing.
+fn state(name: &str) -> Result<&str, FilterError> {
+    match name {
+        "configured" | "initialized" => Ok("created"),
+        "stopped" => Ok("exited"),
+        "created" | "running" | "paused" | "exited" | "stopping" | "removing" | "unknown" => Ok(name),
+        _ => Err(FilterError::State(name.to_owned())),
+    }
+}
+
+/// `bb`, `localhost/bb`, `localhost/bb:latest`, or the beginning of the image's id.
+fn is_ancestor(record: &Record, image: &str) -> bool {
+    let name = &*record.image_name;
+    let untagged = name.rsplit_once(':').filter(|(_, tag)| !tag.contains('/')).map_or(name, |(name, _)| name);
+    let ends_with = |name: &str| name == image || name.ends_with(&format!("/{image}"));
+    ends_with(name)
+        || ends_with(untagged)
+        || record.image_id.as_ref().is_some_and(|id| image.len() >= 3 && id.starts_with(image))
+}
+
+impl Pattern {
+    fn parse(text: &str) -> Result<Pattern, FilterError> {
+        let (start, rest) = text.strip_prefix('^').map_or((false, text), |rest| (true, rest));
+        let (end, rest) = rest.strip_suffix('$').map_or((false, rest), |rest| (true, rest));
+        let parts: Vec<String> = rest.split(".*").map(str::to_owned).collect();
+        // A dot stands for itself in names, and as "any character" it matches itself as well.
+        if parts.iter().any(|part| part.contains(['*', '+', '?', '[', ']', '(', ')', '{', '}', '|', '\\', '^', '$'])) {
+            return Err(FilterError::Pattern(text.to_owned()));
+        }
+        Ok(Pattern { start, end, parts })
+    }
+
+    fn matches(&self, name: &str) -> bool {
+        let mut rest = name;
+        for (number, part) in self.parts.iter().enumerate() {
+            let (first, last) = (number == 0, number + 1 == self.parts.len());
+            if first && self.start {
+                let Some(behind) = rest.strip_prefix(&**part) else { return false };
+                rest = behind;
+                if last && self.end {
+                    return rest.is_empty();
+                }
+            } else if last && self.end {
+                return rest.ends_with(&**part);
+            } else {
+                let Some(at) = rest.find(&**part) else { return false };
+                rest = &rest[at + part.len()..];
+            }
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Nobody;
+    impl Lookup for Nobody {
+        fn created(&self, name: &str) -> Option<String> {
+            (name == "middle").then(|| "2026-01-02".to_owned())
+        }
+    }
+
+    #[test]
+    fn names() {
+        for (pattern, name, expected) in [
+            ("web", "my-web-1", true),
+            ("^web", "web-1", true),
+            ("^web", "my-web", false),
+            ("web$", "my-web", true),
+            ("^web$", "web", true),
+            ("^web$", "web1", false),
+            ("a.*c", "xabcx", true),
+            ("^a.*c$", "abc", true),
+            ("^a.*c$", "abcd", false),
+            ("", "anything", true),
+        ] {
+            assert_eq!(Pattern::parse(pattern).unwrap().matches(name), expected, "{pattern} {name}");
+        }
+        assert!(Pattern::parse("a[bc]").is_err());
+    }
+
+    #[test]
+    fn records() {
+        let mut record = Record {
+            id: "abcd".into(),
+            name: "web".into(),
+            created: "2026-01-03".into(),
+            image_id: Some("beef00".into()),
+            image_name: "docker.io/library/debian:12".into(),
+            ..Record::default()
+        };
+        record.options.labels.insert("a".into(), "b".into());
+        for (filters, expected) in [
+            (&["id=ab"][..], true),
+            (&["id=x"], false),
+            (&["name=w", "name=x"], true),
+            (&["label=a"], true),
+            (&["label=a=b"], true),
+            (&["label=a=c"], false),
+            (&["label=a", "label=z"], false),
+            (&["label!=a"], false),
+            (&["label!=z"], true),
+            (&["ancestor=debian"], true),
+            (&["ancestor=debian:12"], true),
+            (&["ancestor=docker.io/library/debian"], true),
+            (&["ancestor=beef"], true),
+            (&["ancestor=bian"], false),
+            (&["since=middle"], true),
+            (&["before=middle"], false),
+            (&["network=none"], true),
+            (&["network=host"], false),
+        ] {
+            let mut all = Filters::default();
+            for filter in filters {
+                all.add(filter).unwrap();
+            }
+            assert_eq!(all.admit_record(&record, &Nobody), expected, "{filters:?}");
+        }
+    }
+
+    #[test]
+    fn states() {
+        let created = Status::Created { error: String::new() };
+        for (filter, expected) in
+            [("status=created", true), ("status=configured", true), ("status=exited", false), ("exited=0", false)]
+        {
+            let mut filters = Filters::default();
+            filters.add(filter).unwrap();
+            assert_eq!(filters.admit_status(&created), expected, "{filter}");
+        }
+    }
+
+    #[test]
+    fn refusals() {
+        for (filter, expected) in [
+            ("foo=bar", "foo is an invalid filter"),
+            ("status=foo", "unknown container state: foo: invalid argument"),
+            ("name", "filter input must be in the form of filter=value: name is invalid"),
+        ] {
+            assert_eq!(Filters::default().add(filter).unwrap_err().to_string(), expected);
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! `.Config`: what the process is and gets.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::container::stop::TIMEOUT;
+use crate::image::Image;
+use crate::spec;
+use crate::state::containers::Record;
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Config {
+    hostname: String,
+    domainname: String,
+    user: String,
+    attach_stdin: bool,
+    attach_stdout: bool,
+    attach_stderr: bool,
+    tty: bool,
+    open_stdin: bool,
+    stdin_once: bool,
+    env: Vec<String>,
+    cmd: Option<Vec<String>>,
+    image: String,
+    volumes: Option<BTreeMap<String, Value>>,
+    working_dir: String,
+    entrypoint: Option<Vec<String>>,
+    on_build: Option<Vec<String>>,
+    labels: Option<BTreeMap<String, String>>,
+    annotations: BTreeMap<String, String>,
+    stop_signal: String,
+    umask: &'static str,
+    timeout: u64,
+    stop_timeout: u64,
+    passwd: bool,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    exposed_ports: BTreeMap<String, Value>,
+}
+
+impl Config {
+    pub(super) fn new(record: &Record, image: Option<&Image>) -> Config {
+        let options = &record.options;
+        let config = image.and_then(|image| image.config.config().as_ref());
+        let hostname = options.hostname.clone().unwrap_or_else(|| record.id.chars().take(12).collect());
+        let workdir = options.workdir.clone().or_else(|| config.and_then(|config| config.working_dir().clone()));
+        let exposed = config.and_then(|config| config.exposed_ports().clone()).unwrap_or_default();
+        let signal = options.stop_signal.unwrap_or(15);
+        Config {
+            env: spec::environment(options, config, &hostname),
+            domainname: String::new(),
+            user: options.user.clone().or_else(|| config.and_then(|config| config.user().clone())).unwrap_or_default(),
+            attach_stdin: false,
+            attach_stdout: false,
+            attach_stderr: false,
+            tty: options.terminal,
+            open_stdin: options.stdin,
+            stdin_once: false,
+            cmd: Some(record.command.clone()).filter(|words| !words.is_empty()),
+            image: record.image_name.clone(),
+            volumes: None,
+            working_dir: workdir.filter(|path| !path.is_empty()).unwrap_or_else(|| "/".to_owned()),
+            entrypoint: Some(record.entrypoint.clone()).filter(|words| !words.is_empty()),
+            on_build: None,
+            labels: Some(options.labels.clone()).filter(|labels| !labels.is_empty()),
+            annotations: annotations(record),
+            stop_signal: signal_name(signal),
+            umask: "0022",
+            timeout: 0,
+            stop_timeout: options.stop_timeout.unwrap_or(TIMEOUT),
+            passwd: true,
+            exposed_ports: exposed.into_iter().map(|port| (port, json!({}))).collect(),
+            hostname,
+        }
+    }
+}
+
+/// The user's, and those that ketch adds for the runtime.
+pub(super) fn annotations(record: &Record) -> BTreeMap<String, String> {
+    let options = &record.options;
+    spec::annotations(options, options.stop_signal.unwrap_or(15)).into_iter().collect()
+}
+
+fn signal_name(number: i32) -> String {
+    match nix::sys::signal::Signal::try_from(number) {
+        Ok(signal) => signal.as_str().to_owned(),
+        Err(_) if (34..=64).contains(&number) => format!("SIGRTMIN+{}", number - 34),
+        Err(_) => number.to_string(),
+    }
+}

@@ -1,0 +1,211 @@
+//! `.HostConfig`: limits, isolation, mounts.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::config::annotations;
+use crate::container::options::{MountKind, Options, Seccomp};
+use crate::state::containers::Record;
+
+/// Microseconds of a CPU period, over which `--cpus` is counted.
+const CPU_PERIOD: u64 = 100_000;
+
+/// podman's default limit of processes.
+const PIDS: i64 = 2048;
+
+const SHM_SIZE: i64 = 65_536_000;
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct HostConfig {
+    binds: Vec<String>,
+    cgroup_manager: &'static str,
+    cgroup_mode: &'static str,
+    #[serde(rename = "ContainerIDFile")]
+    container_id_file: String,
+    log_config: Value,
+    network_mode: &'static str,
+    port_bindings: BTreeMap<String, Value>,
+    restart_policy: Value,
+    auto_remove: bool,
+    auto_remove_image: bool,
+    annotations: BTreeMap<String, String>,
+    volume_driver: &'static str,
+    volumes_from: Option<Vec<String>>,
+    cap_add: Vec<String>,
+    cap_drop: Vec<String>,
+    dns: Vec<String>,
+    dns_options: Vec<String>,
+    dns_search: Vec<String>,
+    extra_hosts: Vec<String>,
+    group_add: Vec<String>,
+    ipc_mode: &'static str,
+    cgroup: &'static str,
+    cgroups: &'static str,
+    links: Option<Vec<String>>,
+    oom_score_adj: i32,
+    pid_mode: &'static str,
+    privileged: bool,
+    publish_all_ports: bool,
+    readonly_rootfs: bool,
+    security_opt: Vec<String>,
+    tmpfs: BTreeMap<String, String>,
+    #[serde(rename = "UTSMode")]
+    uts_mode: &'static str,
+    userns_mode: &'static str,
+    shm_size: i64,
+    runtime: &'static str,
+    console_size: [u16; 2],
+    isolation: &'static str,
+    cpu_shares: u64,
+    memory: i64,
+    nano_cpus: u64,
+    cgroup_parent: String,
+    cpu_period: u64,
+    cpu_quota: u64,
+    cpu_realtime_period: u64,
+    cpu_realtime_runtime: u64,
+    cpuset_cpus: String,
+    cpuset_mems: String,
+    devices: Vec<Value>,
+    memory_reservation: i64,
+    memory_swap: i64,
+    oom_kill_disable: bool,
+    pids_limit: i64,
+    ulimits: Vec<Value>,
+}
+
+impl HostConfig {
+    pub(super) fn new(record: &Record, log: String) -> HostConfig {
+        let (options, limits) = (&record.options, &record.options.limits);
+        let capability = |name: &String| {
+            let name = name.to_ascii_uppercase();
+            if name == "ALL" || name.starts_with("CAP_") { name } else { format!("CAP_{name}") }
+        };
+        let cpus = limits.cpus.unwrap_or(0.0);
+        HostConfig {
+            binds: binds(options),
+            cgroup_manager: "cgroupfs",
+            cgroup_mode: "host",
+            container_id_file: options.cid_file.as_ref().map(|path| path.display().to_string()).unwrap_or_default(),
+            log_config: log_config(options, log),
+            network_mode: options.network.name(),
+            port_bindings: BTreeMap::new(),
+            restart_policy: json!({ "Name": "no", "MaximumRetryCount": 0 }),
+            auto_remove: options.remove,
+            auto_remove_image: false,
+            annotations: annotations(record),
+            volume_driver: "",
+            volumes_from: None,
+            cap_add: options.cap_add.iter().map(capability).collect(),
+            cap_drop: options.cap_drop.iter().map(capability).collect(),
+            dns: Vec::new(),
+            dns_options: Vec::new(),
+            dns_search: Vec::new(),
+            extra_hosts: Vec::new(),
+            group_add: options.groups.clone(),
+            ipc_mode: "private",
+            cgroup: "",
+            cgroups: "default",
+            links: None,
+            oom_score_adj: limits.oom_score_adj.unwrap_or(0),
+            pid_mode: "private",
+            privileged: options.privileged,
+            publish_all_ports: false,
+            readonly_rootfs: options.read_only,
+            security_opt: security(options),
+            tmpfs: tmpfs(options),
+            uts_mode: "private",
+            userns_mode: "",
+            shm_size: limits.shm_size.unwrap_or(SHM_SIZE),
+            runtime: "oci",
+            console_size: [0, 0],
+            isolation: "",
+            cpu_shares: limits.cpu_shares.unwrap_or(0),
+            memory: limits.memory.unwrap_or(0),
+            nano_cpus: (cpus * 1e9).round() as u64,
+            cgroup_parent: options.cgroup_parent.clone().unwrap_or_default(),
+            cpu_period: if cpus > 0.0 { CPU_PERIOD } else { 0 },
+            cpu_quota: (cpus * CPU_PERIOD as f64).round() as u64,
+            cpu_realtime_period: 0,
+            cpu_realtime_runtime: 0,
+            cpuset_cpus: limits.cpuset_cpus.clone().unwrap_or_default(),
+            cpuset_mems: limits.cpuset_mems.clone().unwrap_or_default(),
+            devices: devices(options),
+            memory_reservation: limits.memory_reservation.unwrap_or(0),
+            memory_swap: limits.memory_swap.or(limits.memory.map(|memory| memory * 2)).unwrap_or(0),
+            oom_kill_disable: false,
+            pids_limit: limits.pids.unwrap_or(PIDS),
+            ulimits: limits
+                .ulimits
+                .iter()
+                .map(|limit| {
+                    let name = format!("RLIMIT_{}", limit.name.to_ascii_uppercase());
+                    json!({ "Name": name, "Soft": limit.soft, "Hard": limit.hard })
+                })
+                .collect(),
+        }
+    }
+}
+
+fn binds(options: &Options) -> Vec<String> {
+    let bind = |source: String, destination: &str, options: &[String]| {
+        format!("{source}:{destination}:{}", options.join(","))
+    };
+    options
+        .mounts
+        .iter()
+        .filter_map(|mount| match &mount.kind {
+            MountKind::Bind { source } => {
+                Some(bind(source.display().to_string(), &mount.destination, &mount.options))
+            }
+            // It has no name that a new container could be given.
+            MountKind::Anonymous | MountKind::Tmpfs | MountKind::Ramfs => None,
+        })
+        .collect()
+}
+
+fn tmpfs(options: &Options) -> BTreeMap<String, String> {
+    let is_tmpfs = |kind: &MountKind| matches!(kind, MountKind::Tmpfs | MountKind::Ramfs);
+    let mounts = options.mounts.iter().filter(|mount| is_tmpfs(&mount.kind));
+    mounts.map(|mount| (mount.destination.clone(), mount.options.join(","))).collect()
+}
+
+fn log_config(options: &Options, path: String) -> Value {
+    let driver = options.log.driver.as_deref().unwrap_or("k8s-file");
+    let size = options.log.max_size.map_or("-1B".to_owned(), |size| format!("{size}B"));
+    let path = if driver == "none" { String::new() } else { path };
+    json!({
+        "Type": driver, "Config": null, "Path": path, "Tag": "", "Size": size,
+    })
+}
+
+fn security(options: &Options) -> Vec<String> {
+    let security = &options.security;
+    let mut list = Vec::new();
+    if security.no_new_privileges {
+        list.push("no-new-privileges".to_owned());
+    }
+    match &security.seccomp {
+        Seccomp::Default => {}
+        Seccomp::Unconfined => list.push("seccomp=unconfined".to_owned()),
+        Seccomp::Profile(_) => list.push("seccomp=custom".to_owned()),
+    }
+    list.extend(security.apparmor.iter().map(|profile| format!("apparmor={profile}")));
+    list.extend(security.mask.iter().map(|path| format!("mask={path}")));
+    list.extend(security.unmask.iter().map(|path| format!("unmask={path}")));
+    list
+}
+
+fn devices(options: &Options) -> Vec<Value> {
+    let device = |device: &crate::container::options::Device| {
+        json!({
+            "PathOnHost": device.source,
+            "PathInContainer": device.destination,
+            "CgroupPermissions": device.access,
+        })
+    };
+    options.devices.iter().map(device).collect()
+}

@@ -1,0 +1,346 @@
+//! `inspect`: podman's document about a container, field for field in podman's order.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::options::{Mount, MountKind, Network, Options};
+use super::{Status, log_path};
+use crate::image::Image;
+use crate::state::containers::Record;
+use crate::store::layer_dir;
+use crate::{Paths, spec};
+
+mod config;
+mod host;
+
+use config::Config;
+use host::HostConfig;
+
+/// What Go shows of a time that was never set.
+const NEVER: &str = "0001-01-01T00:00:00Z";
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Inspect {
+    id: String,
+    created: String,
+    path: String,
+    args: Vec<String>,
+    state: State,
+    image: String,
+    image_digest: String,
+    image_name: String,
+    rootfs: String,
+    pod: String,
+    resolv_conf_path: String,
+    hostname_path: String,
+    hosts_path: String,
+    static_dir: String,
+    #[serde(rename = "OCIConfigPath")]
+    oci_config_path: String,
+    #[serde(rename = "OCIRuntime")]
+    oci_runtime: String,
+    pid_file: String,
+    name: String,
+    restart_count: u32,
+    driver: String,
+    mount_label: String,
+    process_label: String,
+    app_armor_profile: String,
+    effective_caps: Vec<String>,
+    bounding_caps: Vec<String>,
+    #[serde(rename = "ExecIDs")]
+    exec_ids: Vec<String>,
+    graph_driver: GraphDriver,
+    mounts: Vec<InspectMount>,
+    dependencies: Vec<String>,
+    network_settings: NetworkSettings,
+    namespace: String,
+    is_infra: bool,
+    is_service: bool,
+    config: Config,
+    host_config: HostConfig,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct State {
+    oci_version: String,
+    status: &'static str,
+    running: bool,
+    paused: bool,
+    restarting: bool,
+    #[serde(rename = "OOMKilled")]
+    oom_killed: bool,
+    dead: bool,
+    pid: i32,
+    exit_code: i32,
+    error: String,
+    started_at: String,
+    finished_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cgroup_path: Option<String>,
+    checkpointed_at: &'static str,
+    restored_at: &'static str,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct GraphDriver {
+    name: &'static str,
+    data: BTreeMap<&'static str, String>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct InspectMount {
+    #[serde(rename = "Type")]
+    kind: &'static str,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    name: String,
+    source: String,
+    destination: String,
+    driver: &'static str,
+    mode: &'static str,
+    options: Vec<String>,
+    #[serde(rename = "RW")]
+    rw: bool,
+    propagation: String,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct NetworkSettings {
+    #[serde(flatten)]
+    endpoint: Value,
+    bridge: &'static str,
+    #[serde(rename = "SandboxID")]
+    sandbox_id: &'static str,
+    hairpin_mode: bool,
+    #[serde(rename = "LinkLocalIPv6Address")]
+    link_local: &'static str,
+    #[serde(rename = "LinkLocalIPv6PrefixLen")]
+    link_local_prefix: u32,
+    ports: BTreeMap<String, Value>,
+    sandbox_key: String,
+    networks: BTreeMap<&'static str, Value>,
+}
+
+/// Puts together what is known. `image` is the record's; `hard_limits` are those that the container inherits.
+pub fn inspect(paths: &Paths, record: &Record, status: &Status, image: Option<&Image>) -> Inspect {
+    let options = &record.options;
+    let dir = paths.container(&record.id);
+    let below = |name: &str| dir.join(name).display().to_string();
+    let mut words = record.entrypoint.iter().chain(&record.command).cloned();
+    let (effective_caps, bounding_caps) = capabilities(options, image);
+    Inspect {
+        id: record.id.clone(),
+        created: go_time(&record.created),
+        path: words.next().unwrap_or_default(),
+        args: words.collect(),
+        state: state(record, status),
+        image: record.image_id.clone().unwrap_or_default(),
+        image_digest: image.map(|image| image.digest.clone()).unwrap_or_default(),
+        image_name: record.image_name.clone(),
+        rootfs: options.rootfs.as_ref().map(|rootfs| rootfs.path.display().to_string()).unwrap_or_default(),
+        pod: String::new(),
+        resolv_conf_path: if options.network == Network::Host { below("resolv.conf") } else { String::new() },
+        hostname_path: below("hostname"),
+        hosts_path: below("hosts"),
+        static_dir: dir.display().to_string(),
+        // The configuration is handed to the monitor and nowhere kept.
+        oci_config_path: String::new(),
+        oci_runtime: "ketch".to_owned(),
+        pid_file: String::new(),
+        name: record.name.clone(),
+        restart_count: 0,
+        driver: "overlay".to_owned(),
+        mount_label: String::new(),
+        process_label: String::new(),
+        app_armor_profile: options.security.apparmor.clone().unwrap_or_default(),
+        effective_caps,
+        bounding_caps,
+        exec_ids: Vec::new(),
+        graph_driver: graph_driver(paths, record, image),
+        mounts: mounts(record, image, &dir),
+        dependencies: Vec::new(),
+        network_settings: network_settings(options, status, image),
+        namespace: String::new(),
+        is_infra: false,
+        is_service: false,
+        config: Config::new(record, image),
+        host_config: HostConfig::new(record, log_path(&dir).display().to_string()),
+    }
+}
+
+/// RFC 3339 as Go prints it: no zeros at the end of the fraction.
+pub fn go_time(time: &str) -> String {
+    let Some(digits) = time.strip_suffix('Z').filter(|time| time.contains('.')) else { return time.to_owned() };
+    format!("{}Z", digits.trim_end_matches('0').trim_end_matches('.'))
+}
+
+fn state(record: &Record, status: &Status) -> State {
+    let exit = status.exit();
+    State {
+        oci_version: "1.2.1".to_owned(),
+        status: status.name(),
+        running: matches!(status, Status::Running { .. }),
+        paused: matches!(status, Status::Paused { .. }),
+        restarting: false,
+        oom_killed: exit.is_some_and(|exit| exit.oom_killed),
+        dead: false,
+        pid: status.pid(),
+        exit_code: exit.map_or(0, |exit| exit.code),
+        error: match status {
+            Status::Created { error } => error.clone(),
+            _ => exit.map(|exit| exit.error.clone()).unwrap_or_default(),
+        },
+        started_at: status.started().map_or(NEVER.to_owned(), go_time),
+        finished_at: exit.map_or(NEVER.to_owned(), |exit| go_time(&exit.finished)),
+        cgroup_path: (status.pid() != 0)
+            .then(|| spec::cgroup(&record.options, &record.id).display().to_string()),
+        checkpointed_at: NEVER,
+        restored_at: NEVER,
+    }
+}
+
+/// Effective and bounding, sorted by name as podman has them. Of the user's number only whether it is root's matters.
+fn capabilities(options: &Options, image: Option<&Image>) -> (Vec<String>, Vec<String>) {
+    let of_image = image.and_then(|image| image.config.config().as_ref()).and_then(|config| config.user().clone());
+    let user = options.user.clone().or(of_image).unwrap_or_default();
+    let uid = u32::from(!matches!(user.split(':').next().unwrap_or_default(), "" | "0" | "root"));
+    let held = ketch_sys::caps::get().map_or(0, |sets| sets.permitted);
+    let Ok(sets) = spec::resolve_capabilities(options, uid, held) else { return Default::default() };
+    let names = |set: &Option<ketch_runtime::spec::Capabilities>| {
+        let mut names: Vec<String> = set.iter().flatten().map(|cap| format!("CAP_{cap}")).collect();
+        names.sort_unstable();
+        names
+    };
+    (names(sets.effective()), names(sets.bounding()))
+}
+
+fn graph_driver(paths: &Paths, record: &Record, image: Option<&Image>) -> GraphDriver {
+    let dir = paths.container(&record.id);
+    let mut data = BTreeMap::new();
+    if let Some(image) = image {
+        let layers = image.layers.iter().rev().map(|layer| layer_dir(paths, layer).display().to_string());
+        data.insert("LowerDir", layers.collect::<Vec<_>>().join(":"));
+        data.insert("UpperDir", dir.join("upper").display().to_string());
+        data.insert("WorkDir", dir.join("work").display().to_string());
+    }
+    GraphDriver { name: "overlay", data }
+}
+
+/// Binds and volumes; a tmpfs is in `HostConfig.Tmpfs`.
+fn mounts(record: &Record, image: Option<&Image>, dir: &Path) -> Vec<InspectMount> {
+    let config = image.and_then(|image| image.config.config().as_ref());
+    let mut volumes = 0;
+    let mut list = Vec::new();
+    // Refused before the container was made; only an image's own volumes can be wrong, and then it never starts.
+    for mount in spec::wanted_mounts(&record.options, config).unwrap_or_default() {
+        let (kind, name, source, driver) = match &mount.kind {
+            MountKind::Bind { source } => ("bind", String::new(), source.clone(), ""),
+            MountKind::Anonymous => {
+                let number = volumes;
+                volumes += 1;
+                let path = dir.join("volumes").join(number.to_string());
+                ("volume", format!("{}-{number}", record.id), path, "local")
+            }
+            MountKind::Tmpfs | MountKind::Ramfs => continue,
+        };
+        list.push(InspectMount {
+            kind,
+            name,
+            source: source.display().to_string(),
+            rw: !is_read_only(&mount),
+            propagation: propagation(&mount).to_owned(),
+            options: mount.options.iter().filter(|option| is_shown(option)).cloned().collect(),
+            destination: mount.destination,
+            driver,
+            mode: "",
+        });
+    }
+    list
+}
+
+fn is_read_only(mount: &Mount) -> bool {
+    mount.options.iter().any(|option| option == "ro")
+}
+
+fn is_shown(option: &str) -> bool {
+    !matches!(option, "ro" | "rw") && !is_propagation(option)
+}
+
+fn is_propagation(option: &str) -> bool {
+    matches!(option.strip_prefix('r').unwrap_or(option), "private" | "shared" | "slave" | "unbindable")
+}
+
+fn propagation(mount: &Mount) -> &str {
+    mount.options.iter().find(|option| is_propagation(option)).map_or("rprivate", String::as_str)
+}
+
+fn network_settings(options: &Options, status: &Status, image: Option<&Image>) -> NetworkSettings {
+    let endpoint = || {
+        json!({
+            "EndpointID": "", "Gateway": "", "IPAddress": "", "IPPrefixLen": 0, "IPv6Gateway": "",
+            "GlobalIPv6Address": "", "GlobalIPv6PrefixLen": 0, "MacAddress": "",
+        })
+    };
+    let mut network = endpoint();
+    for (key, value) in [("DriverOpts", Value::Null), ("IPAMConfig", Value::Null), ("Links", Value::Null)] {
+        network[key] = value;
+    }
+    network["NetworkID"] = options.network.name().into();
+    let exposed = image.and_then(|image| image.config.config().as_ref());
+    let exposed = exposed.and_then(|config| config.exposed_ports().clone()).unwrap_or_default();
+    NetworkSettings {
+        endpoint: endpoint(),
+        bridge: "",
+        sandbox_id: "",
+        hairpin_mode: false,
+        link_local: "",
+        link_local_prefix: 0,
+        ports: exposed.into_iter().map(|port| (port, Value::Null)).collect(),
+        sandbox_key: match status.pid() {
+            0 => String::new(),
+            pid => format!("/proc/{pid}/ns/net"),
+        },
+        networks: [(options.network.name(), network)].into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times() {
+        for (time, expected) in [
+            ("2026-11-24T11:13:37.186880220Z", "2026-11-24T11:13:37.18688022Z"),
+            ("2026-11-24T11:13:37.000000000Z", "2026-11-24T11:13:37Z"),
+            ("2026-11-24T11:13:37Z", "2026-11-24T11:13:37Z"),
+        ] {
+            assert_eq!(go_time(time), expected);
+        }
+    }
+
+    #[test]
+    fn options_of_mounts() {
+        let mount = |options: &[&str]| Mount {
+            kind: MountKind::Tmpfs,
+            destination: "/x".into(),
+            options: options.iter().map(|option| (*option).to_owned()).collect(),
+            chown: false,
+            no_copy: false,
+        };
+        for (options, propagation_is, read_only) in
+            [(&["ro", "rshared"][..], "rshared", true), (&["rbind"], "rprivate", false), (&["rslave"], "rslave", false)]
+        {
+            assert_eq!(propagation(&mount(options)), propagation_is);
+            assert_eq!(is_read_only(&mount(options)), read_only);
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! The container's root: one detached mount, looked into before anything runs in it.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use ketch_sys::{mount, openat2};
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, OFlag};
+use nix::mount::{MsFlags, mount as mount_path};
+use nix::sched::{CloneFlags, setns, unshare};
+use nix::sys::stat::{Mode, mkdirat};
+use nix::unistd::{Gid, Uid, fchown};
+
+use super::FileError;
+use super::options::Rootfs;
+use crate::image::Image;
+use crate::state::containers::Record;
+use crate::store::{layer_dir, overlay};
+use crate::{Engine, Paths};
+
+/// The largest passwd or group that is read. The image is not trusted; real ones are a few KiB.
+const LARGEST: u64 = 4 << 20;
+
+#[derive(Debug, thiserror::Error)]
+pub enum RootError {
+    #[error("cannot mount the root of container {id} from {what}: {}", .errno.desc().to_lowercase())]
+    Mount { id: String, what: String, errno: Errno },
+    #[error("cannot {step} {path} in the container's root: {}", .errno.desc().to_lowercase())]
+    Path { step: &'static str, path: String, errno: Errno },
+    #[error("workdir {path:?} does not exist on container {id}")]
+    Workdir { path: PathBuf, id: String },
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+/// Mounts the root: the image's layers or `--rootfs`, and the container's own upper directory.
+pub(super) fn mount_root(engine: &Engine, record: &Record, image: Option<&Image>) -> Result<OwnedFd, RootError> {
+    let dir = engine.paths.container(&record.id);
+    let failed = |what: String| |errno| RootError::Mount { id: record.id.clone(), what, errno };
+    match (&record.options.rootfs, image) {
+        (Some(Rootfs { path, overlay: false }), _) => {
+            mount::clone_tree(AT_FDCWD, path, true).map_err(failed(path.display().to_string()))
+        }
+        (Some(Rootfs { path, overlay: true }), _) => {
+            let what = path.display().to_string();
+            throw_away(&engine.paths, path, &dir).map_err(failed(what))
+        }
+        (None, Some(image)) => {
+            let lowers: Vec<_> = image.layers.iter().map(|layer| layer_dir(&engine.paths, layer)).collect();
+            let (upper, work) = (dir.join("upper"), dir.join("work"));
+            make_upper(&upper)?;
+            make_upper(&work)?;
+            // A container that is removed when it ends has nothing to lose in a power cut.
+            overlay(&lowers, Some((&upper, &work)), record.options.remove)
+                .map_err(failed(format!("image {}", record.image_name)))
+        }
+        (None, None) => Err(failed("an image that is not known any more".into())(Errno::ENOENT)),
+    }
+}
+
+fn make_upper(path: &Path) -> Result<(), FileError> {
+    use std::os::unix::fs::DirBuilderExt;
+    // The upper directory is the container's `/`.
+    std::fs::DirBuilder::new().recursive(true).mode(0o755).create(path).map_err(FileError::at("make", path))
+}
+
+/// `--rootfs PATH:O`: what is written is gone with the mount.
+///
+/// Overlayfs refuses an upper directory below its own lower one (`/` is such a lower), so the upper is on a tmpfs
+/// then, made in a mount namespace that exists only in here: the overlay keeps the tmpfs, the host never sees it.
+/// The calling process must have one thread.
+fn throw_away(paths: &Paths, lower: &Path, dir: &Path) -> nix::Result<OwnedFd> {
+    let io = |error: io::Error| Errno::from_raw(error.raw_os_error().unwrap_or(Errno::EIO as i32));
+    let lower = lower.canonicalize().map_err(io)?;
+    if !paths.root.canonicalize().map_err(io)?.starts_with(&lower) {
+        let (upper, work) = (dir.join("upper"), dir.join("work"));
+        for path in [&upper, &work] {
+            // Of the last run.
+            super::tree::remove(path).map_err(|_| Errno::EBUSY)?;
+            std::fs::create_dir(path).map_err(io)?;
+        }
+        return overlay(&[lower], Some((&upper, &work)), true);
+    }
+    let outside = File::open("/proc/thread-self/ns/mnt").map_err(io)?;
+    unshare(CloneFlags::CLONE_NEWNS)?;
+    let made = (|| {
+        let none = None::<&str>;
+        mount_path(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none)?;
+        mount_path(Some("ketch"), dir, Some("tmpfs"), MsFlags::empty(), Some("mode=700"))?;
+        let (upper, work) = (dir.join("upper"), dir.join("work"));
+        std::fs::create_dir(&upper).and_then(|()| std::fs::create_dir(&work)).map_err(io)?;
+        overlay(&[lower], Some((&upper, &work)), true)
+    })();
+    setns(&outside, CloneFlags::CLONE_NEWNS)?;
+    made
+}
+
+/// `/etc/passwd` or `/etc/group`; empty when there is none, or it is no regular file.
+pub(super) fn read_file(root: impl AsFd, path: &str) -> Result<Vec<u8>, RootError> {
+    let failed = |step| move |errno| RootError::Path { step, path: path.to_owned(), errno };
+    // Without O_NONBLOCK, a FIFO in the image would hold us here for ever.
+    let file = match openat2::open_in_root(root, path, OFlag::O_RDONLY | OFlag::O_NONBLOCK) {
+        Ok(file) => File::from(file),
+        Err(Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP | Errno::ENXIO) => return Ok(Vec::new()),
+        Err(errno) => return Err(failed("open")(errno)),
+    };
+    let mut text = Vec::new();
+    if file.metadata().is_ok_and(|file| file.is_file()) {
+        let read = file.take(LARGEST).read_to_end(&mut text);
+        read.map_err(|error| failed("read")(Errno::from_raw(error.raw_os_error().unwrap_or(0))))?;
+    }
+    Ok(text)
+}
+
+/// Adds a line to a file that is there and regular.
+pub(super) fn append_line(root: impl AsFd, path: &str, line: &str) -> Result<(), RootError> {
+    let failed = |step| move |errno| RootError::Path { step, path: path.to_owned(), errno };
+    let flags = OFlag::O_RDWR | OFlag::O_APPEND | OFlag::O_NONBLOCK;
+    let mut file = match openat2::open_in_root(root, path, flags) {
+        Ok(file) => File::from(file),
+        Err(Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP | Errno::EISDIR | Errno::EROFS) => return Ok(()),
+        Err(errno) => return Err(failed("open")(errno)),
+    };
+    if !file.metadata().is_ok_and(|file| file.is_file()) {
+        return Ok(());
+    }
+    file.write_all(format!("{line}\n").as_bytes())
+        .map_err(|error| failed("write")(Errno::from_raw(error.raw_os_error().unwrap_or(0))))
+}
+
+/// Whether `path` leads to a directory.
+pub(super) fn has_directory(root: impl AsFd, path: &Path) -> bool {
+    openat2::open_in_root(root, path, OFlag::O_PATH | OFlag::O_DIRECTORY).is_ok()
+}
+
+/// Makes the directory `path` with its parents; those made belong to `owner`. EROFS is left for the start to meet.
+pub(super) fn make_directory(root: impl AsFd, path: &Path, owner: (u32, u32)) -> Result<(), RootError> {
+    let failed = |step| move |errno| RootError::Path { step, path: path.display().to_string(), errno };
+    let mut reached = PathBuf::from("/");
+    for name in path.components().filter_map(|part| match part {
+        std::path::Component::Normal(name) => Some(name),
+        _ => None,
+    }) {
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY;
+        let parent = openat2::open_in_root(&root, &reached, flags).map_err(failed("open"))?;
+        reached.push(name);
+        match openat2::open_in_root(&root, &reached, flags) {
+            Err(Errno::ENOENT) => {}
+            opened => {
+                opened.map_err(failed("make the directory"))?;
+                continue;
+            }
+        }
+        match mkdirat(&parent, name, Mode::from_bits_truncate(0o755)) {
+            Err(Errno::EROFS) => return Ok(()),
+            made => made.map_err(failed("make the directory"))?,
+        }
+        let made = openat2::open_in_root(&root, &reached, OFlag::O_RDONLY | OFlag::O_DIRECTORY)
+            .map_err(failed("open"))?;
+        fchown(&made, Some(Uid::from_raw(owner.0)), Some(Gid::from_raw(owner.1)))
+            .map_err(failed("change the owner of"))?;
+    }
+    Ok(())
+}

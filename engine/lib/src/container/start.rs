@@ -1,0 +1,215 @@
+//! `start`: from a row to a running process.
+
+use std::fs;
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::fs::DirBuilderExt;
+
+use ketch_monitor::attach::{self, Session};
+use ketch_monitor::config::{Config, LogConfig, LogDriver};
+use ketch_monitor::exit::Exit;
+use ketch_monitor::spawn::{self, spawn};
+use ketch_monitor::{exit, lock};
+use ketch_runtime::container::delete::{self, DeleteError};
+
+use super::prepare::{PrepareError, prepare};
+use super::remove::{RemoveError, purge};
+use super::root::{self, RootError};
+use super::status::{self, Status};
+use super::turn::Turn;
+use super::{FileError, log_path};
+use crate::Engine;
+use crate::image::Image;
+use crate::spec::{self, Build, Facts, Host, SpecError};
+use crate::state::{self, containers::Record};
+
+/// What the caller has, and wants.
+#[derive(Debug, Default)]
+pub struct Start<'a> {
+    /// The record's image; None for `--rootfs`.
+    pub image: Option<&'a Image>,
+    /// Attach before the first byte of output.
+    pub attach: Option<attach::Options>,
+    /// What [`Host::read`] gave for the record's options, when it was read already.
+    pub host: Option<Host>,
+    /// `-d`: nobody will ever be at the other end of stdin but a later `attach`.
+    pub detached: bool,
+}
+
+/// A container that runs.
+#[derive(Debug)]
+pub struct Started {
+    /// False: it ran already.
+    pub now: bool,
+    pub session: Option<Session>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("no container with name or ID {0:?} found: no such container")]
+    Gone(String),
+    #[error("unable to start container {0:?}: it is paused: container state improper")]
+    Paused(String),
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error(transparent)]
+    State(#[from] state::Error),
+    #[error(transparent)]
+    Spec(#[from] SpecError),
+    #[error(transparent)]
+    Root(#[from] RootError),
+    #[error(transparent)]
+    Prepare(#[from] PrepareError),
+    #[error("cannot clear what the last run of container {id} left")]
+    Leftover { id: String, source: DeleteError },
+    #[error("cannot attach to container {id}")]
+    Attach { id: String, source: io::Error },
+    #[error(transparent)]
+    Monitor(#[from] spawn::StartError),
+    /// `--rm`, and the removal failed too.
+    #[error("{start}; and then: {remove}")]
+    Remove { start: Box<StartError>, remove: Box<RemoveError> },
+}
+
+impl StartError {
+    /// What `ketch run` exits with.
+    pub fn exit_code(&self) -> i32 {
+        match self {
+            StartError::Monitor(error) => error.code,
+            StartError::Spec(error) => error.exit_code(),
+            StartError::Prepare(PrepareError::Root(RootError::Workdir { .. })) => 126,
+            StartError::Remove { start, .. } => start.exit_code(),
+            _ => 125,
+        }
+    }
+}
+
+/// Starts the container, unless it runs already. A failed start leaves it as it was, and removes it with `--rm`.
+pub fn start(engine: &Engine, record: &Record, how: Start<'_>) -> Result<Started, StartError> {
+    let (turn, lock) = loop {
+        let turn = Turn::take(&engine.paths, &record.id)?;
+        if !engine.db.has_container(&record.id)? {
+            return Err(StartError::Gone(record.id.clone()));
+        }
+        let run_dir = engine.paths.container_run(&record.id);
+        match status::status(&engine.paths, &record.id) {
+            Status::Running { .. } => {
+                let session = how.attach.map(|options| connect(engine, record, options)).transpose()?;
+                return Ok(Started { now: false, session });
+            }
+            Status::Paused { .. } => return Err(StartError::Paused(record.id.clone())),
+            _ => {}
+        }
+        make_private(&run_dir)?;
+        if let Some(lock) = lock::try_take(&run_dir).map_err(FileError::at("lock", &run_dir))? {
+            break (turn, lock);
+        }
+        // The monitor of the last run is about to end, and may need the turn for that.
+        drop(turn);
+        lock::wait_free(&run_dir).map_err(FileError::at("wait for", &run_dir))?;
+    };
+    let started = carry_out(engine, record, how, lock);
+    if let Err(error) = started {
+        return Err(undo(engine, record, error));
+    }
+    drop(turn);
+    started
+}
+
+/// With the turn and the lock: nobody else starts or removes it.
+fn carry_out(
+    engine: &Engine,
+    record: &Record,
+    mut how: Start<'_>,
+    lock: lock::Lock,
+) -> Result<Started, StartError> {
+    // What a killed monitor could not clear.
+    delete::delete(&engine.paths.runtime(), &record.id, true)
+        .map_err(|source| StartError::Leftover { id: record.id.clone(), source })?;
+
+    let host = how.host.take().map_or_else(|| Host::read(&record.options), Ok)?;
+    let dir = engine.paths.container(&record.id);
+    make_private(&dir)?;
+    let rootfs = root::mount_root(engine, record, how.image)?;
+    let build = spec::build(
+        &record.options,
+        how.image.map(|image| &image.config),
+        &Facts {
+            id: &record.id,
+            name: &record.name,
+            dir: &dir,
+            passwd: &root::read_file(&rootfs, "etc/passwd")?,
+            group: &root::read_file(&rootfs, "etc/group")?,
+            host: &host,
+        },
+    )?;
+    prepare(record, &build, rootfs.as_fd())?;
+
+    let config = config(engine, record, build, &how);
+    status::begin(&dir).map_err(FileError::at("prepare", &dir))?;
+    let monitor = spawn(&config, lock, Some(rootfs))?;
+    let session = how.attach.map(|options| connect(engine, record, options)).transpose()?;
+    monitor.start()?;
+    Ok(Started { now: true, session })
+}
+
+fn connect(engine: &Engine, record: &Record, options: attach::Options) -> Result<Session, StartError> {
+    attach::connect(&engine.paths.container_run(&record.id), options)
+        .map_err(|source| StartError::Attach { id: record.id.clone(), source })
+}
+
+fn config(engine: &Engine, record: &Record, build: Build, how: &Start<'_>) -> Config {
+    let (options, dir) = (&record.options, engine.paths.container(&record.id));
+    let driver = match options.log.driver.as_deref() {
+        Some("none") => LogDriver::None,
+        _ => LogDriver::K8sFile,
+    };
+    Config {
+        id: record.id.clone(),
+        name: record.name.clone(),
+        run_dir: engine.paths.container_run(&record.id),
+        runtime_root: engine.paths.runtime(),
+        spec: build.spec,
+        rootfs_fd: true,
+        stdin: options.stdin,
+        stdin_once: options.stdin && !how.detached,
+        log: LogConfig {
+            driver,
+            path: log_path(&dir),
+            max_size: options.log.max_size,
+            max_files: options.log.max_files.unwrap_or(1).max(1),
+        },
+        remove: options.remove,
+        dir,
+    }
+}
+
+/// Notes why, for `inspect`; with `--rm` the container goes.
+fn undo(engine: &Engine, record: &Record, error: StartError) -> StartError {
+    if record.options.remove {
+        return match purge(engine, record) {
+            Ok(()) => error,
+            Err(remove) => StartError::Remove { start: Box::new(error), remove: Box::new(remove) },
+        };
+    }
+    let dir = engine.paths.container(&record.id);
+    status::never_began(&dir);
+    // The monitor has its own record of a failure that it saw.
+    if dir.exists() && !matches!(error, StartError::Monitor(_)) {
+        let record = Exit {
+            code: error.exit_code(),
+            oom_killed: false,
+            started: String::new(),
+            finished: String::new(),
+            pid: 0,
+            error: error.to_string(),
+        };
+        // The error itself matters more than its being remembered.
+        let _ = exit::save(&dir, &record);
+    }
+    error
+}
+
+fn make_private(path: &std::path::Path) -> Result<(), FileError> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(FileError::at("make the directory", path))
+}

@@ -1,0 +1,77 @@
+//! Whole directory trees, by descriptor: no name is resolved twice, no symlink is followed, no mount is crossed.
+
+mod copy;
+mod own;
+mod remove;
+
+use std::ffi::CString;
+use std::os::fd::{AsFd, OwnedFd};
+
+use ketch_sys::openat2;
+use nix::dir::{Dir, Type};
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::sys::stat::{SFlag, fstatat};
+
+pub(super) use copy::copy;
+pub(super) use own::own;
+pub(super) use remove::remove;
+
+/// What failed in a tree: the step, and the path below the tree's top.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {step} {path}: {}", .errno.desc().to_lowercase())]
+pub struct TreeError {
+    step: &'static str,
+    path: String,
+    errno: Errno,
+}
+
+impl TreeError {
+    fn at(step: &'static str, name: &CString) -> impl FnOnce(Errno) -> TreeError {
+        move |errno| TreeError { step, path: name.to_string_lossy().into_owned(), errno }
+    }
+
+    /// Puts the directory that the error came out of before its path.
+    fn within(mut self, name: &CString) -> TreeError {
+        self.path = format!("{}/{}", name.to_string_lossy(), self.path);
+        self
+    }
+}
+
+/// Trees deeper than this come from somebody who means harm: each level holds a descriptor.
+const DEEPEST: usize = 256;
+
+/// One name in a directory.
+struct Entry {
+    name: CString,
+    directory: bool,
+}
+
+/// All names in `dir`, read before any of them is changed.
+fn entries(dir: impl AsFd) -> nix::Result<Vec<Entry>> {
+    let mut list = Vec::new();
+    let mut stream = Dir::from_fd(openat2::open_beneath(&dir, ".", OFlag::O_RDONLY | OFlag::O_DIRECTORY)?)?;
+    for entry in stream.iter() {
+        let entry = entry?;
+        let name = entry.file_name();
+        if name.to_bytes() == b"." || name.to_bytes() == b".." {
+            continue;
+        }
+        let directory = match entry.file_type() {
+            Some(kind) => kind == Type::Directory,
+            // Not every file system says.
+            None => is_directory(&dir, name)?,
+        };
+        list.push(Entry { name: name.to_owned(), directory });
+    }
+    Ok(list)
+}
+
+fn is_directory(dir: impl AsFd, name: &std::ffi::CStr) -> nix::Result<bool> {
+    let stat = fstatat(dir, name, nix::fcntl::AtFlags::AT_SYMLINK_NOFOLLOW)?;
+    Ok(SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT == SFlag::S_IFDIR)
+}
+
+fn subdirectory(dir: impl AsFd, name: &CString) -> nix::Result<OwnedFd> {
+    openat2::open_beneath(dir, name.as_c_str(), OFlag::O_RDONLY | OFlag::O_DIRECTORY)
+}

@@ -1,0 +1,211 @@
+//! `load`: from an archive into the store.
+//!
+//! Two kinds, told apart by what is in them: `oci-archive` (an OCI image layout in a tar) and `docker-archive`
+//! (`docker save`). An archive that is both, as newer dockers write, is read as the first, as podman does.
+
+mod archive;
+mod docker;
+mod oci;
+
+use std::fs::File;
+use std::io::{self, Read, Seek};
+use std::path::{Path, PathBuf};
+
+use archive::Archive;
+
+use super::descriptor::DocumentError;
+use super::import::{ImportError, import};
+use super::layer::{self, Expected, Fault, LayerError};
+use super::progress::Progress;
+use super::reference::ReferenceError;
+use super::{ImageConfiguration, parallel};
+use crate::Engine;
+use crate::state::images::{Layer, Row};
+use crate::store::StoreError;
+use crate::store::staging::{self, Staging};
+
+/// Where an archive comes from.
+pub enum Source<'a> {
+    File(&'a Path),
+    /// Copied to the store's file system first: an archive's table of contents is at its end.
+    Stream(&'a mut dyn Read),
+}
+
+impl std::fmt::Debug for Source<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Source::File(path) => f.debug_tuple("File").field(path).finish(),
+            Source::Stream(_) => f.write_str("Stream"),
+        }
+    }
+}
+
+/// An image as the archive describes it, nothing of it taken yet.
+struct Found {
+    diff_ids: Vec<String>,
+    /// In the order of `diff_ids`.
+    layers: Vec<FoundLayer>,
+    /// Of the configuration.
+    digest: String,
+    names: Vec<String>,
+    /// All but the layers.
+    row: Box<dyn Fn(Vec<Layer>) -> Row>,
+}
+
+struct FoundLayer {
+    member: String,
+    /// Digest and size where a manifest vouches for them.
+    blob: Option<(String, u64)>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    #[error("cannot read {}: {}", path.display(), crate::store::cause(error))]
+    File { path: PathBuf, error: io::Error },
+    #[error("cannot read the archive: {}", crate::store::cause(error))]
+    Archive { error: io::Error },
+    #[error("the archive is neither an oci-archive (no index.json) nor a docker-archive (no manifest.json)")]
+    Format,
+    #[error("the archive is compressed with {0}, which is not supported")]
+    Compression(&'static str),
+    #[error("the archive has no {0}")]
+    Missing(String),
+    #[error("{member} in the archive")]
+    Document { member: String, source: DocumentError },
+    #[error("{member} in the archive: digest mismatch: its bytes have {actual}")]
+    Digest { member: String, actual: String },
+    #[error("the archive holds no image")]
+    Empty,
+    #[error("a name in the archive")]
+    Name(#[from] ReferenceError),
+    #[error(transparent)]
+    Layer(#[from] LayerError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Import(#[from] ImportError),
+}
+
+/// Loads every image of the archive. Returns their names, or `sha256:…` of the configuration of one without a name.
+///
+/// An image that fails leaves nothing of itself; the ones before it stay.
+pub fn load(
+    engine: &Engine,
+    source: Source<'_>,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Vec<String>, LoadError> {
+    staging::clean(&engine.paths)?;
+    let staging = Staging::new(&engine.paths)?;
+    let archive =
+        Archive::open(plain_file(source, &staging)?).map_err(|error| LoadError::Archive { error })?;
+    let mut loaded = Vec::new();
+    for found in find(&archive)? {
+        take(engine, &archive, &staging, &found, progress)?;
+        if found.names.is_empty() {
+            loaded.push(found.digest);
+        } else {
+            loaded.extend(found.names);
+        }
+    }
+    if loaded.is_empty() { Err(LoadError::Empty) } else { Ok(loaded) }
+}
+
+fn find(archive: &Archive) -> Result<Vec<Found>, LoadError> {
+    if archive.stream("index.json").is_some() && archive.stream("oci-layout").is_some() {
+        oci::find(archive)
+    } else if archive.stream("manifest.json").is_some() {
+        docker::find(archive)
+    } else {
+        Err(LoadError::Format)
+    }
+}
+
+fn take(
+    engine: &Engine,
+    archive: &Archive,
+    staging: &Staging,
+    found: &Found,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(), LoadError> {
+    import(engine, staging, &found.diff_ids, &found.row, |missing| {
+        let mut jobs: Vec<(&FoundLayer, &String)> = Vec::new();
+        for (layer, diff_id) in found.layers.iter().zip(&found.diff_ids) {
+            let digest = layer.blob.as_ref().map_or(diff_id, |(digest, _)| digest).clone();
+            if !missing.contains(diff_id) {
+                progress(Progress::Present(digest));
+            } else if !jobs.iter().any(|(_, other)| *other == diff_id) {
+                progress(Progress::Copying(digest));
+                jobs.push((layer, diff_id));
+            }
+        }
+        let staged = parallel::run(&jobs, |(layer, diff_id)| -> Result<Layer, LoadError> {
+            let stream =
+                archive.stream(&layer.member).ok_or_else(|| LoadError::Missing(layer.member.clone()))?;
+            let blob = layer.blob.as_ref().map(|(digest, _)| digest.as_str());
+            let size = layer.blob.as_ref().map(|(_, size)| *size);
+            Ok(layer::stage(stream, &Expected { blob, size, diff_id }, staging)?)
+        })?;
+        progress(Progress::Config(found.digest.clone()));
+        progress(Progress::Writing);
+        Ok::<_, LoadError>(staged)
+    })
+    .map(drop)
+}
+
+/// The archive as a file that can be read anywhere: itself, or an uncompressed copy.
+fn plain_file(source: Source<'_>, staging: &Staging) -> Result<File, LoadError> {
+    match source {
+        Source::Stream(stream) => copy(stream, staging),
+        Source::File(path) => {
+            let failed = |error| LoadError::File { path: path.to_owned(), error };
+            let mut file = File::open(path).map_err(failed)?;
+            if !file.metadata().map_err(failed)?.is_file() {
+                return if path.is_dir() {
+                    Err(failed(io::Error::from_raw_os_error(ketch_sys::Errno::EISDIR as i32)))
+                } else {
+                    copy(&mut file, staging)
+                };
+            }
+            let mut magic = [0; 6];
+            let count = file.read(&mut magic).map_err(failed)?;
+            file.rewind().map_err(failed)?;
+            if layer::is_plain(&magic[..count]) { Ok(file) } else { copy(&mut file, staging) }
+        }
+    }
+}
+
+fn copy(source: &mut dyn Read, staging: &Staging) -> Result<File, LoadError> {
+    let failed = |error| LoadError::Archive { error };
+    let mut plain = layer::decompress(source).map_err(|fault| match fault {
+        Fault::Read(error) => LoadError::Archive { error },
+        Fault::Format(format) => LoadError::Compression(format),
+    })?;
+    let mut file = staging.scratch()?;
+    let mut buffer = vec![0; 256 << 10];
+    loop {
+        match plain.read(&mut buffer).map_err(failed)? {
+            0 => break,
+            count => io::Write::write_all(&mut file, &buffer[..count])
+                .map_err(|error| StoreError::io("write a copy of the archive to", staging.path(), error))?,
+        }
+    }
+    file.rewind().map_err(failed)?;
+    Ok(file)
+}
+
+/// A document of the archive, whole.
+fn document(archive: &Archive, member: &str) -> Result<Vec<u8>, LoadError> {
+    let bytes = archive.read(member).ok_or_else(|| LoadError::Missing(member.to_owned()))?;
+    bytes.map_err(|error| LoadError::Archive { error })
+}
+
+fn configuration(bytes: &[u8], member: &str, layers: usize) -> Result<Vec<String>, LoadError> {
+    let invalid = |source| LoadError::Document { member: member.to_owned(), source };
+    let config: ImageConfiguration =
+        serde_json::from_slice(bytes).map_err(|error| invalid(DocumentError::Json(error.to_string())))?;
+    let diff_ids = super::import::diff_ids(&config).map_err(invalid)?;
+    if diff_ids.len() != layers {
+        return Err(invalid(DocumentError::Layers { layers, diff_ids: diff_ids.len() }));
+    }
+    Ok(diff_ids)
+}

@@ -1,0 +1,169 @@
+//! `pull`: from a registry into the store.
+
+use super::descriptor::{Descriptor, Document, DocumentError, Manifest, Platform};
+use super::import::{ImportError, import};
+use super::layer::{self, Expected, LayerError};
+use super::progress::Progress;
+use super::reference::{Reference, ReferenceError};
+use super::registry::{Access, Client, RegistryError};
+use super::{ImageConfiguration, digest, parallel};
+use crate::Engine;
+use crate::state::images::{Layer, Row};
+use crate::store::StoreError;
+use crate::store::layers::hex;
+use crate::store::staging::{self, Staging};
+
+#[derive(Debug, Clone, Default)]
+pub struct PullOptions {
+    pub access: Access,
+    /// None: this machine's.
+    pub platform: Option<Platform>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum PullError {
+    #[error(transparent)]
+    Reference(#[from] ReferenceError),
+    #[error("cannot pull {reference}")]
+    Pull { reference: String, source: Cause },
+}
+
+/// What stopped a pull.
+#[derive(Debug, thiserror::Error)]
+pub enum Cause {
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    #[error(transparent)]
+    Document(#[from] DocumentError),
+    #[error(transparent)]
+    Layer(#[from] LayerError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Import(#[from] ImportError),
+}
+
+/// Pulls the image `name` and returns its id. An image that is there already is only asked after.
+///
+/// Nothing is kept of a pull that fails. Its threads have ended when it returns.
+pub fn pull(
+    engine: &Engine,
+    name: &str,
+    options: &PullOptions,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<String, PullError> {
+    let reference = Reference::parse(name)?;
+    progress(Progress::Trying(reference.to_string()));
+    transfer(engine, &reference, options, progress)
+        .map_err(|source| PullError::Pull { reference: reference.to_string(), source })
+}
+
+fn transfer(
+    engine: &Engine,
+    reference: &Reference,
+    options: &PullOptions,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<String, Cause> {
+    let platform = options.platform.clone().unwrap_or_else(Platform::host);
+    let client = Client::new(reference, &options.access)?;
+    let found = find(&client, reference, &platform)?;
+    let config = client.document(&found.manifest.config.digest)?;
+    let diff_ids = check(&config, &found.manifest, &platform, progress)?;
+
+    staging::clean(&engine.paths)?;
+    let staging = Staging::new(&engine.paths)?;
+    let row = |layers| row(reference, &found, &config, layers);
+    import(engine, &staging, &diff_ids, row, |missing| {
+        let fetched = fetch(&client, &found.manifest.layers, &diff_ids, missing, &staging, progress)?;
+        progress(Progress::Config(found.manifest.config.digest.clone()));
+        progress(Progress::Writing);
+        Ok(fetched)
+    })
+}
+
+/// The manifest that a reference leads to.
+struct Found {
+    manifest: Manifest,
+    bytes: Vec<u8>,
+    /// Of what the reference named, index or manifest, and of the manifest.
+    digests: Vec<String>,
+}
+
+fn find(client: &Client, reference: &Reference, platform: &Platform) -> Result<Found, Cause> {
+    let (bytes, content_type) = client.manifest(reference.selector())?;
+    let mut digests = vec![digest::of(&bytes)];
+    let (manifest, bytes) = match Document::parse(&bytes, content_type.as_deref())? {
+        Document::Manifest(manifest) => (manifest, bytes),
+        Document::Index(index) => {
+            let chosen = index.choose(platform)?;
+            let (bytes, content_type) = client.manifest(&chosen.digest)?;
+            digests.push(chosen.digest.clone());
+            match Document::parse(&bytes, content_type.as_deref().or(Some(&chosen.media_type)))? {
+                Document::Manifest(manifest) => (manifest, bytes),
+                Document::Index(_) => return Err(DocumentError::NestedIndex.into()),
+            }
+        }
+    };
+    manifest.check()?;
+    Ok(Found { manifest, bytes, digests })
+}
+
+/// The configuration's diff ids, one for each layer of the manifest.
+fn check(
+    config: &[u8],
+    manifest: &Manifest,
+    platform: &Platform,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Vec<String>, DocumentError> {
+    let parsed: ImageConfiguration =
+        serde_json::from_slice(config).map_err(|error| DocumentError::Json(error.to_string()))?;
+    let diff_ids = super::import::diff_ids(&parsed)?;
+    if diff_ids.len() != manifest.layers.len() {
+        return Err(DocumentError::Layers { layers: manifest.layers.len(), diff_ids: diff_ids.len() });
+    }
+    let architecture = parsed.architecture().to_string();
+    if architecture != platform.architecture {
+        let os = parsed.os();
+        progress(Progress::Warning(format!(
+            "image platform ({os}/{architecture}) does not match the expected platform ({platform})"
+        )));
+    }
+    Ok(diff_ids)
+}
+
+fn row(reference: &Reference, found: &Found, config: &[u8], layers: Vec<Layer>) -> Row {
+    Row {
+        id: hex(&found.manifest.config.digest).to_owned(),
+        digest: digest::of(&found.bytes),
+        manifest: found.bytes.clone(),
+        config: config.to_owned(),
+        names: vec![reference.to_string()],
+        digests: found.digests.clone(),
+        layers,
+    }
+}
+
+fn fetch(
+    client: &Client,
+    layers: &[Descriptor],
+    diff_ids: &[String],
+    missing: &[String],
+    staging: &Staging,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Vec<Layer>, Cause> {
+    let mut jobs: Vec<(&Descriptor, &String)> = Vec::new();
+    for (layer, diff_id) in layers.iter().zip(diff_ids) {
+        if !missing.contains(diff_id) {
+            progress(Progress::Present(layer.digest.clone()));
+        } else if !jobs.iter().any(|(_, other)| *other == diff_id) {
+            progress(Progress::Copying(layer.digest.clone()));
+            jobs.push((layer, diff_id));
+        }
+    }
+    // The largest first, so that it is not what all wait for at the end.
+    jobs.sort_by_key(|(layer, _)| std::cmp::Reverse(layer.size));
+    parallel::run(&jobs, |(layer, diff_id)| {
+        let expected = Expected { blob: Some(&layer.digest), size: Some(layer.size), diff_id };
+        Ok(layer::stage(client.blob(&layer.digest)?, &expected, staging)?)
+    })
+}

@@ -1,0 +1,242 @@
+//! `linux.resources` and the process's rlimits.
+
+use ketch_runtime::spec::{
+    LinuxCpu, LinuxMemory, LinuxPids, LinuxResources, PosixRlimit, PosixRlimitBuilder,
+    PosixRlimitType as Type,
+};
+use ketch_sys::rlimit::Resource;
+
+use super::{SpecError, capabilities};
+use crate::container::options::{Limits, Ulimit};
+
+/// podman's defaults.
+const PIDS: i64 = 2048;
+const NOFILE: u64 = 1 << 20;
+const NPROC: u64 = 1 << 22;
+/// Microseconds: the kernel's own default.
+const CPU_PERIOD: u64 = 100_000;
+
+const NAMES: [(&str, Type, Resource); 16] = [
+    ("as", Type::RlimitAs, Resource::As),
+    ("core", Type::RlimitCore, Resource::Core),
+    ("cpu", Type::RlimitCpu, Resource::Cpu),
+    ("data", Type::RlimitData, Resource::Data),
+    ("fsize", Type::RlimitFsize, Resource::Fsize),
+    ("locks", Type::RlimitLocks, Resource::Locks),
+    ("memlock", Type::RlimitMemlock, Resource::Memlock),
+    ("msgqueue", Type::RlimitMsgqueue, Resource::Msgqueue),
+    ("nice", Type::RlimitNice, Resource::Nice),
+    ("nofile", Type::RlimitNofile, Resource::Nofile),
+    ("nproc", Type::RlimitNproc, Resource::Nproc),
+    ("rss", Type::RlimitRss, Resource::Rss),
+    ("rtprio", Type::RlimitRtprio, Resource::Rtprio),
+    ("rttime", Type::RlimitRttime, Resource::Rttime),
+    ("sigpending", Type::RlimitSigpending, Resource::Sigpending),
+    ("stack", Type::RlimitStack, Resource::Stack),
+];
+
+/// ketch's own hard limit for one resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HostLimit {
+    pub kind: Type,
+    pub hard: u64,
+}
+
+/// Whether `name` (`nofile`) is a resource with a limit.
+pub fn is_ulimit(name: &str) -> bool {
+    NAMES.iter().any(|(known, ..)| *known == name)
+}
+
+/// The host's hard limits that [`rlimits`] will ask for.
+pub(super) fn of_host(limits: &Limits) -> Result<Vec<HostLimit>, SpecError> {
+    let asked = limits.ulimits.iter().map(|ulimit| ulimit.name.as_str());
+    let defaults = ["nofile", "nproc"].into_iter().filter(|_| !limits.ulimits_of_host);
+    let mut host: Vec<HostLimit> = Vec::with_capacity(limits.ulimits.len() + 2);
+    for name in defaults.chain(asked) {
+        let (kind, resource) = find(name)?;
+        if !host.iter().any(|limit| limit.kind == kind) {
+            let (_, hard) = ketch_sys::rlimit::get(0, resource)
+                .map_err(|source| SpecError::Kernel { what: "resource limits", source })?;
+            host.push(HostLimit { kind, hard });
+        }
+    }
+    Ok(host)
+}
+
+/// The process's limits: podman's nofile and nproc as far as the host's hard limits go, then what was asked for.
+///
+/// A limit above the host's needs `CAP_SYS_RESOURCE`, and is refused without: `setrlimit` in the container would fail.
+pub(super) fn rlimits(limits: &Limits, host: &[HostLimit], held: u64) -> Result<Vec<PosixRlimit>, SpecError> {
+    let hard_of = |kind| host.iter().find(|limit| limit.kind == kind).map_or(u64::MAX, |limit| limit.hard);
+    let mut list = Vec::new();
+    if !limits.ulimits_of_host {
+        for (kind, wanted) in [(Type::RlimitNofile, NOFILE), (Type::RlimitNproc, NPROC)] {
+            let limit = wanted.min(hard_of(kind));
+            list.push(rlimit(kind, limit, limit));
+        }
+    }
+    for Ulimit { name, soft, hard } in &limits.ulimits {
+        let (kind, _) = find(name)?;
+        let (soft, hard) = (unsigned(*soft), unsigned(*hard));
+        if soft > hard {
+            return Err(SpecError::SoftAboveHard(name.clone()));
+        }
+        let limit = hard_of(kind);
+        if hard > limit && !capabilities::holds(held, ketch_runtime::spec::Capability::SysResource) {
+            let wanted = if hard == u64::MAX { "unlimited".to_owned() } else { hard.to_string() };
+            return Err(SpecError::UlimitTooHigh { name: name.clone(), wanted, limit });
+        }
+        list.retain(|have| have.typ() != kind);
+        list.push(rlimit(kind, soft, hard));
+    }
+    Ok(list)
+}
+
+/// Memory, CPU and pids; devices are set by the caller.
+pub(super) fn resources(limits: &Limits) -> LinuxResources {
+    let mut resources = LinuxResources::default();
+    let pids = limits.pids.unwrap_or(PIDS);
+    if pids > 0 {
+        let mut limit = LinuxPids::default();
+        limit.set_limit(pids);
+        resources.set_pids(Some(limit));
+    }
+    resources.set_memory(memory(limits));
+    resources.set_cpu(cpu(limits));
+    resources
+}
+
+/// 0 is no limit. Without a limit for swap the container may swap as much as it may have in memory.
+fn memory(limits: &Limits) -> Option<LinuxMemory> {
+    let limit = limits.memory.filter(|bytes| *bytes > 0);
+    let swap = limits.memory_swap.filter(|bytes| *bytes != 0).or(limit.map(|bytes| bytes.saturating_mul(2)));
+    let reservation = limits.memory_reservation.filter(|bytes| *bytes > 0);
+    if limit.is_none() && swap.is_none() && reservation.is_none() {
+        return None;
+    }
+    let mut memory = LinuxMemory::default();
+    memory.set_limit(limit).set_swap(swap).set_reservation(reservation);
+    Some(memory)
+}
+
+fn cpu(limits: &Limits) -> Option<LinuxCpu> {
+    let quota = limits.cpus.filter(|cpus| *cpus > 0.0).map(|cpus| (cpus * CPU_PERIOD as f64) as i64);
+    let shares = limits.cpu_shares.filter(|shares| *shares > 0);
+    if quota.is_none() && shares.is_none() && limits.cpuset_cpus.is_none() && limits.cpuset_mems.is_none() {
+        return None;
+    }
+    let mut cpu = LinuxCpu::default();
+    cpu.set_shares(shares);
+    cpu.set_quota(quota).set_period(quota.map(|_| CPU_PERIOD));
+    cpu.set_cpus(limits.cpuset_cpus.clone()).set_mems(limits.cpuset_mems.clone());
+    Some(cpu)
+}
+
+fn find(name: &str) -> Result<(Type, Resource), SpecError> {
+    let found = NAMES.iter().find(|(known, ..)| *known == name);
+    found
+        .map(|(_, kind, resource)| (*kind, *resource))
+        .ok_or_else(|| SpecError::UnknownUlimit(name.to_owned()))
+}
+
+/// -1 is no limit.
+fn unsigned(value: i64) -> u64 {
+    u64::try_from(value).unwrap_or(u64::MAX)
+}
+
+fn rlimit(kind: Type, soft: u64, hard: u64) -> PosixRlimit {
+    let limit = PosixRlimitBuilder::default().typ(kind).soft(soft).hard(hard).build();
+    limit.expect("every field has a default")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WITHOUT: u64 = 0;
+    const WITH: u64 = 1 << 24;
+
+    fn ulimit(name: &str, soft: i64, hard: i64) -> Ulimit {
+        Ulimit { name: name.to_owned(), soft, hard }
+    }
+
+    #[test]
+    fn ulimits() {
+        let host = [
+            HostLimit { kind: Type::RlimitNofile, hard: 20_000 },
+            HostLimit { kind: Type::RlimitNproc, hard: u64::MAX },
+            HostLimit { kind: Type::RlimitCore, hard: u64::MAX },
+        ];
+        let cases: &[(Vec<Ulimit>, bool, u64, Result<&str, &str>)] = &[
+            (vec![], false, WITHOUT, Ok("NOFILE=20000:20000 NPROC=4194304:4194304")),
+            (vec![], true, WITHOUT, Ok("")),
+            (vec![ulimit("nofile", 100, 200)], false, WITHOUT, Ok("NPROC=4194304:4194304 NOFILE=100:200")),
+            (
+                vec![ulimit("core", -1, -1)],
+                true,
+                WITHOUT,
+                Ok("CORE=18446744073709551615:18446744073709551615"),
+            ),
+            (
+                vec![ulimit("nofile", 1, 20_001)],
+                true,
+                WITHOUT,
+                Err("cannot raise ulimit nofile to 20001: the limit here is 20000"),
+            ),
+            (vec![ulimit("nofile", -1, -1)], true, WITHOUT, Err("cannot raise ulimit nofile to unlimited")),
+            (vec![ulimit("nofile", 1, 20_001)], true, WITH, Ok("NOFILE=1:20001")),
+            (vec![ulimit("nofile", 5, 3)], true, WITH, Err("must not exceed")),
+            (vec![ulimit("bogus", 5, 5)], true, WITH, Err("invalid ulimit type: bogus")),
+        ];
+        for (ulimits, of_host, held, expected) in cases {
+            let limits = Limits { ulimits: ulimits.clone(), ulimits_of_host: *of_host, ..Limits::default() };
+            let got = rlimits(&limits, &host, *held).map(|list| {
+                let text = |limit: &PosixRlimit| {
+                    let name = limit.typ().to_string().replace("RLIMIT_", "");
+                    format!("{name}={}:{}", limit.soft(), limit.hard())
+                };
+                list.iter().map(text).collect::<Vec<_>>().join(" ")
+            });
+            match (got, expected) {
+                (Ok(got), Ok(expected)) => assert_eq!(got, *expected),
+                (Err(got), Err(expected)) => assert!(got.to_string().contains(expected), "{got}"),
+                (got, expected) => panic!("{ulimits:?}: {got:?}, not {expected:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn cgroup_limits() {
+        let json = |limits: &Limits| serde_json::to_value(resources(limits)).unwrap();
+        let mebi = 1 << 20;
+        let cases = [
+            (Limits::default(), r#"{"pids":{"limit":2048}}"#),
+            (Limits { pids: Some(0), ..Limits::default() }, "{}"),
+            (Limits { pids: Some(-1), memory: Some(0), ..Limits::default() }, "{}"),
+            (
+                Limits { pids: Some(0), memory: Some(mebi), ..Limits::default() },
+                r#"{"memory":{"limit":1048576,"swap":2097152}}"#,
+            ),
+            (
+                Limits { pids: Some(0), memory: Some(mebi), memory_swap: Some(-1), ..Limits::default() },
+                r#"{"memory":{"limit":1048576,"swap":-1}}"#,
+            ),
+            (
+                Limits {
+                    pids: Some(100),
+                    cpus: Some(1.5),
+                    cpu_shares: Some(512),
+                    cpuset_cpus: Some("0".to_owned()),
+                    ..Limits::default()
+                },
+                r#"{"pids":{"limit":100},"cpu":{"shares":512,"quota":150000,"period":100000,"cpus":"0"}}"#,
+            ),
+        ];
+        for (limits, expected) in cases {
+            let expected: serde_json::Value = serde_json::from_str(expected).unwrap();
+            let mut got = json(&limits);
+            got.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+            assert_eq!(got, expected, "{limits:?}");
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! The container's mounts: the defaults, ketch's own files, the user's, and the image's volumes.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use ketch_runtime::spec::Mount as OciMount;
+
+use super::files::{self, File};
+use super::{Facts, SpecError};
+use crate::container::options::{Mount, MountKind, Options};
+use oci_spec::image::Config;
+
+/// podman's default size of /dev/shm, in bytes.
+const SHM_SIZE: i64 = 65_536_000;
+/// What `--read-only` leaves writable, as podman's `--read-only-tmpfs` has it.
+const SCRATCH: [&str; 3] = ["/run", "/tmp", "/var/tmp"];
+const PROPAGATION: [&str; 8] =
+    ["private", "rprivate", "shared", "rshared", "slave", "rslave", "unbindable", "runbindable"];
+
+/// An anonymous volume.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Volume {
+    /// Its directory on the host, below the container's own.
+    pub path: PathBuf,
+    pub destination: String,
+    /// Filled with what the image has at `destination` when the container is first started.
+    pub copy: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Mounts {
+    pub(super) mounts: Vec<OciMount>,
+    pub(super) volumes: Vec<Volume>,
+    pub(super) chown: Vec<PathBuf>,
+}
+
+/// All mounts, parents before what is below them.
+pub(super) fn list(
+    options: &Options,
+    image: Option<&Config>,
+    facts: &Facts<'_>,
+    files: &[File],
+) -> Result<Mounts, SpecError> {
+    let wanted = wanted(options, image)?;
+    let taken = |destination: &str| {
+        let below_dev =
+            destination.starts_with("/dev/") && wanted.iter().any(|mount| mount.destination == "/dev");
+        below_dev || wanted.iter().any(|mount| mount.destination == destination)
+    };
+
+    let mut mounts = defaults(options);
+    mounts.extend(files.iter().map(|file| bind_file(options, file)));
+    mounts.retain(|mount| !mount.destination().to_str().is_some_and(&taken));
+
+    let mut volumes = Vec::new();
+    let mut chown = Vec::new();
+    for mount in &wanted {
+        let source = match &mount.kind {
+            MountKind::Bind { source } => source.clone(),
+            MountKind::Tmpfs => "tmpfs".into(),
+            MountKind::Ramfs => "ramfs".into(),
+            MountKind::Anonymous => {
+                let path = facts.dir.join("volumes").join(volumes.len().to_string());
+                let destination = mount.destination.clone();
+                volumes.push(Volume { path: path.clone(), destination, copy: !mount.no_copy });
+                path
+            }
+        };
+        if mount.chown {
+            chown.push(source.clone());
+        }
+        mounts.push(user_mount(mount, source));
+    }
+    mounts.sort_by_key(|mount| mount.destination().components().count());
+    Ok(Mounts { mounts, volumes, chown })
+}
+
+impl Mounts {
+    /// The root's propagation must let through what a bind is to receive or send.
+    pub(super) fn propagation(&self) -> Option<String> {
+        let any = |names: [&str; 2]| {
+            let mut options = self.mounts.iter().filter_map(|mount| mount.options().as_ref()).flatten();
+            options.any(|option| names.contains(&option.as_str()))
+        };
+        if any(["shared", "rshared"]) {
+            Some("shared".to_owned())
+        } else {
+            any(["slave", "rslave"]).then(|| "rslave".to_owned())
+        }
+    }
+}
+
+/// `path` without empty, `.` and `..` elements, from the root.
+pub(super) fn clean(path: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    format!("/{}", parts.join("/"))
+}
+
+/// The user's mounts, and the image's volumes where the user has none; sorted, so that a volume's number stays its own.
+pub fn wanted(options: &Options, image: Option<&Config>) -> Result<Vec<Mount>, SpecError> {
+    let mut seen = BTreeSet::new();
+    let mut wanted = Vec::new();
+    for mount in &options.mounts {
+        let destination = clean(&mount.destination);
+        if !seen.insert(destination.clone()) {
+            return Err(SpecError::DuplicateMount(destination));
+        }
+        wanted.push(Mount { destination, ..mount.clone() });
+    }
+    for volume in image.and_then(|image| image.volumes().as_ref()).into_iter().flatten() {
+        if !volume.starts_with('/') {
+            return Err(SpecError::RelativeVolume(volume.clone()));
+        }
+        let destination = clean(volume);
+        if seen.insert(destination.clone()) {
+            let options = owned(&["rprivate", "rw", "nodev", "exec", "nosuid"]);
+            wanted.push(Mount {
+                kind: MountKind::Anonymous,
+                destination,
+                options,
+                chown: false,
+                no_copy: false,
+            });
+        }
+    }
+    wanted.sort_by(|a, b| a.destination.cmp(&b.destination));
+    Ok(wanted)
+}
+
+fn user_mount(mount: &Mount, source: PathBuf) -> OciMount {
+    let mut options = mount.options.clone();
+    let mut default = |name: &str, unless: &[&str]| {
+        if !options.iter().any(|option| option == name || unless.contains(&option.as_str())) {
+            options.push(name.to_owned());
+        }
+    };
+    let kind = match mount.kind {
+        MountKind::Ramfs => "ramfs",
+        MountKind::Bind { .. } => {
+            default("rprivate", &PROPAGATION);
+            default("rbind", &["bind"]);
+            "bind"
+        }
+        MountKind::Anonymous => {
+            default("rprivate", &PROPAGATION);
+            default("nosuid", &["suid"]);
+            default("nodev", &["dev"]);
+            default("rbind", &["bind"]);
+            "bind"
+        }
+        MountKind::Tmpfs => {
+            default("rprivate", &PROPAGATION);
+            default("nosuid", &["suid"]);
+            default("nodev", &["dev"]);
+            default("tmpcopyup", &["notmpcopyup"]);
+            options.retain(|option| option != "notmpcopyup");
+            "tmpfs"
+        }
+    };
+    oci(&mount.destination, kind, &source, options)
+}
+
+fn defaults(options: &Options) -> Vec<OciMount> {
+    let access = if options.privileged { "rw" } else { "ro" };
+    let strict = options.read_only && options.read_only_strict;
+    let shm_size = format!("size={}", options.limits.shm_size.unwrap_or(SHM_SIZE));
+    let mut dev = vec!["nosuid", "strictatime", "mode=755", "size=65536k"];
+    let mut shm = vec!["nosuid", "noexec", "nodev", "mode=1777", &shm_size];
+    if strict {
+        dev.push("ro");
+        shm.push("ro");
+    }
+
+    let entry = |destination, kind, source, options: &[&str]| {
+        oci(destination, kind, Path::new(source), owned(options))
+    };
+    let mut list = vec![
+        entry("/proc", "proc", "proc", &["nosuid", "noexec", "nodev"]),
+        entry("/dev", "tmpfs", "tmpfs", &dev),
+        entry("/sys", "sysfs", "sysfs", &["nosuid", "noexec", "nodev", access]),
+        entry(
+            "/dev/pts",
+            "devpts",
+            "devpts",
+            &["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"],
+        ),
+        entry("/dev/mqueue", "mqueue", "mqueue", &["nosuid", "noexec", "nodev"]),
+        // podman binds a tmpfs that it mounts on the host; this one is gone with the container.
+        entry("/dev/shm", "tmpfs", "shm", &shm),
+        entry(
+            "/sys/fs/cgroup",
+            "cgroup",
+            "cgroup",
+            &["rprivate", "nosuid", "noexec", "nodev", "relatime", access],
+        ),
+    ];
+    if options.read_only && !strict {
+        let scratch =
+            |path| entry(path, "tmpfs", "tmpfs", &["rw", "rprivate", "nosuid", "nodev", "tmpcopyup"]);
+        list.extend(SCRATCH.map(scratch));
+    }
+    list
+}
+
+fn bind_file(options: &Options, file: &File) -> OciMount {
+    let mount_options: &[&str] = match file.destination {
+        files::INIT => &["bind", "ro", "private"],
+        _ if options.read_only => &["bind", "rprivate", "ro", "nosuid", "noexec", "nodev"],
+        _ => &["bind", "rprivate"],
+    };
+    oci(file.destination, "bind", &file.path, owned(mount_options))
+}
+
+fn oci(destination: &str, kind: &str, source: &Path, options: Vec<String>) -> OciMount {
+    let mut mount = OciMount::default();
+    mount.set_destination(destination.into());
+    mount.set_typ(Some(kind.to_owned()));
+    mount.set_source(Some(source.to_owned()));
+    mount.set_options(Some(options).filter(|options| !options.is_empty()));
+    mount
+}
+
+fn owned(list: &[&str]) -> Vec<String> {
+    list.iter().map(|item| (*item).to_owned()).collect()
+}

@@ -1,0 +1,196 @@
+//! Turns a layer's tar stream into a directory that overlayfs takes as a lower one.
+//!
+//! Nothing in the stream is trusted: names are cleaned, every parent is resolved below the layer's own root
+//! (openat2(2), `RESOLVE_IN_ROOT`), no last component is ever followed, and the overlay's own attributes come from
+//! whiteouts alone. Later entries replace earlier ones, except that a directory keeps what is in it.
+
+mod attributes;
+mod name;
+//T #[cfg(test)]
+//T mod tests;
+mod tree;
+mod whiteout;
+
+use std::io::{self, Read};
+use std::os::fd::{AsFd, OwnedFd};
+
+use ketch_sys::Errno;
+use nix::errno::Errno::EEXIST;
+use nix::fcntl::{AtFlags, OFlag, openat};
+use nix::sys::stat::{Mode, SFlag, makedev, mkdirat, mknodat};
+use nix::sys::uio::pwrite;
+use nix::unistd::{ftruncate, linkat, symlinkat, write};
+
+use super::entries::{Entries, Entry, Kind, Segment};
+use attributes::Attributes;
+use name::Name;
+use tree::Tree;
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ExtractError {
+    /// The stream ended early, is no tar archive, or its source failed.
+    #[error("{}", super::cause(.0))]
+    Stream(io::Error),
+    #[error("cannot {action} {path}: {}", super::cause(&io::Error::from(*errno)))]
+    File { action: &'static str, path: String, errno: Errno },
+    #[error("{path} leads out of the layer")]
+    Outside { path: String },
+    #[error("{path}: not a valid whiteout")]
+    Whiteout { path: String },
+}
+
+/// Extracts all of `entries` into the empty directory `root`.
+///
+/// On error `root` holds part of the layer; the caller removes it. Needs root: it makes devices and sets owners.
+pub(crate) fn extract<R: Read>(entries: &mut Entries<R>, root: OwnedFd) -> Result<(), ExtractError> {
+    let mut tree = Tree::new(root);
+    // A directory's time changes with every entry made in it, so times of directories come last.
+    let mut directories = Vec::new();
+    while let Some(entry) = entries.next().map_err(ExtractError::Stream)? {
+        let name = Name::clean(&entry.path)?;
+        if let Some(hidden) = name.whiteout() {
+            whiteout::apply(&mut tree, &name, hidden)?;
+            continue;
+        }
+        if entry.kind == Kind::Directory {
+            directory(&mut tree, &name, &entry)?;
+            directories.push((name, entry.mtime));
+            continue;
+        }
+        if name.is_root() {
+            return Err(ExtractError::File { action: "replace", path: "/".into(), errno: Errno::EISDIR });
+        }
+        match entry.kind {
+            Kind::File => file(&mut tree, &name, &entry, entries)?,
+            Kind::HardLink => hard_link(&mut tree, &name, &entry)?,
+            _ => special(&mut tree, &name, &entry)?,
+        }
+    }
+    for (name, mtime) in &directories {
+        if let Some(dir) = tree.existing(name)? {
+            attributes::set_time(dir.as_fd(), *mtime)
+                .map_err(|errno| name.error("set the time of", errno))?;
+        }
+    }
+    Ok(())
+}
+
+fn directory(tree: &mut Tree, name: &Name, entry: &Entry) -> Result<(), ExtractError> {
+    if !name.is_root() {
+        make_directory(tree, name)?;
+    }
+    let dir = tree.directory(name)?;
+    Attributes::of(entry).apply(dir.as_fd()).map_err(|(action, errno)| name.error(action, errno))
+}
+
+fn make_directory(tree: &mut Tree, name: &Name) -> Result<(), ExtractError> {
+    let parent = tree.parent(name)?;
+    match mkdirat(parent, name.base(), Mode::S_IRWXU) {
+        Ok(()) => return Ok(()),
+        Err(EEXIST) => {}
+        Err(errno) => return Err(name.error("create", errno)),
+    }
+    let there = tree.stat(name)?;
+    if there.is_directory() {
+        return Ok(());
+    }
+    tree.remove(name)?;
+    let parent = tree.parent(name)?;
+    mkdirat(parent, name.base(), Mode::S_IRWXU).map_err(|errno| name.error("create", errno))?;
+    if there.is_whiteout() {
+        // The lower layers' directory is hidden, and stays so below the new one.
+        whiteout::make_opaque(tree.directory(name)?).map_err(|errno| name.error("make opaque", errno))?;
+    }
+    Ok(())
+}
+
+fn file<R: Read>(
+    tree: &mut Tree,
+    name: &Name,
+    entry: &Entry,
+    entries: &mut Entries<R>,
+) -> Result<(), ExtractError> {
+    let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let file =
+        tree.create(name, |parent| openat(parent, name.base(), flags, Mode::S_IRUSR | Mode::S_IWUSR))?;
+    match &entry.sparse {
+        None => copy(entries, &file, name)?,
+        Some(segments) => copy_sparse(entries, &file, name, segments, entry.size)?,
+    }
+    let attributes = Attributes::of(entry);
+    attributes
+        .apply(file.as_fd())
+        .and_then(|()| {
+            attributes::set_time(file.as_fd(), entry.mtime).map_err(|errno| ("set the time of", errno))
+        })
+        .map_err(|(action, errno)| name.error(action, errno))
+}
+
+fn copy<R: Read>(entries: &mut Entries<R>, file: &OwnedFd, name: &Name) -> Result<(), ExtractError> {
+    loop {
+        let bytes = entries.data().map_err(ExtractError::Stream)?;
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        let written = write(file, bytes).map_err(|errno| name.error("write", errno))?;
+        entries.consume(written);
+    }
+}
+
+/// Writes the stored runs where they belong; what lies between stays a hole.
+fn copy_sparse<R: Read>(
+    entries: &mut Entries<R>,
+    file: &OwnedFd,
+    name: &Name,
+    segments: &[Segment],
+    size: u64,
+) -> Result<(), ExtractError> {
+    let failed = |errno| name.error("write", errno);
+    // Both fit: the map was checked against the length, and that against i64.
+    let signed = u64::cast_signed;
+    ftruncate(file, signed(size)).map_err(failed)?;
+    for segment in segments {
+        let (mut offset, end) = (segment.offset, segment.offset + segment.length);
+        while offset < end {
+            let bytes = entries.data().map_err(ExtractError::Stream)?;
+            let length = usize::try_from(end - offset).unwrap_or(usize::MAX).min(bytes.len());
+            let written = pwrite(file, &bytes[..length], signed(offset)).map_err(failed)?;
+            entries.consume(written);
+            offset += written as u64;
+        }
+    }
+    Ok(())
+}
+
+/// A second name for something in this layer. Owner, mode and times are the first name's.
+fn hard_link(tree: &mut Tree, name: &Name, entry: &Entry) -> Result<(), ExtractError> {
+    let target = Name::clean(&entry.link)?;
+    if target.is_root() || target == *name {
+        return Err(name.error("link", Errno::EINVAL));
+    }
+    let from = tree.parent(&target)?.try_clone_to_owned().map_err(|_| name.error("link", Errno::EMFILE))?;
+    // Without AT_SYMLINK_FOLLOW: a link to a symbolic link is one more name for that.
+    tree.create(name, |parent| linkat(&from, target.base(), parent, name.base(), AtFlags::empty()))
+}
+
+/// A symbolic link, device or FIFO.
+///
+/// Devices are extracted as the image has them: they are reached through `nodev` mounts and the device cgroup only. A
+/// character device 0:0 is what overlayfs takes for a whiteout, so it hides the name below, no more.
+fn special(tree: &mut Tree, name: &Name, entry: &Entry) -> Result<(), ExtractError> {
+    tree.create(name, |parent| match entry.kind {
+        Kind::Symlink => symlinkat(entry.link.as_slice(), parent, name.base()),
+        kind => {
+            let (flag, device) = match kind {
+                Kind::Char => (SFlag::S_IFCHR, makedev(entry.device.0, entry.device.1)),
+                Kind::Block => (SFlag::S_IFBLK, makedev(entry.device.0, entry.device.1)),
+                _ => (SFlag::S_IFIFO, 0),
+            };
+            mknodat(parent, name.base(), flag, Mode::S_IRUSR | Mode::S_IWUSR, device)
+        }
+    })?;
+    let is_symlink = entry.kind == Kind::Symlink;
+    Attributes::of(entry)
+        .apply_by_name(tree.parent(name)?, name.base(), is_symlink, entry.mtime)
+        .map_err(|(action, errno)| name.error(action, errno))
+}

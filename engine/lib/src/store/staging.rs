@@ -1,0 +1,116 @@
+//! `tmp/<random>/`: where one command prepares what is to enter the store.
+//!
+//! Its owner holds a lock (flock(2)) on the directory. So a directory without a lock is a dead command's, whatever
+//! process id or pid namespace that had, and anybody may remove it.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use nix::fcntl::{Flock, FlockArg};
+
+use super::StoreError;
+use crate::Paths;
+
+/// An own directory below `tmp/`; removed with all in it when dropped.
+#[derive(Debug)]
+pub(crate) struct Staging {
+    path: PathBuf,
+    lock: Flock<File>,
+}
+
+impl Staging {
+    pub(crate) fn new(paths: &Paths) -> Result<Staging, StoreError> {
+        let tmp = paths.tmp();
+        for dir in [&tmp, &paths.layers()] {
+            fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(dir)
+                .map_err(|error| StoreError::io("create", dir, error))?;
+        }
+        loop {
+            let path = tmp.join(format!("{:016x}", random()?));
+            match fs::DirBuilder::new().mode(0o700).create(&path) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
+                Err(error) => return Err(StoreError::io("create", &path, error)),
+            }
+            // A cleaner may have found the directory before the lock was on it.
+            if let Some(lock) = lock(&path).map_err(|error| StoreError::io("lock", &path, error))? {
+                return Ok(Staging { path, lock });
+            }
+        }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// An empty file on the store's file system that has no name and goes with its descriptor.
+    pub(crate) fn scratch(&self) -> Result<File, StoreError> {
+        let path = self.path.join("scratch");
+        File::options()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .open(&path)
+            .and_then(|file| fs::remove_file(&path).map(|()| file))
+            .map_err(|error| StoreError::io("create", &path, error))
+    }
+
+    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
+        self.lock.as_fd()
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        // What cannot be removed now is found by the next command that cleans.
+        let _ = fs::remove_dir_all(&self.path);
+    }
+}
+
+/// Removes what dead commands left in `tmp/`.
+pub(crate) fn clean(paths: &Paths) -> Result<(), StoreError> {
+    let tmp = paths.tmp();
+    let entries = match fs::read_dir(&tmp) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(StoreError::io("read", &tmp, error)),
+    };
+    for entry in entries {
+        let path = entry.map_err(|error| StoreError::io("read", &tmp, error))?.path();
+        // The lock is held while its directory goes, so that no second cleaner meets half of it.
+        let Some(_lock) = lock(&path).map_err(|error| StoreError::io("lock", &path, error))? else {
+            continue;
+        };
+        fs::remove_dir_all(&path).map_err(|error| StoreError::io("remove", &path, error))?;
+    }
+    Ok(())
+}
+
+/// Locks the directory; None when somebody else has it or it is gone.
+fn lock(path: &Path) -> io::Result<Option<Flock<File>>> {
+    let dir = match File::open(path) {
+        Ok(dir) => dir,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    match Flock::lock(dir, FlockArg::LockExclusiveNonblock) {
+        Ok(lock) if lock.metadata()?.nlink() > 0 => Ok(Some(lock)),
+        Ok(_) | Err((_, nix::errno::Errno::EWOULDBLOCK)) => Ok(None),
+        Err((_, errno)) => Err(errno.into()),
+    }
+}
+
+fn random() -> Result<u64, StoreError> {
+    let source = Path::new("/dev/urandom");
+    let mut bytes = [0; 8];
+    File::open(source)
+        .and_then(|mut file| io::Read::read_exact(&mut file, &mut bytes))
+        .map_err(|error| StoreError::io("read", source, error))?;
+    Ok(u64::from_ne_bytes(bytes))
+}

@@ -1,0 +1,134 @@
+//! The runtimes on one bundle: what `runc spec` gives, with /bin/true.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use nix::sys::resource::{UsageWho, getrusage};
+
+use crate::measure::{Work, interleaved, output, run, words};
+use crate::table;
+
+/// A runtime and the name of its state directory.
+struct Runtime {
+    name: &'static str,
+    program: String,
+}
+
+pub(crate) fn bench(bin: &Path, rounds: usize) {
+    let dir = tempfile::tempdir_in("/var/tmp").expect("/var/tmp is writable");
+    let bundle = make_bundle(dir.path());
+    let runtimes: Vec<Runtime> = [
+        ("ketchrun", bin.join("ketchrun").display().to_string()),
+        ("crun", "crun".to_owned()),
+        ("runc", "runc".to_owned()),
+        ("youki", "/opt/peers/bin/youki".to_owned()),
+    ]
+    .into_iter()
+    .map(|(name, program)| Runtime { name, program })
+    .collect();
+    let at =
+        |runtime: &Runtime| format!("{} --root {}/{}", runtime.program, dir.path().display(), runtime.name);
+    let path = bundle.display();
+
+    table::head("Runtime", "ms");
+    let mut works: Vec<Work> = runtimes
+        .iter()
+        .map(|runtime| Work {
+            subject: runtime.name.to_owned(),
+            prepare: vec![],
+            timed: vec![words(&format!("{} run -b {path} bench-{}", at(runtime), runtime.name))],
+            restore: vec![],
+        })
+        .collect();
+    works.push(Work {
+        subject: "floor".to_owned(),
+        prepare: vec![],
+        timed: vec![words(&format!("/opt/peers/bin/floor {path}/rootfs /bin/true"))],
+        restore: vec![],
+    });
+    table::row("run", &works, &interleaved(&works, rounds));
+
+    let sleeper = bundle.join("sleep");
+    fs::create_dir_all(&sleeper).expect("the bundle is writable");
+    let config = fs::read_to_string(bundle.join("config.json")).expect("config.json was written");
+    let config = config
+        .replace("\"/bin/true\"", "\"/bin/sleep\",\"1000\"")
+        .replace("\"rootfs\"", &format!("\"{path}/rootfs\""));
+    fs::write(sleeper.join("config.json"), config).expect("the bundle is writable");
+    for verb in ["create", "start", "exec", "state", "delete"] {
+        let works: Vec<Work> =
+            runtimes.iter().map(|runtime| verb_work(verb, runtime.name, &at(runtime), &sleeper)).collect();
+        table::row(verb, &works, &interleaved(&works, rounds));
+    }
+
+    println!("\n| `run` | system calls | peak memory, KiB |\n|---|---|---|");
+    for runtime in &runtimes {
+        let command = format!("{} run -b {path} bench-{}", at(runtime), runtime.name);
+        println!("| {} | {} | {} |", runtime.name, system_calls(&command), peak_memory(&command));
+    }
+}
+
+/// One verb timed alone; what it needs before and leaves behind is untimed.
+fn verb_work(verb: &str, name: &str, at: &str, bundle: &Path) -> Work {
+    let id = format!("bench-{name}");
+    // init keeps what it inherits open, so nothing here may be a pipe.
+    let create = words(&format!("{at} create -b {} {id}", bundle.display()));
+    let start = words(&format!("{at} start {id}"));
+    let delete = words(&format!("{at} delete -f {id}"));
+    let (prepare, timed, restore) = match verb {
+        "create" => (vec![], vec![create], vec![delete]),
+        "start" => (vec![create], vec![start], vec![delete]),
+        "exec" => (vec![create, start], vec![words(&format!("{at} exec {id} /bin/true"))], vec![delete]),
+        "state" => (vec![create, start], vec![words(&format!("{at} state {id}"))], vec![delete]),
+        _ => (vec![create, start], vec![delete], vec![]),
+    };
+    Work { subject: name.to_owned(), prepare, timed, restore }
+}
+
+fn make_bundle(dir: &Path) -> PathBuf {
+    let bundle = dir.join("bundle");
+    let bin = bundle.join("rootfs/bin");
+    fs::create_dir_all(&bin).expect("the directory is fresh");
+    for name in ["dev", "proc", "sys", "tmp", "etc"] {
+        fs::create_dir(bundle.join("rootfs").join(name)).expect("the directory is fresh");
+    }
+    fs::copy("/usr/bin/busybox", bin.join("busybox")).expect("busybox is in the peers' root");
+    for applet in ["true", "sleep", "sh"] {
+        std::os::unix::fs::symlink("busybox", bin.join(applet)).expect("the directory is fresh");
+    }
+    output(&words(&format!("runc spec -b {}", bundle.display())));
+    let config = fs::read(bundle.join("config.json")).expect("runc writes config.json");
+    let mut config: serde_json::Value = serde_json::from_slice(&config).expect("runc writes JSON");
+    config["process"]["args"] = serde_json::json!(["/bin/true"]);
+    config["process"]["terminal"] = serde_json::json!(false);
+    fs::write(bundle.join("config.json"), config.to_string()).expect("the bundle is writable");
+    bundle
+}
+
+/// Every system call of the runtime and its children up to the container's program, that one's included.
+fn system_calls(command: &str) -> usize {
+    let file = tempfile::NamedTempFile::new().expect("/tmp is writable");
+    output(&words(&format!("strace -f -qq -o {} {command}", file.path().display())));
+    let trace = fs::read_to_string(file.path()).unwrap_or_default();
+    trace.lines().filter(|line| line.contains('(') && !line.contains("resumed>")).count()
+}
+
+/// The largest resident set, in KiB, of the runtime or a child of it.
+///
+/// A child's record begins with its parent's own size, and holds the largest child ever: so a fresh, small process does
+/// the waiting, this program itself.
+fn peak_memory(command: &str) -> String {
+    let own = std::env::current_exe().expect("a program has a path");
+    let mut asked = vec![own.display().to_string(), PEAK.to_owned()];
+    asked.extend(words(command));
+    output(&asked)
+}
+
+/// The word that makes this program run a command and print its peak memory.
+pub(crate) const PEAK: &str = "--peak-memory-of";
+
+pub(crate) fn print_peak(command: &[String]) {
+    run("peak memory", command);
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).expect("a process has children's usage");
+    println!("{}", usage.max_rss());
+}

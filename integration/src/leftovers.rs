@@ -1,0 +1,69 @@
+//! What a run of ketch must not leave: processes, mounts, cgroups, sockets and files.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Everything on this machine that still belongs to an engine or runtime below `dir`, or to one of `ids`.
+pub fn find(dir: &Path, ids: &[String]) -> Vec<String> {
+    let mut found = Vec::new();
+    processes(dir, &mut found);
+    mounts(dir, &mut found);
+    cgroups(ids, &mut found);
+    found
+}
+
+/// A process that holds a file below `dir` open, or lives in it: a monitor, an init that nobody waits for.
+fn processes(dir: &Path, found: &mut Vec<String>) {
+    for entry in fs::read_dir("/proc").expect("/proc is mounted").flatten() {
+        let process = entry.path();
+        if !entry.file_name().as_encoded_bytes().iter().all(u8::is_ascii_digit) {
+            continue;
+        }
+        if entry.file_name().to_str() == Some(&std::process::id().to_string()) {
+            continue;
+        }
+        // A process may end while it is looked at; then there is nothing to report.
+        let links = fs::read_dir(process.join("fd")).into_iter().flatten().flatten().map(|fd| fd.path());
+        let links = links.chain([process.join("cwd"), process.join("root")]);
+        if links.filter_map(|link| fs::read_link(link).ok()).any(|target| target.starts_with(dir)) {
+            let name = fs::read_to_string(process.join("comm")).unwrap_or_default();
+            found.push(format!("process {} ({})", entry.file_name().display(), name.trim()));
+        }
+    }
+}
+
+fn mounts(dir: &Path, found: &mut Vec<String>) {
+    let table = fs::read_to_string("/proc/self/mountinfo").expect("/proc is mounted");
+    let dir = dir.to_str().expect("test directories are UTF-8");
+    found.extend(table.lines().filter(|line| line.contains(dir)).map(|line| format!("mount {line}")));
+}
+
+fn cgroups(ids: &[String], found: &mut Vec<String>) {
+    let mut pending = vec![PathBuf::from("/sys/fs/cgroup")];
+    while let Some(group) = pending.pop() {
+        let Ok(entries) = fs::read_dir(&group) else { continue };
+        for entry in entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())) {
+            let name = entry.file_name();
+            if ids.iter().any(|id| name.to_string_lossy().contains(id.as_str())) {
+                found.push(format!("cgroup {}", entry.path().display()));
+            }
+            pending.push(entry.path());
+        }
+    }
+}
+
+/// Files below `dir`, directories themselves not counted.
+pub fn files(dir: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    let mut pending = vec![dir.to_owned()];
+    while let Some(dir) = pending.pop() {
+        for entry in fs::read_dir(&dir).into_iter().flatten().flatten() {
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                pending.push(entry.path());
+            } else {
+                files.push(entry.path());
+            }
+        }
+    }
+    files
+}

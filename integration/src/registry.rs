@@ -1,0 +1,59 @@
+//! Debian's docker-registry on a loopback port of its own.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use tempfile::TempDir;
+
+/// A running registry; ended on drop.
+#[derive(Debug)]
+pub struct Registry {
+    pub address: String,
+    process: Child,
+    _dir: TempDir,
+}
+
+impl Registry {
+    pub fn start() -> Registry {
+        let dir = tempfile::tempdir().expect("/tmp is writable");
+        // Port 0 would be chosen by the kernel, but the registry does not say which it got.
+        let port = std::net::TcpListener::bind("127.0.0.1:0")
+            .and_then(|l| l.local_addr())
+            .expect("loopback works")
+            .port();
+        let address = format!("127.0.0.1:{port}");
+        let config = format!(
+            "version: 0.1\nlog: {{level: info}}\nstorage: {{filesystem: {{rootdirectory: {}}}, delete: {{enabled: true}}}}\nhttp: {{addr: \"{address}\"}}\n",
+            dir.path().join("data").display()
+        );
+        let file = dir.path().join("config.yml");
+        std::fs::write(&file, config).expect("/tmp is writable");
+        let mut process = Command::new("docker-registry")
+            .arg("serve")
+            .arg(file)
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("no docker-registry: apt-get install docker-registry");
+        // It says "listening on" once it accepts connections; the rest of its log is read and dropped.
+        let mut log = BufReader::new(process.stderr.take().expect("stderr is a pipe"));
+        let mut line = String::new();
+        while !line.contains("listening on") {
+            line.clear();
+            assert_ne!(
+                log.read_line(&mut line).expect("the log is text"),
+                0,
+                "docker-registry ended at its start"
+            );
+        }
+        std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
+        Registry { address, process, _dir: dir }
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}

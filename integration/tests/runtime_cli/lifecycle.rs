@@ -1,0 +1,170 @@
+//! create, start, state, kill, delete, pause, resume.
+
+use std::fs;
+
+use crate::subject::{Bundle, is_crun, is_ours, run};
+
+#[test]
+fn a_container_lives_and_dies() {
+    let bundle = Bundle::new(&["sleep", "1000"]);
+    let pid_file = bundle.path().join("pid");
+    bundle.make("create", &["--pid-file", pid_file.to_str().expect("UTF-8")]).succeeds();
+    let state = bundle.state();
+    assert_eq!(state["status"], "created");
+    assert_eq!(state["id"], bundle.id.as_str());
+    assert_eq!(state["bundle"], bundle.path().to_str().expect("UTF-8"));
+    assert_eq!(state["pid"].to_string(), fs::read_to_string(pid_file).expect("the pid file"));
+
+    bundle.verb("start").succeeds();
+    assert_eq!(bundle.status(), "running");
+    assert!(!bundle.cgroups().is_empty());
+
+    bundle.kill_and_wait();
+    assert_eq!(bundle.status(), "stopped");
+    assert_eq!(bundle.state()["pid"], 0);
+    assert!(bundle.root().join(&bundle.id).exists());
+
+    bundle.verb("delete").succeeds();
+    bundle.verb("state").fails(1, "does not exist");
+    assert_eq!(bundle.cgroups(), [""; 0].map(std::path::PathBuf::from));
+    assert!(!bundle.root().join(&bundle.id).exists());
+}
+
+/// As runc and crun do, whatever the specification says of containers that are not stopped.
+#[test]
+fn a_created_container_is_deleted_without_force() {
+    let bundle = Bundle::new(&["sleep", "1000"]);
+    bundle.make("create", &[]).succeeds();
+    bundle.verb("delete").succeeds();
+    bundle.verb("state").fails(1, "does not exist");
+}
+
+/// runc reads no flag after the id.
+#[test]
+fn flags_stand_on_either_side_of_the_id() {
+    if !is_ours() {
+        return;
+    }
+    let bundle = Bundle::new(&["sleep", "1000"]);
+    bundle.call(&["create", &bundle.id, "--bundle", bundle.path().to_str().expect("UTF-8")]).succeeds();
+    bundle.call(&["delete", &bundle.id, "--force"]).succeeds();
+}
+
+#[test]
+fn the_bundle_is_the_current_directory_by_default() {
+    let bundle = Bundle::new(&["sleep", "1000"]);
+    let mut command = bundle.command(&["create", &bundle.id]);
+    command.current_dir(bundle.path());
+    run(command).succeeds();
+    assert_eq!(bundle.status(), "created");
+}
+
+#[test]
+fn pause_and_resume() {
+    let bundle = Bundle::new(&["sleep", "1000"]);
+    bundle.make("run", &["--detach"]).succeeds();
+    if !is_crun() {
+        bundle.verb("resume").fails(1, "container not paused");
+    }
+    bundle.verb("pause").succeeds();
+    assert_eq!(bundle.status(), "paused");
+    bundle.verb("resume").succeeds();
+    assert_eq!(bundle.status(), "running");
+    bundle.verb("pause").succeeds();
+    bundle.call(&["delete", "--force", &bundle.id]).succeeds();
+}
+
+#[test]
+fn a_paused_container_can_be_killed() {
+    // On cgroup v1 crun's stays frozen with the signal pending.
+    if is_crun() {
+        return;
+    }
+    let bundle = Bundle::new(&["sleep", "1000"]);
+    bundle.make("run", &["--detach"]).succeeds();
+    bundle.verb("pause").succeeds();
+    bundle.kill_and_wait();
+    assert_eq!(bundle.status(), "stopped");
+}
+
+#[test]
+fn signals_by_name_and_number() {
+    for signal in ["KILL", "SIGKILL", "sigkill", "9"] {
+        if signal == "sigkill" && is_crun() {
+            continue;
+        }
+        let bundle = Bundle::new(&["sleep", "1000"]);
+        bundle.make("run", &["--detach"]).succeeds();
+        bundle.call(&["kill", &bundle.id, signal]).succeeds();
+        bundle.call(&["delete", "--force", &bundle.id]).succeeds();
+    }
+}
+
+/// Without a pid namespace of its own, the container's other processes outlive its init.
+#[test]
+fn processes_that_outlive_init_are_killed_by_all_and_by_delete() {
+    for last in [&["kill", "--all"][..], &["delete"]] {
+        let bundle = Bundle::new(&["sh", "-c", "sleep 1000 & sleep 1001 & exec sleep 1002"]);
+        bundle.configure(|config| {
+            let namespaces = config["linux"]["namespaces"].as_array_mut().expect("an array");
+            namespaces.retain(|namespace| namespace["type"] != "pid");
+        });
+        bundle.make("run", &["--detach"]).succeeds();
+        bundle.kill_and_wait();
+        assert_eq!(bundle.status(), "stopped");
+        match last {
+            ["kill", all] => bundle.call(&["kill", all, &bundle.id, "KILL"]).succeeds(),
+            _ => bundle.verb("delete").succeeds(),
+        };
+    }
+}
+
+#[test]
+fn two_deletes_at_a_time_do_no_harm() {
+    for _ in 0..10 {
+        let bundle = Bundle::new(&["sleep", "1000"]);
+        bundle.make("run", &["--detach"]).succeeds();
+        let deletes: Vec<_> = (0..4)
+            .map(|_| bundle.command(&["delete", "--force", &bundle.id]).spawn().expect("the runtime starts"))
+            .collect();
+        for mut delete in deletes {
+            let status = delete.wait().expect("it ends");
+            assert!(status.success() || !is_ours(), "{status}");
+        }
+        bundle.verb("state").fails(1, "does not exist");
+    }
+}
+
+#[test]
+fn what_a_killed_create_left_is_deleted_by_force() {
+    let bundle = Bundle::new(&["sleep", "1000"]);
+    let directory = bundle.root().join(&bundle.id);
+    fs::create_dir_all(&directory).expect("mkdir");
+    bundle.verb("state").exits(1);
+    bundle.call(&["delete", "--force", &bundle.id]).succeeds();
+    assert!(!directory.exists());
+}
+
+/// A pid file, a number in the state and a later process of that number: never the wrong one is killed.
+#[test]
+fn another_process_of_the_same_number_is_left_alone() {
+    if !is_ours() {
+        return;
+    }
+    let bundle = Bundle::new(&["sleep", "1000"]);
+    bundle.make("run", &["--detach"]).succeeds();
+    bundle.kill_and_wait();
+    let path = bundle.root().join(&bundle.id).join("state.json");
+    let mut state: serde_json::Value =
+        serde_json::from_slice(&fs::read(&path).expect("state")).expect("JSON");
+    let mut bystander = std::process::Command::new("sleep").arg("1000").spawn().expect("sleep");
+    state["pid"] = bystander.id().into();
+    fs::write(&path, state.to_string()).expect("state");
+
+    assert_eq!(bundle.status(), "stopped");
+    bundle.call(&["kill", &bundle.id, "KILL"]).fails(1, "container not running");
+    bundle.call(&["delete", "--force", &bundle.id]).succeeds();
+    assert_eq!(bystander.try_wait().expect("wait"), None);
+    bystander.kill().expect("kill");
+    bystander.wait().expect("wait");
+}

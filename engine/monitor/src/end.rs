@@ -42,13 +42,13 @@ pub(crate) fn record(config: &Config, running: &mut Running, status: Option<Wait
         Some(Err(error)) => problems.push(error.to_string()),
         None => {}
     }
-    running.server.close_listener();
     if let Err(errno) = address::remove_in(&config.run_dir) {
         problems.push(format!("cannot remove the attach socket: {}", errno.desc()));
     }
     for problem in problems {
         running.server.note(&problem);
     }
+    running.server.close();
     exit
 }
 

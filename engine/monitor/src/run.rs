@@ -79,7 +79,13 @@ fn inherited() -> Result<(Config, OwnedFd, Option<OwnedFd>), StartError> {
         .map_err(serde_json::Error::io)
         .and_then(|_| serde_json::from_slice(&text))
         .map_err(|error| StartError::ours("read the monitor's configuration", error))?;
-    let rootfs = if config.rootfs_fd { Some(take(ROOTFS_FD)?) } else { None };
+    let rootfs = if config.rootfs_fd {
+        Some(take(ROOTFS_FD)?)
+    } else {
+        // The number is free, or taken by a file that the command itself has inherited.
+        drop(inherit::take(ROOTFS_FD));
+        None
+    };
     Ok((config, take(LOCK_FD)?, rootfs))
 }
 

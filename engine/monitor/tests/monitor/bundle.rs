@@ -24,14 +24,14 @@ pub(crate) struct Bundle {
 impl Bundle {
     /// `script` is for sh.
     pub(crate) fn new(script: &str) -> Bundle {
-        Bundle::with(&["/bin/sh", "-c", script], false, json!({}))
+        Bundle::with(&["/bin/sh", "-c", script], false, &json!({}))
     }
 
     pub(crate) fn terminal(script: &str) -> Bundle {
-        Bundle::with(&["/bin/sh", "-c", script], true, json!({}))
+        Bundle::with(&["/bin/sh", "-c", script], true, &json!({}))
     }
 
-    pub(crate) fn with(args: &[&str], terminal: bool, resources: serde_json::Value) -> Bundle {
+    pub(crate) fn with(args: &[&str], terminal: bool, resources: &serde_json::Value) -> Bundle {
         let directory = tempfile::tempdir().unwrap();
         let [root, dir, run_dir, runtime_root] = ["rootfs", "container", "run", "runtime"].map(|name| {
             let path = directory.path().join(name);

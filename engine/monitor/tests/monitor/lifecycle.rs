@@ -24,6 +24,7 @@ pub(crate) const TESTS: &[Test] = &[
         a_killed_monitor_leaves_the_container_and_no_record,
     ),
     ("a_signal_to_the_monitor_is_the_containers", a_signal_to_the_monitor_is_the_containers),
+    ("out_of_memory_is_recorded", out_of_memory_is_recorded),
     ("an_idle_monitor_is_small", an_idle_monitor_is_small),
     ("a_second_run_replaces_the_record", a_second_run_replaces_the_record),
 ];
@@ -87,12 +88,12 @@ fn the_monitor_has_a_session_and_files_of_its_own() {
 }
 
 fn a_missing_command_is_127() {
-    let bundle = Bundle::with(&["/bin/no-such"], false, json!({}));
+    let bundle = Bundle::with(&["/bin/no-such"], false, &json!({}));
     fails_to_start(&bundle, 127, "/bin/no-such");
 }
 
 fn a_file_that_is_no_program_is_126() {
-    let bundle = Bundle::with(&["/plain"], false, json!({}));
+    let bundle = Bundle::with(&["/plain"], false, &json!({}));
     std::fs::write(bundle.in_root("plain"), "text").unwrap();
     fails_to_start(&bundle, 126, "/plain");
 }
@@ -162,6 +163,14 @@ fn a_signal_to_the_monitor_is_the_containers() {
     assert_eq!(bundle.end().code, 9);
 }
 
+fn out_of_memory_is_recorded() {
+    let limit = json!({ "memory": { "limit": 16 << 20 } });
+    let bundle = Bundle::with(&["/bin/sh", "-c", "tail -c 90000000 /dev/zero"], false, &limit);
+    let exit = bundle.run();
+    assert_eq!((exit.code, exit.oom_killed), (137, true), "{exit:?}");
+    bundle.assert_nothing_left();
+}
+
 fn an_idle_monitor_is_small() {
     let bundle = Bundle::new("head -c 300000 /dev/zero; echo ready >&2; sleep 60");
     let monitor = bundle.spawn().unwrap();
@@ -182,6 +191,16 @@ fn an_idle_monitor_is_small() {
         .filter_map(|rest| rest.trim().strip_suffix(" kB")?.parse::<u64>().ok())
         .sum();
     assert!(anonymous <= 400, "{rollup}");
+
+    // And asleep.
+    let switches = || {
+        let status = std::fs::read_to_string(format!("/proc/{monitor_pid}/status")).unwrap();
+        status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:")).map(str::to_owned)
+    };
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    let before = switches();
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    assert_eq!(switches(), before);
     kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
     bundle.end();
 }

@@ -47,9 +47,9 @@ pub fn run(cleanup: fn(&Config, &Exit)) -> ExitCode {
     let _ = Report::Started(running.pid).send(&report);
     drop(report);
 
-    let status = running.wait();
+    let ended = running.wait();
     running.server.drain();
-    let exit = end::record(&config, &mut running, status);
+    let exit = end::record(&config, &mut running, ended);
     cleanup(&config, &exit);
 
     // Whoever waited for the lock may act now. Clients that are slow still get what they are owed.

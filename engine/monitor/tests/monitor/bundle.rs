@@ -98,6 +98,14 @@ impl Bundle {
         self
     }
 
+    /// Without a pid namespace of its own.
+    pub(crate) fn host_pids(mut self) -> Bundle {
+        let mut spec = serde_json::to_value(&self.config.spec).unwrap();
+        spec["linux"]["namespaces"] = json!([{ "type": "mount" }]);
+        self.config.spec = serde_json::from_value(spec).unwrap();
+        self
+    }
+
     pub(crate) fn spawn(&self) -> Result<Monitor, StartError> {
         let lock = lock::try_take(&self.config.run_dir).unwrap().expect("the lock is free");
         spawn(&self.config, lock, None)

@@ -8,8 +8,8 @@
 mod header;
 mod pax;
 mod sparse;
-//T #[cfg(test)]
-//T mod tests;
+#[cfg(test)]
+mod tests;
 
 use std::io::{Error, ErrorKind, Read, Result, Seek, SeekFrom};
 
@@ -161,6 +161,10 @@ impl<R: Read> Entries<R> {
             if let Some(size) = pax::apply(records, &mut entry, &mut map)? {
                 stored = size;
             }
+        }
+        // Before POSIX a directory was a file whose name, the whole of it, ends in a slash.
+        if header.flag() == 0 && entry.path.ends_with(b"/") {
+            entry.kind = Kind::Directory;
         }
         // Links, directories and devices have no bytes, whatever their size field says.
         self.expect(if entry.kind == Kind::File { stored } else { 0 });

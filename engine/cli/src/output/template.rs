@@ -20,13 +20,15 @@ impl Format {
         // A shell hands `\t` on as two characters.
         let text = text.replace("\\t", "\t").replace("\\n", "\n");
         let body = text.strip_prefix("table").filter(|rest| rest.starts_with([' ', '\t']));
+        // In a table blanks part columns too, as in podman.
+        let body = body.map(|body| body.trim_start().replace(' ', "\t"));
         let template = Template::new(command)
             .missing_key(gotmpl::MissingKey::Error)
             .func("json", |args| Ok(Value::String(json_text(args.first()).into())))
             .func("join", |args| Ok(Value::String(join(args).into())))
             .func("lower", |args| Ok(Value::String(text_of(args).to_lowercase().into())))
             .func("upper", |args| Ok(Value::String(text_of(args).to_uppercase().into())))
-            .parse(body.map_or(text.as_str(), str::trim_start))
+            .parse(body.as_deref().unwrap_or(&text))
             .with_context(|| format!("invalid --format {text:?}"))?;
         Ok(Format { template, is_table: body.is_some() })
     }
@@ -114,6 +116,7 @@ mod tests {
             ("{{json .Labels}}", "{\"x\":\"y\"}\n"),
             (r#"{{join .Names ", "}}"#, "a, b\n"),
             ("table {{.ID}}\\t{{.Size}}", "IMAGE ID    SIZE\nabc         5\n"),
+            ("table {{.ID}} {{.Size}}", "IMAGE ID    SIZE\nabc         5\n"),
         ] {
             let format = Format::parse("images", format).expect("a template");
             let heading = [("ID", "IMAGE ID"), ("Size", "SIZE")];

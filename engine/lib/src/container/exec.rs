@@ -48,6 +48,11 @@ pub enum ExecError {
 }
 
 impl ExecError {
+    /// Whether the process was refused by the runtime, and not before.
+    pub fn is_of_runtime(&self) -> bool {
+        matches!(self, ExecError::Runtime(_))
+    }
+
     /// 127: no such program (or directory, as with podman); 126: not to be executed; 255, 125: all else, as podman.
     pub fn exit_code(&self) -> i32 {
         match self {

@@ -15,7 +15,7 @@ use ketch_runtime::container::create::Stdio;
 use ketch_runtime::terminal::{self, Ending};
 
 use super::select::{exit_code, one};
-use super::session::failure;
+use super::session::{failure, message};
 use crate::flags::env;
 use crate::globals::Globals;
 
@@ -90,10 +90,8 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
         let code = error.exit_code();
         // podman's code for what does not start in the background.
         let shown = if args.detach && matches!(code, 126 | 127) { 125 } else { code };
-        match failure(code, error).downcast::<crate::failure::Failure>() {
-            Ok(failure) => crate::failure::Failure { code: shown as u8, ..failure }.into(),
-            Err(error) => error,
-        }
+        let is_of_runtime = error.is_of_runtime();
+        failure(shown, message(error, code, is_of_runtime))
     })?;
     if args.detach {
         writeln!(io::stdout(), "{}", session_id()?)?;

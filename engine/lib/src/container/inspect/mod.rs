@@ -46,6 +46,11 @@ pub struct Inspect {
     pid_file: String,
     name: String,
     restart_count: u32,
+    /// Filled in by whoever is ready to look through all files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size_rw: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size_root_fs: Option<u64>,
     driver: String,
     mount_label: String,
     process_label: String,
@@ -157,6 +162,8 @@ pub fn inspect(paths: &Paths, record: &Record, status: &Status, image: Option<&I
         pid_file: String::new(),
         name: record.name.clone(),
         restart_count: 0,
+        size_rw: None,
+        size_root_fs: None,
         driver: "overlay".to_owned(),
         mount_label: String::new(),
         process_label: String::new(),

@@ -30,8 +30,8 @@ pub enum RegistryError {
 }
 
 impl RegistryError {
-    pub(super) fn transport(base: &str, what: &str, source: ureq::Error) -> RegistryError {
-        RegistryError::Transport { base: base.to_owned(), what: what.to_owned(), cause: cause(&source) }
+    pub(super) fn transport(base: &str, what: &str, source: &ureq::Error) -> RegistryError {
+        RegistryError::Transport { base: base.to_owned(), what: what.to_owned(), cause: cause(source) }
     }
 
     pub(super) fn status(what: &str, response: Response<Body>) -> RegistryError {

@@ -86,9 +86,7 @@ pub(super) fn retry_after(response: &Response<Body>) -> Option<Duration> {
 
 pub(super) fn cause(error: &ureq::Error) -> String {
     match error {
-        ureq::Error::Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve) => {
-            "no connection within 15 seconds".to_owned()
-        }
+        ureq::Error::Timeout(ureq::Timeout::Connect) => "no connection within 15 seconds".to_owned(),
         ureq::Error::Timeout(_) => "the registry has sent nothing for 30 seconds".to_owned(),
         ureq::Error::HostNotFound => "no such host".to_owned(),
         ureq::Error::Io(error) => crate::store::cause(error),

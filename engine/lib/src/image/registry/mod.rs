@@ -175,7 +175,8 @@ fn agent(is_lax: bool, proxy: Option<Proxy>) -> Agent {
         .proxy(proxy)
         .tls_config(tls)
         .user_agent(concat!("ketch/", env!("CARGO_PKG_VERSION")))
-        .timeout_resolve(Some(CONNECT))
+        // No timeout for names: ureq would wait for the resolver in a thread of its own, which may outlive the pull.
+        // The resolver's own (resolv.conf(5), ten seconds) is at work.
         .timeout_connect(Some(CONNECT))
         .timeout_per_read(Some(IDLE))
         .timeout_per_write(Some(IDLE))

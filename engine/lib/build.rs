@@ -13,7 +13,9 @@ fn main() {
     let manifest = PathBuf::from(var("CARGO_MANIFEST_DIR"));
     let guest = manifest.parent().expect("the crate is below engine/").join("guest");
     let out = PathBuf::from(var("OUT_DIR"));
-    for input in ["Cargo.toml", "src"] {
+    for input in
+        ["Cargo.toml", "src", "../../runtime/sys/src", "../../Cargo.toml", "../../.cargo/config.toml"]
+    {
         println!("cargo::rerun-if-changed={}", guest.join(input).display());
     }
     println!("cargo::rerun-if-changed=build.rs");

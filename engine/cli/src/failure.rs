@@ -30,8 +30,21 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
         return report_usage(usage);
     }
     // Nobody is left to tell when stderr itself is gone.
-    let _ = writeln!(std::io::stderr(), "Error: {error:#}");
+    let _ = writeln!(std::io::stderr(), "Error: {}", without_numbers(&format!("{error:#}")));
     ExitCode::from(error.downcast_ref::<Failure>().map_or(ENGINE, |failure| failure.code))
+}
+
+/// The text without Rust's `(os error 2)`, which says again what stands before it.
+fn without_numbers(text: &str) -> String {
+    let mut parts = text.split(" (os error ");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |mut text, part| {
+        match part.split_once(')').filter(|(number, _)| number.bytes().all(|byte| byte.is_ascii_digit())) {
+            Some((_, rest)) => text.push_str(rest),
+            None => text.extend([" (os error ", part]),
+        }
+        text
+    })
 }
 
 fn report_usage(usage: &clap::Error) -> ExitCode {
@@ -42,4 +55,22 @@ fn report_usage(usage: &clap::Error) -> ExitCode {
     let text = usage.render().to_string();
     let _ = write!(std::io::stderr(), "Error: {}", text.strip_prefix("error: ").unwrap_or(&text));
     ExitCode::from(ENGINE)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn numbers_of_errors() {
+        for (text, expected) in [
+            (
+                "cannot open x: No such file or directory (os error 2)",
+                "cannot open x: No such file or directory",
+            ),
+            ("a (os error 2): b (os error 13)", "a: b"),
+            ("a (os error x)", "a (os error x)"),
+            ("a", "a"),
+        ] {
+            assert_eq!(super::without_numbers(text), expected);
+        }
+    }
 }

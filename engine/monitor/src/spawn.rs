@@ -5,10 +5,10 @@ use std::fs::File;
 use std::io::{Seek, Write};
 use std::os::fd::{AsFd, OwnedFd};
 
-use ketch_sys::{Errno, pidfd};
+use ketch_sys::Errno;
+use ketch_sys::pidfd::{self, Ended};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
-use nix::sys::wait::WaitStatus;
 
 use crate::config::Config;
 use crate::lock::Lock;
@@ -106,9 +106,9 @@ impl Monitor {
 
     fn lost(&self) -> StartError {
         let end = match self.reap() {
-            Some(WaitStatus::Signaled(_, signal, _)) => format!("it was killed by {signal}"),
-            Some(WaitStatus::Exited(_, code)) => format!("it exited with code {code}"),
-            _ => "it has ended".to_owned(),
+            Some(Ended::Signaled(signal)) => format!("it was killed by signal {signal}"),
+            Some(Ended::Exited(code)) => format!("it exited with code {code}"),
+            None => "it has ended".to_owned(),
         };
         StartError::ours("start the container: the monitor did not report", end)
     }
@@ -118,8 +118,8 @@ impl Monitor {
     }
 
     /// Waits for a monitor that is ending, so that no zombie and no held lock outlives the error.
-    fn reap(&self) -> Option<WaitStatus> {
-        pidfd::wait(&self.pidfd).ok()
+    fn reap(&self) -> Option<Ended> {
+        pidfd::reap(&self.pidfd).ok()
     }
 }
 

@@ -40,6 +40,7 @@ pub fn create(engine: &Engine, mut options: Options, image: Option<&Image>) -> R
     let of_image = config.and_then(|config| config.entrypoint().as_ref());
     let words = options.entrypoint.as_ref().or(of_image).map_or(0, Vec::len);
     let command = entrypoint.split_off(words.min(entrypoint.len()));
+    options.mounts = spec::wanted_mounts(&options, config)?;
     if let Some(config) = config {
         options.stop_signal = options.stop_signal.or(stop_signal(config)?);
         for (key, value) in config.labels().iter().flatten() {

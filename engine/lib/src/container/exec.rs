@@ -48,10 +48,16 @@ pub enum ExecError {
 }
 
 impl ExecError {
+    /// Whether the process was refused by the runtime, and not before.
+    pub fn is_of_runtime(&self) -> bool {
+        matches!(self, ExecError::Runtime(_))
+    }
+
     /// 127: no such program (or directory, as with podman); 126: not to be executed; 255, 125: all else, as podman.
     pub fn exit_code(&self) -> i32 {
         match self {
-            ExecError::NotRunning | ExecError::Spec(SpecError::UnknownUser(_) | SpecError::UnknownGroup(_)) => 255,
+            ExecError::NotRunning
+            | ExecError::Spec(SpecError::UnknownUser(_) | SpecError::UnknownGroup(_)) => 255,
             ExecError::Runtime(RuntimeError::Step(step)) => match (step.step.as_str(), step.errno) {
                 (EXECUTE, Errno::ENOENT) | (CHDIR, Errno::ENOENT) => 127,
                 (EXECUTE, _) | (CHDIR, _) => 126,

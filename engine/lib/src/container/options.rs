@@ -47,6 +47,8 @@ pub struct Options {
     pub stop_timeout: Option<u64>,
     pub log: Log,
     pub cid_file: Option<PathBuf>,
+    /// The command line that asked for all this, for `inspect` and what reads it.
+    pub create_command: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

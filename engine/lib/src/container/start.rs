@@ -72,6 +72,15 @@ pub enum StartError {
 }
 
 impl StartError {
+    /// Whether the container was refused by the runtime, and not before.
+    pub fn is_of_runtime(&self) -> bool {
+        match self {
+            StartError::Monitor(_) => true,
+            StartError::Remove { start, .. } => start.is_of_runtime(),
+            _ => false,
+        }
+    }
+
     /// What `ketch run` exits with.
     pub fn exit_code(&self) -> i32 {
         match self {
@@ -129,7 +138,8 @@ fn carry_out(
 
     let host = how.host.take().map_or_else(|| Host::read(&record.options), Ok)?;
     let dir = engine.paths.container(&record.id);
-    make_private(&dir)?;
+    // The runtime mounts the root there, in the container's own mount namespace.
+    make_private(&dir.join("rootfs"))?;
     let rootfs = root::mount_root(engine, record, how.image)?;
     let build = spec::build(
         &record.options,
@@ -211,5 +221,9 @@ fn undo(engine: &Engine, record: &Record, error: StartError) -> StartError {
 }
 
 fn make_private(path: &std::path::Path) -> Result<(), FileError> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(FileError::at("make the directory", path))
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(FileError::at("make the directory", path))
 }

@@ -42,23 +42,82 @@ pub enum Stopped {
     /// By its stop signal.
     Gracefully,
     /// By SIGKILL, after so many seconds in vain. With 0 seconds that was the plan.
-    Killed { signal: i32, seconds: u64 },
+    Killed {
+        signal: i32,
+        seconds: u64,
+    },
 }
 
 /// Stops the container and waits until its end is recorded (and, with `--rm`, it is removed).
 ///
 /// `seconds`: None: the container's own time-out; below 0: for ever.
 pub fn stop(engine: &Engine, record: &Record, seconds: Option<i64>) -> Result<Stopped, SignalError> {
+    begin(engine, record, seconds)?.finish(engine, record)
+}
+
+/// A container that was sent its stop signal. Several can be, before the first is waited for.
+#[derive(Debug)]
+pub struct Stopping {
+    running: Option<Signalled>,
+}
+
+#[derive(Debug)]
+struct Signalled {
+    state: State,
+    init: OwnedFd,
+    signal: i32,
+    /// None: for ever.
+    seconds: Option<u64>,
+    since: Instant,
+}
+
+/// Sends the stop signal, unless the time-out is 0; does not wait.
+pub fn begin(engine: &Engine, record: &Record, seconds: Option<i64>) -> Result<Stopping, SignalError> {
     if matches!(status::status(&engine.paths, &record.id), Status::Paused { .. }) {
         return Err(SignalError::Paused { id: record.id.clone() });
     }
-    let stopped = match running(engine, record)? {
-        Some((state, init)) => end(record, &state, &init, seconds)?,
-        None => Stopped::NotRunning,
+    let Some((state, init)) = running(engine, record)? else { return Ok(Stopping { running: None }) };
+    let seconds = match seconds {
+        None => Some(record.options.stop_timeout.unwrap_or(TIMEOUT)),
+        Some(seconds) => u64::try_from(seconds).ok(),
     };
-    let run_dir = engine.paths.container_run(&record.id);
-    lock::wait_free(&run_dir).map_err(FileError::at("wait for", &run_dir))?;
-    Ok(stopped)
+    let signal = record.options.stop_signal.unwrap_or(Signal::SIGTERM as i32);
+    if seconds != Some(0) {
+        send(record, &init, signal)?;
+    }
+    Ok(Stopping { running: Some(Signalled { state, init, signal, seconds, since: Instant::now() }) })
+}
+
+impl Stopping {
+    /// Waits for the end, which is SIGKILL when the time is up, and for its being recorded.
+    pub fn finish(self, engine: &Engine, record: &Record) -> Result<Stopped, SignalError> {
+        let stopped = match self.running {
+            Some(signalled) => signalled.end(record)?,
+            None => Stopped::NotRunning,
+        };
+        let run_dir = engine.paths.container_run(&record.id);
+        lock::wait_free(&run_dir).map_err(FileError::at("wait for", &run_dir))?;
+        Ok(stopped)
+    }
+}
+
+impl Signalled {
+    fn end(self, record: &Record) -> Result<Stopped, SignalError> {
+        let Signalled { state, init, signal, seconds, since } = self;
+        let wait = |errno| SignalError::Wait { id: record.id.clone(), errno };
+        // A time too long for the clock is for ever.
+        let deadline = seconds.map(|seconds| since.checked_add(Duration::from_secs(seconds)));
+        if seconds != Some(0) && ended(&init, deadline.flatten()).map_err(wait)? {
+            return Ok(Stopped::Gracefully);
+        }
+        match kill(&state, Signal::SIGKILL as i32, true) {
+            Ok(()) | Err(Errno::ESRCH) => {}
+            Err(errno) => return Err(SignalError::Send { id: record.id.clone(), signal: 9, errno }),
+        }
+        send(record, &init, Signal::SIGKILL as i32)?;
+        ended(&init, None).map_err(wait)?;
+        Ok(Stopped::Killed { signal, seconds: seconds.unwrap_or(0) })
+    }
 }
 
 /// The runtime's state and a pidfd of init; None when there is no such process.
@@ -74,33 +133,6 @@ pub(super) fn running(engine: &Engine, record: &Record) -> Result<Option<(State,
     if state.status(&root) == Runtime::Stopped { Ok(None) } else { Ok(Some((state, init))) }
 }
 
-fn end(
-    record: &Record,
-    state: &State,
-    init: &OwnedFd,
-    seconds: Option<i64>,
-) -> Result<Stopped, SignalError> {
-    let wait = |errno| SignalError::Wait { id: record.id.clone(), errno };
-    let seconds = match seconds {
-        None => Some(record.options.stop_timeout.unwrap_or(TIMEOUT)),
-        Some(seconds) => u64::try_from(seconds).ok(),
-    };
-    let signal = record.options.stop_signal.unwrap_or(Signal::SIGTERM as i32);
-    if seconds != Some(0) {
-        send(record, init, signal)?;
-        if ended(init, seconds.map(Duration::from_secs)).map_err(wait)? {
-            return Ok(Stopped::Gracefully);
-        }
-    }
-    match kill(state, Signal::SIGKILL as i32, true) {
-        Ok(()) | Err(Errno::ESRCH) => {}
-        Err(errno) => return Err(SignalError::Send { id: record.id.clone(), signal: 9, errno }),
-    }
-    send(record, init, Signal::SIGKILL as i32)?;
-    ended(init, None).map_err(wait)?;
-    Ok(Stopped::Killed { signal, seconds: seconds.unwrap_or(0) })
-}
-
 /// One that has ended meanwhile got what it wanted.
 fn send(record: &Record, init: &OwnedFd, signal: i32) -> Result<(), SignalError> {
     match pidfd::send_signal(init, signal) {
@@ -110,9 +142,7 @@ fn send(record: &Record, init: &OwnedFd, signal: i32) -> Result<(), SignalError>
 }
 
 /// Waits for the process's end; false when the time was up first.
-fn ended(init: &OwnedFd, limit: Option<Duration>) -> nix::Result<bool> {
-    // A time too long for the clock is for ever.
-    let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
+fn ended(init: &OwnedFd, deadline: Option<Instant>) -> nix::Result<bool> {
     loop {
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         // poll(2) takes milliseconds, in 31 bits: a longer wait is several.
@@ -122,7 +152,9 @@ fn ended(init: &OwnedFd, limit: Option<Duration>) -> nix::Result<bool> {
         });
         let mut fds = [PollFd::new(init.as_fd(), PollFlags::POLLIN)];
         match poll(&mut fds, timeout) {
-            Ok(0) if left.is_some_and(|left| left <= Duration::from_millis(i32::MAX as u64)) => return Ok(false),
+            Ok(0) if left.is_some_and(|left| left <= Duration::from_millis(i32::MAX as u64)) => {
+                return Ok(false);
+            }
             Ok(0) | Err(Errno::EINTR) => {}
             polled => return polled.map(|_| true),
         }

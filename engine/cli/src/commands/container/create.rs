@@ -38,7 +38,8 @@ pub(super) struct Made {
 }
 
 /// What `create` and `run` have in common.
-pub(super) fn make(engine: &Engine, flags: &ContainerFlags, options: Options) -> anyhow::Result<Made> {
+pub(super) fn make(engine: &Engine, flags: &ContainerFlags, mut options: Options) -> anyhow::Result<Made> {
+    options.create_command = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
     let image = match &options.rootfs {
         Some(_) => None,
         None => Some(image::resolve(engine, &options.image, flags.pull, flags.quiet)?),

@@ -15,7 +15,7 @@ use ketch_runtime::container::create::Stdio;
 use ketch_runtime::terminal::{self, Ending};
 
 use super::select::{exit_code, one};
-use super::session::failure;
+use super::session::{failure, message};
 use crate::flags::env;
 use crate::globals::Globals;
 
@@ -90,10 +90,8 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
         let code = error.exit_code();
         // podman's code for what does not start in the background.
         let shown = if args.detach && matches!(code, 126 | 127) { 125 } else { code };
-        match failure(code, error).downcast::<crate::failure::Failure>() {
-            Ok(failure) => crate::failure::Failure { code: shown as u8, ..failure }.into(),
-            Err(error) => error,
-        }
+        let is_of_runtime = error.is_of_runtime();
+        failure(shown, message(error, code, is_of_runtime))
     })?;
     if args.detach {
         writeln!(io::stdout(), "{}", session_id()?)?;
@@ -135,8 +133,9 @@ fn protect() -> anyhow::Result<()> {
     let env: Vec<CString> = std::env::vars_os()
         .map(|(name, value)| CString::new([name.into_vec(), value.into_vec()].join(&b'=')))
         .collect::<Result<_, _>>()?;
-    ketch_sys::exe::reexec_read_only(&args, &env)
-        .context("cannot go on in a read-only clone of this program, which keeps containers from replacing it")
+    ketch_sys::exe::reexec_read_only(&args, &env).context(
+        "cannot go on in a read-only clone of this program, which keeps containers from replacing it",
+    )
 }
 
 /// Sessions are not kept; the id is for scripts that expect one.

@@ -11,6 +11,7 @@ use ketch_engine::image;
 use ketch_engine::state::containers::{FindError, Record};
 use serde_json::Value;
 
+use super::row;
 use crate::globals::Globals;
 use crate::output::{Format, pretty};
 
@@ -23,6 +24,9 @@ pub(crate) struct Args {
     /// The container that was created last
     #[arg(long, short)]
     latest: bool,
+    /// Add how much a container has written
+    #[arg(long, short)]
+    size: bool,
     #[arg(value_name = "CONTAINER")]
     containers: Vec<String>,
 }
@@ -36,6 +40,9 @@ pub(crate) struct AnyArgs {
     /// The container that was created last
     #[arg(long, short)]
     latest: bool,
+    /// Add how much a container has written
+    #[arg(long, short)]
+    size: bool,
     /// container, image or all
     #[arg(long = "type", short, value_name = "TYPE", default_value = "all")]
     kind: String,
@@ -48,10 +55,12 @@ pub(crate) struct AnyArgs {
 struct Kinds {
     container: bool,
     image: bool,
+    /// Of a container, its size too.
+    size: bool,
 }
 
 pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
-    let kinds = Kinds { container: true, image: false };
+    let kinds = Kinds { container: true, image: false, size: args.size };
     show(globals, kinds, args.format.as_deref(), args.latest, &args.containers)
 }
 
@@ -62,9 +71,9 @@ pub(crate) mod any {
 
 pub(crate) fn run_any(globals: &Globals, args: AnyArgs) -> anyhow::Result<ExitCode> {
     let kinds = match args.kind.as_str() {
-        "all" => Kinds { container: true, image: true },
-        "container" => Kinds { container: true, image: false },
-        "image" => Kinds { container: false, image: true },
+        "all" => Kinds { container: true, image: true, size: args.size },
+        "container" => Kinds { container: true, image: false, size: args.size },
+        "image" => Kinds { container: false, image: true, size: args.size },
         other => bail!("invalid type {other:?}: must be \"image\", \"container\", or \"all\""),
     };
     show(globals, kinds, args.format.as_deref(), args.latest, &args.names)
@@ -80,6 +89,7 @@ fn show(
     ensure!(!latest || names.is_empty(), "--latest and arguments cannot be used together");
     ensure!(latest || !names.is_empty(), "no names or ids specified");
     ensure!(!latest || kinds.container, "latest is not supported for type \"image\"");
+    let is_json = format.is_some_and(|template| template.contains("json"));
     let format = match format {
         None | Some("json") => None,
         Some(template) => Some(Format::parse("inspect", template)?),
@@ -88,7 +98,11 @@ fn show(
     let mut documents = Vec::new();
     let mut missing: Option<anyhow::Error> = None;
     if latest {
-        documents.push(Document::Container(Box::new(of_container(&engine, &engine.db.latest_container()?)?)));
+        documents.push(Document::Container(Box::new(of_container(
+            &engine,
+            &engine.db.latest_container()?,
+            kinds.size,
+        )?)));
     }
     for name in names {
         match find(&engine, kinds, name)? {
@@ -104,12 +118,31 @@ fn show(
     let text = match format {
         None => pretty(&documents, 5)? + "\n",
         Some(format) => {
-            let rows = documents.iter().map(serde_json::to_value).collect::<Result<Vec<Value>, _>>()?;
+            let mut rows = documents.iter().map(serde_json::to_value).collect::<Result<Vec<Value>, _>>()?;
+            if !is_json {
+                rows.iter_mut().for_each(times);
+            }
             format.render(&rows, None)?
         }
     };
     std::io::stdout().write_all(text.as_bytes())?;
     missing.map_or(Ok(ExitCode::SUCCESS), Err)
+}
+
+/// A container's times as a template prints them: Go's `time.Time`, not its JSON.
+fn times(row: &mut Value) {
+    let go = |value: &mut Value| {
+        if let Some(time) = value.as_str().filter(|time| time.ends_with('Z')) {
+            *value = format!("{} +0000 UTC", time.trim_end_matches('Z').replacen('T', " ", 1)).into();
+        }
+    };
+    if row.get("State").is_none() {
+        return;
+    }
+    row.get_mut("Created").map(go);
+    for name in ["StartedAt", "FinishedAt", "CheckpointedAt", "RestoredAt"] {
+        row["State"].get_mut(name).map(go);
+    }
 }
 
 #[derive(serde::Serialize)]
@@ -123,7 +156,9 @@ enum Document {
 fn find(engine: &Engine, kinds: Kinds, name: &str) -> anyhow::Result<anyhow::Result<Document>> {
     if kinds.container {
         match engine.db.find_container(name) {
-            Ok(record) => return Ok(Ok(Document::Container(Box::new(of_container(engine, &record)?)))),
+            Ok(record) => {
+                return Ok(Ok(Document::Container(Box::new(of_container(engine, &record, kinds.size)?))));
+            }
             Err(FindError::NotFound(_)) if kinds.image => {}
             Err(FindError::NotFound(_)) => return Ok(Err(anyhow::anyhow!("no such container {name:?}"))),
             Err(error) => return Err(error.into()),
@@ -139,8 +174,13 @@ fn find(engine: &Engine, kinds: Kinds, name: &str) -> anyhow::Result<anyhow::Res
     }
 }
 
-fn of_container(engine: &Engine, record: &Record) -> anyhow::Result<Inspect> {
+fn of_container(engine: &Engine, record: &Record, with_size: bool) -> anyhow::Result<Inspect> {
     let image = record.image_id.as_deref().map(|id| image::find(engine, id)).transpose()?;
     let status = status(&engine.paths, &record.id);
-    Ok(inspect(&engine.paths, record, &status, image.as_ref()))
+    let mut document = inspect(&engine.paths, record, &status, image.as_ref());
+    if with_size {
+        let size = row::size(engine, record)?;
+        (document.size_rw, document.size_root_fs) = (Some(size.own), Some(size.own + size.image));
+    }
+    Ok(document)
 }

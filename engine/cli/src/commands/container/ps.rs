@@ -132,6 +132,10 @@ fn text(rows: &[Row], args: &Args) -> anyhow::Result<String> {
             let documents: Vec<_> = rows.iter().map(Row::document).collect();
             Ok(pretty(&documents, 2)? + "\n")
         }
+        // The whole row: as in the list, but a line each.
+        Some(template) if template.split_whitespace().collect::<String>() == "{{json.}}" => {
+            rows.iter().map(|row| Ok(format!("{}\n", row.document_line()))).collect()
+        }
         Some(template) => {
             let format = Format::parse("ps", template)?;
             let fields: Vec<_> = rows.iter().map(|row| row.fields(args.no_trunc)).collect();

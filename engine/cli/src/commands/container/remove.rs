@@ -1,9 +1,11 @@
 //! `ketch rm`
 
+use std::collections::HashMap;
 use std::io::Write;
 use std::process::ExitCode;
 
 use ketch_engine::container::remove::{Force, RemoveError, remove};
+use ketch_engine::container::stop::begin;
 use ketch_engine::container::sweep::sweep;
 use ketch_engine::state::containers::FindError;
 
@@ -52,7 +54,20 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
     };
     let chosen = wanted.find(&engine).map_err(no_such)?;
     let force = if args.force { Force::Stop { seconds: args.time } } else { Force::No };
+    let mut begun = HashMap::new();
+    if args.force && chosen.len() > 1 {
+        // All are asked to end before the first is waited for.
+        for chosen in &chosen {
+            // What is wrong with one is said in its turn.
+            if let Ok(stopping) = begin(&engine, &chosen.record, args.time) {
+                begun.insert(chosen.record.id.clone(), stopping);
+            }
+        }
+    }
     let removed = each(chosen, |record| {
+        if let Some(stopping) = begun.remove(&record.id) {
+            warn(record, stopping.finish(&engine, record)?);
+        }
         let stopped = remove(&engine, record, force).map_err(|error| match error {
             RemoveError::Alive { .. } => Failure { code: RUNNING, message: error.to_string() }.into(),
             error => anyhow::Error::from(error),

@@ -15,7 +15,7 @@ use crate::output::{ago, human_duration_since, human_size, unix_seconds};
 /// What Go shows of a time that was never set, in seconds since 1970.
 const NEVER: i64 = -62_135_596_800;
 
-/// Longest command that is shown whole.
+/// Longest command that is shown whole, in characters.
 const COMMAND: usize = 17;
 
 pub(super) struct Row {
@@ -49,6 +49,7 @@ pub(super) const HEADING: &[(&str, &str)] = &[
     ("Labels", "LABELS"),
     ("Mounts", "MOUNTS"),
     ("Names", "NAMES"),
+    ("Namespaces", "NAMESPACES"),
     ("Networks", "NETWORKS"),
     ("Pid", "PID"),
     ("Pod", "POD ID"),
@@ -69,7 +70,7 @@ impl Row {
 
     pub(super) fn command(&self, whole: bool) -> String {
         let text = self.record.command.join(" ");
-        if whole || text.chars().count() <= COMMAND + 3 {
+        if whole || text.chars().count() <= COMMAND {
             return text;
         }
         text.chars().take(COMMAND).chain("...".chars()).collect()
@@ -112,6 +113,13 @@ impl Row {
         document
     }
 
+    /// The same for `{{json .}}`, where the time of creation is one.
+    pub(super) fn document_line(&self) -> Value {
+        let mut document = self.document();
+        document["Created"] = ketch_engine::container::inspect::go_time(&self.record.created).into();
+        document
+    }
+
     /// What a template sees.
     pub(super) fn fields(&self, whole: bool) -> Value {
         let mut fields = self.common();
@@ -126,6 +134,7 @@ impl Row {
             "ImageID": image_id.chars().take(if whole { image_id.len() } else { 12 }).collect::<String>(),
             "Labels": self.record.options.labels,
             "Names": self.record.name,
+            "Namespaces": {},
             "Networks": "",
             "Ports": "",
             "RunningFor": self.age(),
@@ -230,7 +239,9 @@ mod tests {
 
     #[test]
     fn every_field_of_a_template_has_a_heading() {
-        let Value::Object(fields) = row(Status::Created { error: String::new() }).fields(false) else { panic!() };
+        let Value::Object(fields) = row(Status::Created { error: String::new() }).fields(false) else {
+            panic!()
+        };
         for field in fields.keys() {
             assert!(HEADING.iter().any(|(name, _)| name == field), "{field}");
         }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use ketch_engine::container::start::{Start, start};
 
 use super::create::{Made, make};
-use super::session::{self, failure, stay};
+use super::session::{self, failure, message, stay};
 use crate::flags::{ContainerFlags, RunFlags, Stream, into_options};
 use crate::globals::Globals;
 
@@ -34,7 +34,10 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
         attach: (!detach).then_some(attach),
         detached: *detach,
     };
-    let started = start(&engine, &record, how).map_err(|error| failure(error.exit_code(), error))?;
+    let started = start(&engine, &record, how).map_err(|error| {
+        let (code, is_of_runtime) = (error.exit_code(), error.is_of_runtime());
+        failure(code, message(error, code, is_of_runtime))
+    })?;
     // Whoever sees no output is told what it is that runs.
     if *detach || !(streams[1] || streams[2]) {
         writeln!(std::io::stdout(), "{}", record.id)?;

@@ -54,13 +54,16 @@ pub(super) fn warn_without_terminal(terminal: bool, stdin: bool) {
 }
 
 /// An error that exits with `code`; its causes are in its text.
-pub(super) fn failure(code: i32, error: impl Into<anyhow::Error>) -> anyhow::Error {
-    let mut message = format!("{:#}", error.into());
-    // podman's ends of these lines, which scripts look for.
-    match code {
-        127 => message.push_str(": OCI runtime attempted to invoke a command that was not found"),
-        126 => message.push_str(": OCI permission denied"),
-        _ => {}
-    }
+pub(super) fn failure(code: i32, message: String) -> anyhow::Error {
     Failure { code: u8::try_from(code).unwrap_or(u8::MAX), message }.into()
+}
+
+/// The error and its causes; one of the runtime's ends as podman ends such lines, which scripts look for.
+pub(super) fn message(error: impl Into<anyhow::Error>, code: i32, is_of_runtime: bool) -> String {
+    let text = format!("{:#}", error.into());
+    match code {
+        127 if is_of_runtime => text + ": OCI runtime attempted to invoke a command that was not found",
+        126 if is_of_runtime => text + ": OCI permission denied",
+        _ => text,
+    }
 }

@@ -10,7 +10,7 @@ use ketch_engine::state::containers::Record;
 use ketch_monitor::attach::Options;
 
 use super::select::{Wanted, each};
-use super::session::{self, failure, stay};
+use super::session::{self, message, stay};
 use crate::globals::Globals;
 
 /// Start containers
@@ -61,7 +61,8 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
             let record = only.record;
             let streams = [args.interactive && record.options.stdin, args.attach, args.attach];
             let terminal = record.options.terminal;
-            let options = session::options(terminal, streams, &args.detach_keys, args.sig_proxy.unwrap_or(true))?;
+            let options =
+                session::options(terminal, streams, &args.detach_keys, args.sig_proxy.unwrap_or(true))?;
             let started = begin(&engine, &record, Some(options))?;
             started.session.map_or(Ok(ExitCode::SUCCESS), |session| stay(&engine, &record, session))
         }
@@ -79,10 +80,11 @@ fn begin(engine: &Engine, record: &Record, attach: Option<Options>) -> anyhow::R
     let how = Start { image: image.as_ref(), host: None, attach, detached };
     start(engine, record, how).map_err(|error| match error {
         error @ StartError::Paused(_) => error.into(),
+        // As with podman, the exit code is 125 whatever the reason.
         error => {
-            let code = if detached { 125 } else { error.exit_code() };
-            let cause = anyhow::Error::from(error);
-            failure(code, cause.context(format!("unable to start container {:?}", record.id)))
+            let (code, is_of_runtime) = (error.exit_code(), error.is_of_runtime());
+            let cause = message(error, code, is_of_runtime);
+            anyhow::anyhow!("unable to start container {:?}: {cause}", record.id)
         }
     })
 }

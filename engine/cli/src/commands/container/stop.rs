@@ -1,9 +1,10 @@
 //! `ketch stop`
 
+use std::collections::VecDeque;
 use std::io::Write;
 use std::process::ExitCode;
 
-use ketch_engine::container::stop::{Stopped, stop};
+use ketch_engine::container::stop::{Stopped, begin};
 use ketch_engine::state::containers::Record;
 
 use super::select::{Wanted, each};
@@ -37,8 +38,13 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
         ignore: args.ignore,
         nothing: "you must provide at least one name or id",
     };
-    each(wanted.find(&engine)?, |record| {
-        warn(record, stop(&engine, record, args.time)?);
+    // All are signalled before the first is waited for: together they take as long as the slowest.
+    let chosen = wanted.find(&engine)?;
+    let mut begun: VecDeque<_> =
+        chosen.iter().map(|chosen| begin(&engine, &chosen.record, args.time)).collect();
+    each(chosen, |record| {
+        let stopping = begun.pop_front().expect("one for each")?;
+        warn(record, stopping.finish(&engine, record)?);
         Ok(())
     })
 }

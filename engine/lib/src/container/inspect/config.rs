@@ -32,6 +32,7 @@ pub(super) struct Config {
     labels: Option<BTreeMap<String, String>>,
     annotations: BTreeMap<String, String>,
     stop_signal: String,
+    create_command: Vec<String>,
     umask: &'static str,
     timeout: u64,
     stop_timeout: u64,
@@ -45,13 +46,18 @@ impl Config {
         let options = &record.options;
         let config = image.and_then(|image| image.config.config().as_ref());
         let hostname = options.hostname.clone().unwrap_or_else(|| record.id.chars().take(12).collect());
-        let workdir = options.workdir.clone().or_else(|| config.and_then(|config| config.working_dir().clone()));
+        let workdir =
+            options.workdir.clone().or_else(|| config.and_then(|config| config.working_dir().clone()));
         let exposed = config.and_then(|config| config.exposed_ports().clone()).unwrap_or_default();
         let signal = options.stop_signal.unwrap_or(15);
         Config {
             env: spec::environment(options, config, &hostname),
             domainname: String::new(),
-            user: options.user.clone().or_else(|| config.and_then(|config| config.user().clone())).unwrap_or_default(),
+            user: options
+                .user
+                .clone()
+                .or_else(|| config.and_then(|config| config.user().clone()))
+                .unwrap_or_default(),
             attach_stdin: false,
             attach_stdout: false,
             attach_stderr: false,
@@ -67,6 +73,7 @@ impl Config {
             labels: Some(options.labels.clone()).filter(|labels| !labels.is_empty()),
             annotations: annotations(record),
             stop_signal: signal_name(signal),
+            create_command: options.create_command.clone(),
             umask: "0022",
             timeout: 0,
             stop_timeout: options.stop_timeout.unwrap_or(TIMEOUT),

@@ -153,7 +153,8 @@ mod tests {
         let mut here = open(&tree, OFlag::O_RDONLY | OFlag::O_DIRECTORY, Mode::empty()).unwrap();
         for _ in 0..5000 {
             nix::sys::stat::mkdirat(&here, "d", Mode::S_IRWXU).unwrap();
-            here = nix::fcntl::openat(&here, "d", OFlag::O_RDONLY | OFlag::O_DIRECTORY, Mode::empty()).unwrap();
+            here =
+                nix::fcntl::openat(&here, "d", OFlag::O_RDONLY | OFlag::O_DIRECTORY, Mode::empty()).unwrap();
         }
         remove(&tree).unwrap();
         assert!(!tree.exists());

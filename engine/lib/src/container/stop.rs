@@ -59,8 +59,8 @@ pub fn stop(engine: &Engine, record: &Record, seconds: Option<i64>) -> Result<St
 #[derive(Debug)]
 pub struct Stopping {
     running: Option<Signalled>,
-    /// The monitor of this run, if there is one: not of the next, which another command may begin meanwhile.
-    monitor: Holder,
+    /// The monitor of this run: not of the next, which another command may begin meanwhile.
+    monitor: Option<Holder>,
 }
 
 #[derive(Debug)]
@@ -81,7 +81,9 @@ pub fn begin(engine: &Engine, record: &Record, seconds: Option<i64>) -> Result<S
     let run_dir = engine.paths.container_run(&record.id);
     let monitor = lock::holder(&run_dir).map_err(FileError::at("look at the lock of", &run_dir))?;
     let Some((state, init)) = running(engine, record)? else {
-        return Ok(Stopping { running: None, monitor });
+        // Ended, and being recorded; or not yet begun: then what holds the lock is about to start it.
+        let ending = State::load(&engine.paths.runtime(), &record.id).is_ok();
+        return Ok(Stopping { running: None, monitor: ending.then_some(monitor) });
     };
     let seconds = match seconds {
         None => Some(record.options.stop_timeout.unwrap_or(TIMEOUT)),
@@ -92,7 +94,7 @@ pub fn begin(engine: &Engine, record: &Record, seconds: Option<i64>) -> Result<S
         send(record, &init, signal)?;
     }
     let signalled = Signalled { state, init, signal, seconds, since: Instant::now() };
-    Ok(Stopping { running: Some(signalled), monitor })
+    Ok(Stopping { running: Some(signalled), monitor: Some(monitor) })
 }
 
 impl Stopping {
@@ -102,8 +104,9 @@ impl Stopping {
             Some(signalled) => signalled.end(record)?,
             None => Stopped::NotRunning,
         };
-        let run_dir = engine.paths.container_run(&record.id);
-        self.monitor.wait().map_err(FileError::at("wait for", &run_dir))?;
+        if let Some(monitor) = self.monitor {
+            monitor.wait().map_err(FileError::at("wait for", &engine.paths.container_run(&record.id)))?;
+        }
         Ok(stopped)
     }
 }

@@ -18,6 +18,9 @@ use std::process::ExitCode;
 
 use globals::{First, Globals};
 
+#[global_allocator]
+static MEMORY: ketch_sys::alloc::Arena = ketch_sys::alloc::Arena::new();
+
 fn main() -> ExitCode {
     let mut words = std::env::args_os();
     let program = words.next().unwrap_or_else(|| OsString::from("ketchrun"));

@@ -208,8 +208,8 @@ impl Making<'_> {
     fn make_cgroup(&self, layout: &Layout) -> Result<Cgroup, CreateError> {
         let linux = self.spec.linux().as_ref();
         let resources = linux.and_then(|linux| linux.resources().as_ref());
-        self.directory.note_cgroup(&self.plan.cgroup)?;
-        match ketch_cgroups::create(layout, &self.plan.cgroup, resources) {
+        self.directory.plan_cgroup(&self.plan.cgroup)?;
+        let cgroup = match ketch_cgroups::create(layout, &self.plan.cgroup, resources) {
             // As in runc: a user without a cgroup to make others in has containers without one, unless it is asked for.
             Err(ketch_cgroups::Error::Io { source, .. })
                 if !geteuid().is_root()
@@ -220,9 +220,16 @@ impl Making<'_> {
                         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem
                     ) =>
             {
-                Ok(Cgroup::open(Location::default()))
+                return Ok(Cgroup::open(Location::default()));
             }
-            made => Ok(made?),
+            made => made?,
+        };
+        match self.directory.own_cgroup() {
+            Ok(()) => Ok(cgroup),
+            Err(error) => {
+                cgroup.remove()?;
+                Err(error.into())
+            }
         }
     }
 
@@ -270,6 +277,7 @@ impl Making<'_> {
             preserve_fds: options.preserve_fds,
             no_pivot: options.no_pivot,
             gate,
+            lock: Some(self.directory.lock.try_clone().at("duplicate the lock of", &self.directory.path)?),
         };
         let (ours, theirs) = Channel::pair()?;
         let into = directory.as_ref().map(AsFd::as_fd);

@@ -1,6 +1,7 @@
 //! `create`: everything up to the point where init waits for `start`.
 
 use std::ffi::CString;
+use std::io::ErrorKind;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
@@ -214,8 +215,24 @@ impl Making<'_> {
         if matches!(self.layout, Layout::V1 { hierarchies } if hierarchies.is_empty()) {
             return Ok(Cgroup::open(Location::default()));
         }
-        let resources = self.spec.linux().as_ref().and_then(|linux| linux.resources().as_ref());
-        Ok(ketch_cgroups::create(self.layout, &self.plan.cgroup, resources)?)
+        let linux = self.spec.linux().as_ref();
+        let resources = linux.and_then(|linux| linux.resources().as_ref());
+        self.directory.note_cgroup(&self.plan.cgroup)?;
+        match ketch_cgroups::create(self.layout, &self.plan.cgroup, resources) {
+            // As in runc: a user without a cgroup to make others in has containers without one, unless it is asked for.
+            Err(ketch_cgroups::Error::Io { source, .. })
+                if !geteuid().is_root()
+                    && resources.is_none()
+                    && linux.is_none_or(|linux| linux.cgroups_path().is_none())
+                    && matches!(
+                        source.kind(),
+                        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem
+                    ) =>
+            {
+                Ok(Cgroup::open(Location::default()))
+            }
+            made => Ok(made?),
+        }
     }
 
     /// Starts init and lets it go about its job.
@@ -227,7 +244,8 @@ impl Making<'_> {
     ) -> Result<(Child, Channel), CreateError> {
         let namespaces = &self.plan.namespaces;
         let root = options.rootfs.take();
-        let sources = match namespaces.separates(libc::CLONE_NEWUSER) {
+        // Only root has more rights out here than init will have in there.
+        let sources = match namespaces.separates(libc::CLONE_NEWUSER) && geteuid().is_root() {
             true => Sources::open(self.plan, root)?,
             false => Sources::later(root),
         };
@@ -263,7 +281,8 @@ impl Making<'_> {
         };
         let (ours, theirs) = Channel::pair()?;
         let into = directory.as_ref().map(AsFd::as_fd);
-        let child = namespace::spawn(namespaces, self.joined, into, &ours, &theirs, |channel| {
+        let lock = self.directory.lock.as_fd();
+        let child = namespace::spawn(namespaces, self.joined, into, (&ours, &theirs), lock, |channel| {
             init::main(job, channel)
         })?;
         Ok((child, ours))

@@ -85,12 +85,9 @@ pub(crate) enum First {
     Answered,
 }
 
-/// Reads the global flags and finds the verb.
-pub(crate) fn parse(program: OsString, words: impl Iterator<Item = OsString>) -> anyhow::Result<First> {
-    let matches = match Globals::command()
-        .disable_help_subcommand(true)
-        .try_get_matches_from(std::iter::once(program).chain(words))
-    {
+/// Reads the global flags and finds the verb. The first word is this program's name.
+pub(crate) fn parse(words: Vec<OsString>) -> anyhow::Result<First> {
+    let matches = match Globals::command().disable_help_subcommand(true).try_get_matches_from(words) {
         Ok(matches) => matches,
         Err(error) => return answer(&error, None),
     };

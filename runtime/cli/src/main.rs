@@ -1,11 +1,12 @@
 //! ketchrun: the OCI runtime's command line.
 //!
 //! A word is looked up in [`commands::COMMANDS`], that command's own parser is built, and no other:
-//! start-up is part of every container's start. An error is reported in one place, [`report`].
+//! start-up is part of every container's start. An error is reported in one place.
 
 #![forbid(unsafe_code)]
 
 mod bundle;
+mod cgroups;
 mod commands;
 mod descriptors;
 mod exe;
@@ -22,26 +23,36 @@ use globals::{First, Globals};
 static MEMORY: ketch_sys::alloc::Arena = ketch_sys::alloc::Arena::new();
 
 fn main() -> ExitCode {
-    let mut words = std::env::args_os();
-    let program = words.next().unwrap_or_else(|| OsString::from("ketchrun"));
-    let (globals, verb, words) = match globals::parse(program, words) {
-        Ok(First::Verb { globals, verb, words }) => (globals, verb, words),
-        Ok(First::Answered) => return ExitCode::SUCCESS,
-        Err(error) => {
-            report::error(&Globals::default(), &error);
-            return ExitCode::FAILURE;
-        }
-    };
-    let Some(command) = commands::find(&verb) else {
-        report::error(&globals, &anyhow::anyhow!("no command {verb:?}: `ketchrun --help` lists them"));
-        return ExitCode::FAILURE;
-    };
-    report::debug(&globals, || format!("{} {words:?}", command.name));
-    match (command.run)(&globals, words) {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    match answer(words) {
         Ok(code) => code,
-        Err(error) => {
+        Err(Failure { globals, error, code }) => {
             report::error(&globals, &error);
-            ExitCode::from(command.failure)
+            ExitCode::from(code)
         }
     }
+}
+
+/// Why no command's own exit code is to be given, how to report that, and the code to give instead.
+struct Failure {
+    globals: Globals,
+    error: anyhow::Error,
+    code: u8,
+}
+
+fn answer(words: Vec<OsString>) -> Result<ExitCode, Failure> {
+    let early = |error| Failure { globals: Globals::default(), error, code: 1 };
+    // Before anything is parsed, for after it all begins again. A word that is not the verb does no harm.
+    if words.iter().any(|word| commands::enters_container(word)) {
+        exe::protect(&words).map_err(early)?;
+    }
+    let First::Verb { globals, verb, words } = globals::parse(words).map_err(early)? else {
+        return Ok(ExitCode::SUCCESS);
+    };
+    let Some(command) = commands::find(&verb) else {
+        let error = anyhow::anyhow!("no command {verb:?}: `ketchrun --help` lists them");
+        return Err(Failure { globals, error, code: 1 });
+    };
+    report::debug(&globals, || format!("{} {words:?}", command.name));
+    (command.run)(&globals, words).map_err(|error| Failure { globals, error, code: command.failure })
 }

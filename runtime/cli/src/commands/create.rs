@@ -3,7 +3,6 @@ use std::process::ExitCode;
 use anyhow::Context;
 
 use crate::bundle::{self, Flags, Life};
-use crate::exe;
 use crate::globals::Globals;
 
 /// Make a container from a bundle; its program waits for start
@@ -17,7 +16,6 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
-    exe::protect()?;
     bundle::create(globals, &args.container, &args.flags, Life::StartedByOther)
         .with_context(|| format!("cannot create container {:?}", args.container))?;
     Ok(ExitCode::SUCCESS)

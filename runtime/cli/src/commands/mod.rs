@@ -1,6 +1,6 @@
 //! The commands, one a file. [`COMMANDS`] is the table that leads to them.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::process::ExitCode;
 
 use crate::globals::Globals;
@@ -62,4 +62,10 @@ pub(crate) const COMMANDS: &[Command] = commands! {
 
 pub(crate) fn find(name: &str) -> Option<&'static Command> {
     COMMANDS.iter().find(|command| command.name == name)
+}
+
+/// Whether a command of this name sends a process into a container, which must not find this program's file to
+/// write to.
+pub(crate) fn enters_container(name: &OsStr) -> bool {
+    ["create", "run", "exec"].iter().any(|verb| name == *verb)
 }

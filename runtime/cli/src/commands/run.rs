@@ -6,7 +6,7 @@ use ketch_runtime::terminal;
 
 use crate::bundle::{self, Flags, Life};
 use crate::globals::Globals;
-use crate::{exe, report, streams};
+use crate::{report, streams};
 
 /// Make a container from a bundle, start it, and delete it when it has ended
 #[derive(Debug, clap::Parser)]
@@ -31,7 +31,6 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
-    exe::protect()?;
     let Args { container, flags, detach, keep, no_subreaper: _ } = args;
     let life = if *detach { Life::Detached } else { Life::Foreground };
     if !*detach {

@@ -7,7 +7,7 @@ use ketch_runtime::container::state::State;
 use ketch_runtime::terminal;
 
 use crate::globals::Globals;
-use crate::{descriptors, exe, streams};
+use crate::{descriptors, streams};
 
 mod process;
 
@@ -99,7 +99,6 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
-    exe::protect()?;
     let root = globals.root();
     let state = State::load(&root, &args.container)?;
     let mut process = process::build(&state, args)?;

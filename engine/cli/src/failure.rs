@@ -62,7 +62,10 @@ mod tests {
     #[test]
     fn numbers_of_errors() {
         for (text, expected) in [
-            ("cannot open x: No such file or directory (os error 2)", "cannot open x: No such file or directory"),
+            (
+                "cannot open x: No such file or directory (os error 2)",
+                "cannot open x: No such file or directory",
+            ),
             ("a (os error 2): b (os error 13)", "a: b"),
             ("a (os error x)", "a (os error x)"),
             ("a", "a"),

@@ -18,6 +18,9 @@ pub struct Options<'a> {
     pub cgroup: Option<BorrowedFd<'a>>,
     /// Become a child of the caller's parent.
     pub sibling: bool,
+    /// Closed in the copy before anything runs there: its copy of the parent's end of a channel would keep the parent's
+    /// death from it.
+    pub closed: Option<BorrowedFd<'a>>,
 }
 
 /// A child: its number in the caller's pid namespace, and a descriptor that stays its own when the number is used again.
@@ -55,6 +58,11 @@ pub fn fork(options: Options<'_>, child: impl FnOnce() -> i32) -> Result<Child> 
     // the kernel writes one int to `pidfd`.
     let pid = Errno::result(unsafe { libc::syscall(libc::SYS_clone3, &raw const args, size_of_val(&args)) })?;
     if pid == 0 {
+        if let Some(fd) = options.closed {
+            // SAFETY: whoever owns the descriptor is in the parent; in the copy nobody uses or drops it, for the copy
+            // runs `child` and ends.
+            unsafe { libc::close(fd.as_raw_fd()) };
+        }
         let status = child();
         // SAFETY: ends the process at once: no destructor and no exit handler of the parent's runs in the copy.
         unsafe { libc::_exit(status) }

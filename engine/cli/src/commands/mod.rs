@@ -1,5 +1,8 @@
 //! The command table: a verb is a file, `commands/<noun>/<verb>.rs`, with its arguments and its function.
 
+// A verb owns its arguments, whether or not it uses them up.
+#![allow(clippy::needless_pass_by_value)]
+
 use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;

@@ -56,7 +56,8 @@ impl ExecError {
     /// 127: no such program (or directory, as with podman); 126: not to be executed; 255, 125: all else, as podman.
     pub fn exit_code(&self) -> i32 {
         match self {
-            ExecError::NotRunning | ExecError::Spec(SpecError::UnknownUser(_) | SpecError::UnknownGroup(_)) => 255,
+            ExecError::NotRunning
+            | ExecError::Spec(SpecError::UnknownUser(_) | SpecError::UnknownGroup(_)) => 255,
             ExecError::Runtime(RuntimeError::Step(step)) => match (step.step.as_str(), step.errno) {
                 (EXECUTE, Errno::ENOENT) | (CHDIR, Errno::ENOENT) => 127,
                 (EXECUTE, _) | (CHDIR, _) => 126,

@@ -29,7 +29,9 @@ pub enum FilterError {
     State(String),
     #[error("exited code out of range {0:?}")]
     Code(String),
-    #[error("cannot use the name filter {0:?}: of regular expressions, ketch knows ^ and $ at the ends and .* ")]
+    #[error(
+        "cannot use the name filter {0:?}: of regular expressions, ketch knows ^ and $ at the ends and .* "
+    )]
     Pattern(String),
 }
 
@@ -80,7 +82,11 @@ impl Filters {
     /// What the row alone decides, before the kernel is asked about the container.
     pub fn admit_record(&self, record: &Record, lookup: &dyn Lookup) -> bool {
         let labelled = |(key, value): &(String, Option<String>)| {
-            record.options.labels.get(key).is_some_and(|have| value.as_ref().is_none_or(|value| value == have))
+            record
+                .options
+                .labels
+                .get(key)
+                .is_some_and(|have| value.as_ref().is_none_or(|value| value == have))
         };
         let compare = |names: &[String], holds: fn(&str, &str) -> bool| {
             names.iter().all(|name| lookup.created(name).is_some_and(|other| holds(&record.created, &other)))
@@ -131,7 +137,10 @@ impl Pattern {
         let (end, rest) = rest.strip_suffix('$').map_or((false, rest), |rest| (true, rest));
         let parts: Vec<String> = rest.split(".*").map(str::to_owned).collect();
         // A dot stands for itself in names, and as "any character" it matches itself as well.
-        if parts.iter().any(|part| part.contains(['*', '+', '?', '[', ']', '(', ')', '{', '}', '|', '\\', '^', '$'])) {
+        if parts
+            .iter()
+            .any(|part| part.contains(['*', '+', '?', '[', ']', '(', ')', '{', '}', '|', '\\', '^', '$']))
+        {
             return Err(FilterError::Pattern(text.to_owned()));
         }
         Ok(Pattern { start, end, parts })
@@ -230,9 +239,12 @@ mod tests {
     #[test]
     fn states() {
         let created = Status::Created { error: String::new() };
-        for (filter, expected) in
-            [("status=created", true), ("status=configured", true), ("status=exited", false), ("exited=0", false)]
-        {
+        for (filter, expected) in [
+            ("status=created", true),
+            ("status=configured", true),
+            ("status=exited", false),
+            ("exited=0", false),
+        ] {
             let mut filters = Filters::default();
             filters.add(filter).unwrap();
             assert_eq!(filters.admit_status(&created), expected, "{filter}");

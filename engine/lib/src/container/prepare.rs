@@ -9,9 +9,9 @@ use std::path::Path;
 use ketch_sys::openat2;
 use nix::fcntl::OFlag;
 
+use super::FileError;
 use super::root::{self, RootError};
 use super::tree::{self, TreeError};
-use super::FileError;
 use crate::spec::{Build, Volume};
 use crate::state::containers::Record;
 
@@ -82,7 +82,12 @@ fn fill(volume: &Volume, rootfs: BorrowedFd<'_>) -> Result<(), PrepareError> {
 }
 
 /// The image's working directory is made when missing; one that the user named must be there, in the root or in a mount.
-fn workdir(record: &Record, build: &Build, rootfs: BorrowedFd<'_>, own_root: bool) -> Result<(), PrepareError> {
+fn workdir(
+    record: &Record,
+    build: &Build,
+    rootfs: BorrowedFd<'_>,
+    own_root: bool,
+) -> Result<(), PrepareError> {
     let path = &build.workdir.path;
     let mounted = build.spec.mounts().iter().flatten().any(|mount| path.starts_with(mount.destination()));
     if path == Path::new("/") || mounted || root::has_directory(rootfs, path) {

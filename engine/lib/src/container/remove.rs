@@ -6,11 +6,11 @@ use ketch_cgroups::{Cgroup, Layout, Location, detect};
 use ketch_monitor::lock;
 use ketch_runtime::container::delete::{self, DeleteError};
 
+use super::FileError;
+use super::status::{Status, status};
 use super::stop::{self, SignalError, Stopped};
 use super::tree::{self, TreeError};
 use super::turn::Turn;
-use super::status::{Status, status};
-use super::FileError;
 use crate::state::{self, containers::Record};
 use crate::{Engine, spec};
 

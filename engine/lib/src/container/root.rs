@@ -36,7 +36,11 @@ pub enum RootError {
 }
 
 /// Mounts the root: the image's layers or `--rootfs`, and the container's own upper directory.
-pub(super) fn mount_root(engine: &Engine, record: &Record, image: Option<&Image>) -> Result<OwnedFd, RootError> {
+pub(super) fn mount_root(
+    engine: &Engine,
+    record: &Record,
+    image: Option<&Image>,
+) -> Result<OwnedFd, RootError> {
     let dir = engine.paths.container(&record.id);
     let failed = |what: String| |errno| RootError::Mount { id: record.id.clone(), what, errno };
     match (&record.options.rootfs, image) {

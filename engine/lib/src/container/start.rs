@@ -221,5 +221,9 @@ fn undo(engine: &Engine, record: &Record, error: StartError) -> StartError {
 }
 
 fn make_private(path: &std::path::Path) -> Result<(), FileError> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(FileError::at("make the directory", path))
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(FileError::at("make the directory", path))
 }

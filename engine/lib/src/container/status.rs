@@ -20,11 +20,21 @@ const UNKNOWN: i32 = 255;
 #[derive(Debug, Clone, PartialEq)]
 pub enum Status {
     /// Not started yet, or its last start failed: then with the reason.
-    Created { error: String },
-    Running { pid: i32, started: String },
-    Paused { pid: i32, started: String },
+    Created {
+        error: String,
+    },
+    Running {
+        pid: i32,
+        started: String,
+    },
+    Paused {
+        pid: i32,
+        started: String,
+    },
     /// Its process has ended; its monitor is about to say how.
-    Stopping { started: String },
+    Stopping {
+        started: String,
+    },
     Exited(Exit),
 }
 
@@ -56,10 +66,12 @@ impl Status {
     /// RFC 3339; None: it never ran.
     pub fn started(&self) -> Option<&str> {
         match self {
-            Status::Running { started, .. } | Status::Paused { started, .. } | Status::Stopping { started } => {
-                Some(started)
+            Status::Running { started, .. }
+            | Status::Paused { started, .. }
+            | Status::Stopping { started } => Some(started),
+            Status::Exited(exit) => {
+                Some(&exit.started).filter(|started| !started.is_empty()).map(String::as_str)
             }
-            Status::Exited(exit) => Some(&exit.started).filter(|started| !started.is_empty()).map(String::as_str),
             Status::Created { .. } => None,
         }
     }
@@ -86,7 +98,9 @@ pub fn status(paths: &Paths, id: &str) -> Status {
     let started = state.created.clone();
     match state.status(&paths.runtime()) {
         // Without a monitor as well: it was killed, and its container lives on.
-        Runtime::Running | Runtime::Created | Runtime::Creating => Status::Running { pid: state.pid, started },
+        Runtime::Running | Runtime::Created | Runtime::Creating => {
+            Status::Running { pid: state.pid, started }
+        }
         Runtime::Paused => Status::Paused { pid: state.pid, started },
         Runtime::Stopped => match exit::load(&dir) {
             Ok(Some(exit)) => ended(exit),
@@ -101,7 +115,9 @@ fn at_rest(dir: &Path) -> Status {
     match exit::load(dir) {
         Ok(Some(exit)) => ended(exit),
         Ok(None) => match fs::metadata(dir.join(STARTED)).and_then(|file| file.modified()) {
-            Ok(started) => lost(clock::rfc3339(started), dir, "the machine or its monitor went down while it ran"),
+            Ok(started) => {
+                lost(clock::rfc3339(started), dir, "the machine or its monitor went down while it ran")
+            }
             Err(_) => Status::Created { error: String::new() },
         },
         Err(error) => lost(String::new(), dir, &format!("its exit record cannot be read: {error}")),

@@ -42,7 +42,10 @@ pub enum Stopped {
     /// By its stop signal.
     Gracefully,
     /// By SIGKILL, after so many seconds in vain. With 0 seconds that was the plan.
-    Killed { signal: i32, seconds: u64 },
+    Killed {
+        signal: i32,
+        seconds: u64,
+    },
 }
 
 /// Stops the container and waits until its end is recorded (and, with `--rm`, it is removed).
@@ -149,7 +152,9 @@ fn ended(init: &OwnedFd, deadline: Option<Instant>) -> nix::Result<bool> {
         });
         let mut fds = [PollFd::new(init.as_fd(), PollFlags::POLLIN)];
         match poll(&mut fds, timeout) {
-            Ok(0) if left.is_some_and(|left| left <= Duration::from_millis(i32::MAX as u64)) => return Ok(false),
+            Ok(0) if left.is_some_and(|left| left <= Duration::from_millis(i32::MAX as u64)) => {
+                return Ok(false);
+            }
             Ok(0) | Err(Errno::EINTR) => {}
             polled => return polled.map(|_| true),
         }

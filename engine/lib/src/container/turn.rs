@@ -31,7 +31,8 @@ impl Turn {
     /// None: somebody else has it.
     pub(crate) fn try_take(paths: &Paths, id: &str) -> Result<Option<Turn>, FileError> {
         let file = open(paths)?;
-        let taken = try_lock(&file, Kind::Exclusive, byte(id)).map_err(io::Error::from).map_err(locking(paths))?;
+        let taken =
+            try_lock(&file, Kind::Exclusive, byte(id)).map_err(io::Error::from).map_err(locking(paths))?;
         Ok(taken.then_some(Turn { _file: file }))
     }
 }

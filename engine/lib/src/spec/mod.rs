@@ -124,7 +124,8 @@ pub fn build(
 /// The environment as far as options and image decide it: HOME may come from the root's passwd at the start.
 pub fn environment(options: &Options, image: Option<&Config>, hostname: &str) -> Vec<String> {
     let image = image.and_then(|image| image.env().as_deref()).unwrap_or_default();
-    let sources = env::Sources { terminal: options.terminal, image, options: &options.env, home: "", hostname };
+    let sources =
+        env::Sources { terminal: options.terminal, image, options: &options.env, home: "", hostname };
     let mut env = env::merge(&sources);
     env.retain(|variable| variable != "HOME=");
     env

@@ -151,7 +151,11 @@ fn insert(connection: &Connection, record: &Record) -> rusqlite::Result<()> {
 }
 
 /// What a broken constraint means.
-fn refusal(connection: &Connection, record: &Record, error: rusqlite::Error) -> rusqlite::Result<InsertError> {
+fn refusal(
+    connection: &Connection,
+    record: &Record,
+    error: rusqlite::Error,
+) -> rusqlite::Result<InsertError> {
     let Some(extended) = error.sqlite_error().map(|error| error.extended_code) else { return Err(error) };
     if extended == rusqlite::ffi::SQLITE_CONSTRAINT_FOREIGNKEY {
         return Ok(InsertError::ImageGone(record.image_name.clone()));
@@ -166,9 +170,12 @@ fn refusal(connection: &Connection, record: &Record, error: rusqlite::Error) -> 
 /// At most two: that there is more than one is all that matters then.
 fn find(connection: &Connection, text: &str) -> rusqlite::Result<Vec<Record>> {
     let exact = format!("SELECT {COLUMNS} FROM containers WHERE id = ?1 OR name = ?1");
-    let exact: Vec<Record> = connection.prepare(&exact)?.query_map([text], record)?.collect::<Result<_, _>>()?;
+    let exact: Vec<Record> =
+        connection.prepare(&exact)?.query_map([text], record)?.collect::<Result<_, _>>()?;
     // A name that is also the beginning of another's id is still that name.
-    if !exact.is_empty() || text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    if !exact.is_empty()
+        || text.is_empty()
+        || !text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
     {
         return Ok(exact);
     }
@@ -222,7 +229,8 @@ mod tests {
 
     #[test]
     fn lookup() {
-        let (_dir, database) = database(&[("ab12", "web"), ("ab34", "db"), ("c0de", "ab1"), ("f00d", "dead")]);
+        let (_dir, database) =
+            database(&[("ab12", "web"), ("ab34", "db"), ("c0de", "ab1"), ("f00d", "dead")]);
         let full = format!("{:0<64}", "c0de");
         for (text, expected) in [
             ("web", Ok("web")),
@@ -238,7 +246,8 @@ mod tests {
             ("", Err("no container with name or ID \"\" found: no such container")),
             ("%", Err("no container with name or ID \"%\" found: no such container")),
         ] {
-            let got = database.find_container(text).map(|record| record.name).map_err(|error| error.to_string());
+            let got =
+                database.find_container(text).map(|record| record.name).map_err(|error| error.to_string());
             assert_eq!(got.as_deref().map_err(|error| &**error), expected, "{text:?}");
         }
         assert_eq!(database.latest_container().unwrap().name, "dead");
@@ -259,7 +268,9 @@ mod tests {
     fn a_record_comes_back_whole() {
         let (_dir, database) = database(&[]);
         database
-            .write("add an image", |c| c.execute_batch("INSERT INTO images VALUES ('beef', 'sha256:1', 0, x'', x'')"))
+            .write("add an image", |c| {
+                c.execute_batch("INSERT INTO images VALUES ('beef', 'sha256:1', 0, x'', x'')")
+            })
             .unwrap();
         let mut record = named("ab", "x", 1);
         record.image_id = Some("beef".into());

@@ -38,7 +38,9 @@ pub enum Error {
     Io { step: &'static str, path: PathBuf, source: std::io::Error },
     #[error("cannot open the state database {path}")]
     Open { path: PathBuf, source: rusqlite::Error },
-    #[error("the state database {path} is damaged ({reason}): restore it from a backup, or move it away to start anew")]
+    #[error(
+        "the state database {path} is damaged ({reason}): restore it from a backup, or move it away to start anew"
+    )]
     Damaged { path: PathBuf, reason: String },
     #[error("the state database {path} is of a newer ketch (layout {found}; this one knows {VERSION})")]
     Newer { path: PathBuf, found: i64 },
@@ -131,7 +133,8 @@ impl Database {
 
 fn connect(path: &Path) -> Result<Connection, Error> {
     // One thread a connection: no mutexes.
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).or_else(|error| {
         let directory = path.parent().filter(|directory| !directory.exists()).ok_or(error)?;
         make_directory(directory).map_err(|_| rusqlite::Error::InvalidPath(directory.to_owned()))?;
@@ -163,7 +166,11 @@ fn configure(connection: Connection) -> rusqlite::Result<Connection> {
 }
 
 /// A damaged file is told from a failed statement, whichever statement met it.
-fn failed(path: &Path, source: rusqlite::Error, other: impl FnOnce(PathBuf, rusqlite::Error) -> Error) -> Error {
+fn failed(
+    path: &Path,
+    source: rusqlite::Error,
+    other: impl FnOnce(PathBuf, rusqlite::Error) -> Error,
+) -> Error {
     match source.sqlite_error_code() {
         Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
             Error::Damaged { path: path.to_owned(), reason: source.to_string() }

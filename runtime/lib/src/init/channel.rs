@@ -37,6 +37,12 @@ pub(crate) enum Message {
 /// Room for the largest message: two path names and a little, or a path for each hierarchy of a deep cgroup.
 const MAX: usize = 16_384;
 
+impl AsFd for Channel {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
 impl Channel {
     /// Both ends, close-on-exec.
     pub(crate) fn pair() -> Result<(Channel, Channel), StepError> {

@@ -1,6 +1,6 @@
 //! Getting a process into its namespaces: made by `clone3`, joined by `setns`, or both.
 
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use ketch_sys::clone::{self, Child};
 use ketch_sys::{Errno, pidfd};
@@ -69,7 +69,7 @@ pub(crate) fn spawn(
     if goes_between(namespaces) {
         return spawn_between(new, open, cgroup, ours, theirs, init);
     }
-    let options = clone::Options { namespaces: new, cgroup, sibling: false };
+    let options = clone::Options { namespaces: new, cgroup, sibling: false, closed: Some(ours.as_fd()) };
     let waits = waits_for_go(namespaces);
     clone::fork(options, || {
         match join(open).and_then(|()| if waits { theirs.wait_for_go() } else { Ok(()) }) {
@@ -102,9 +102,9 @@ fn spawn_between(
     theirs: &Channel,
     init: impl FnOnce(&Channel) -> i32,
 ) -> Result<Child, StepError> {
-    let options = clone::Options { namespaces: 0, cgroup, sibling: false };
+    let options = clone::Options { namespaces: 0, cgroup, sibling: false, closed: Some(ours.as_fd()) };
     let between = clone::fork(options, || {
-        let options = clone::Options { namespaces: new, cgroup: None, sibling: true };
+        let options = clone::Options { namespaces: new, cgroup: None, sibling: true, closed: None };
         let made = join(open).and_then(|()| {
             // Not before the runtime knows it: a message of its own could come before its pid.
             clone::fork(options, || match theirs.wait_for_go() {

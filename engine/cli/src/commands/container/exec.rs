@@ -133,8 +133,9 @@ fn protect() -> anyhow::Result<()> {
     let env: Vec<CString> = std::env::vars_os()
         .map(|(name, value)| CString::new([name.into_vec(), value.into_vec()].join(&b'=')))
         .collect::<Result<_, _>>()?;
-    ketch_sys::exe::reexec_read_only(&args, &env)
-        .context("cannot go on in a read-only clone of this program, which keeps containers from replacing it")
+    ketch_sys::exe::reexec_read_only(&args, &env).context(
+        "cannot go on in a read-only clone of this program, which keeps containers from replacing it",
+    )
 }
 
 /// Sessions are not kept; the id is for scripts that expect one.

@@ -98,7 +98,11 @@ fn show(
     let mut documents = Vec::new();
     let mut missing: Option<anyhow::Error> = None;
     if latest {
-        documents.push(Document::Container(Box::new(of_container(&engine, &engine.db.latest_container()?, kinds.size)?)));
+        documents.push(Document::Container(Box::new(of_container(
+            &engine,
+            &engine.db.latest_container()?,
+            kinds.size,
+        )?)));
     }
     for name in names {
         match find(&engine, kinds, name)? {
@@ -152,7 +156,9 @@ enum Document {
 fn find(engine: &Engine, kinds: Kinds, name: &str) -> anyhow::Result<anyhow::Result<Document>> {
     if kinds.container {
         match engine.db.find_container(name) {
-            Ok(record) => return Ok(Ok(Document::Container(Box::new(of_container(engine, &record, kinds.size)?)))),
+            Ok(record) => {
+                return Ok(Ok(Document::Container(Box::new(of_container(engine, &record, kinds.size)?))));
+            }
             Err(FindError::NotFound(_)) if kinds.image => {}
             Err(FindError::NotFound(_)) => return Ok(Err(anyhow::anyhow!("no such container {name:?}"))),
             Err(error) => return Err(error.into()),

@@ -239,7 +239,9 @@ mod tests {
 
     #[test]
     fn every_field_of_a_template_has_a_heading() {
-        let Value::Object(fields) = row(Status::Created { error: String::new() }).fields(false) else { panic!() };
+        let Value::Object(fields) = row(Status::Created { error: String::new() }).fields(false) else {
+            panic!()
+        };
         for field in fields.keys() {
             assert!(HEADING.iter().any(|(name, _)| name == field), "{field}");
         }

@@ -59,7 +59,12 @@ impl Wanted<'_> {
 }
 
 /// One container, by name or `--latest`.
-pub(super) fn one(engine: &Engine, name: Option<&str>, latest: bool, nothing: &str) -> anyhow::Result<Record> {
+pub(super) fn one(
+    engine: &Engine,
+    name: Option<&str>,
+    latest: bool,
+    nothing: &str,
+) -> anyhow::Result<Record> {
     match (name, latest) {
         (Some(_), true) => bail!("--latest and containers cannot be used together"),
         (Some(name), false) => Ok(engine.db.find_container(name)?),

@@ -61,7 +61,8 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
             let record = only.record;
             let streams = [args.interactive && record.options.stdin, args.attach, args.attach];
             let terminal = record.options.terminal;
-            let options = session::options(terminal, streams, &args.detach_keys, args.sig_proxy.unwrap_or(true))?;
+            let options =
+                session::options(terminal, streams, &args.detach_keys, args.sig_proxy.unwrap_or(true))?;
             let started = begin(&engine, &record, Some(options))?;
             started.session.map_or(Ok(ExitCode::SUCCESS), |session| stay(&engine, &record, session))
         }

@@ -46,13 +46,18 @@ impl Config {
         let options = &record.options;
         let config = image.and_then(|image| image.config.config().as_ref());
         let hostname = options.hostname.clone().unwrap_or_else(|| record.id.chars().take(12).collect());
-        let workdir = options.workdir.clone().or_else(|| config.and_then(|config| config.working_dir().clone()));
+        let workdir =
+            options.workdir.clone().or_else(|| config.and_then(|config| config.working_dir().clone()));
         let exposed = config.and_then(|config| config.exposed_ports().clone()).unwrap_or_default();
         let signal = options.stop_signal.unwrap_or(15);
         Config {
             env: spec::environment(options, config, &hostname),
             domainname: String::new(),
-            user: options.user.clone().or_else(|| config.and_then(|config| config.user().clone())).unwrap_or_default(),
+            user: options
+                .user
+                .clone()
+                .or_else(|| config.and_then(|config| config.user().clone()))
+                .unwrap_or_default(),
             attach_stdin: false,
             attach_stdout: false,
             attach_stderr: false,

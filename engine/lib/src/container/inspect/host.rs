@@ -89,7 +89,11 @@ impl HostConfig {
             binds: binds(options),
             cgroup_manager: "cgroupfs",
             cgroup_mode: "host",
-            container_id_file: options.cid_file.as_ref().map(|path| path.display().to_string()).unwrap_or_default(),
+            container_id_file: options
+                .cid_file
+                .as_ref()
+                .map(|path| path.display().to_string())
+                .unwrap_or_default(),
             log_config: log_config(options, log),
             network_mode: options.network.name(),
             port_bindings: BTreeMap::new(),

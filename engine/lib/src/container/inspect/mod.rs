@@ -185,7 +185,9 @@ pub fn inspect(paths: &Paths, record: &Record, status: &Status, image: Option<&I
 
 /// RFC 3339 as Go prints it: no zeros at the end of the fraction.
 pub fn go_time(time: &str) -> String {
-    let Some(digits) = time.strip_suffix('Z').filter(|time| time.contains('.')) else { return time.to_owned() };
+    let Some(digits) = time.strip_suffix('Z').filter(|time| time.contains('.')) else {
+        return time.to_owned();
+    };
     format!("{}Z", digits.trim_end_matches('0').trim_end_matches('.'))
 }
 
@@ -216,7 +218,8 @@ fn state(record: &Record, status: &Status) -> State {
 
 /// Effective and bounding, sorted by name as podman has them. Of the user's number only whether it is root's matters.
 fn capabilities(options: &Options, image: Option<&Image>) -> (Vec<String>, Vec<String>) {
-    let of_image = image.and_then(|image| image.config.config().as_ref()).and_then(|config| config.user().clone());
+    let of_image =
+        image.and_then(|image| image.config.config().as_ref()).and_then(|config| config.user().clone());
     let user = options.user.clone().or(of_image).unwrap_or_default();
     let uid = u32::from(!matches!(user.split(':').next().unwrap_or_default(), "" | "0" | "root"));
     let held = ketch_sys::caps::get().map_or(0, |sets| sets.permitted);
@@ -343,9 +346,11 @@ mod tests {
             chown: false,
             no_copy: false,
         };
-        for (options, propagation_is, read_only) in
-            [(&["ro", "rshared"][..], "rshared", true), (&["rbind"], "rprivate", false), (&["rslave"], "rslave", false)]
-        {
+        for (options, propagation_is, read_only) in [
+            (&["ro", "rshared"][..], "rshared", true),
+            (&["rbind"], "rprivate", false),
+            (&["rslave"], "rslave", false),
+        ] {
             assert_eq!(propagation(&mount(options)), propagation_is);
             assert_eq!(is_read_only(&mount(options)), read_only);
         }

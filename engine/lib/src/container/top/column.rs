@@ -111,10 +111,14 @@ impl Column {
 
     pub(super) fn text(self, process: &Process, all: &[Process], names: &Names, system: &System) -> String {
         let (stat, status) = (&process.stat, &process.status);
-        let named = |names: &HashMap<u32, String>, id: u32| names.get(&id).cloned().unwrap_or_else(|| id.to_string());
+        let named =
+            |names: &HashMap<u32, String>, id: u32| names.get(&id).cloned().unwrap_or_else(|| id.to_string());
         let groups = |names: &HashMap<u32, String>| {
-            let list: Vec<String> =
-                status.groups.iter().filter_map(|gid| u32::try_from(*gid).ok()).map(|gid| named(names, gid)).collect();
+            let list: Vec<String> = status
+                .groups
+                .iter()
+                .map(|gid| named(names, *gid))
+                .collect();
             list.join(",")
         };
         match self {
@@ -186,8 +190,12 @@ fn capabilities(set: u64) -> String {
     if (0..all.len()).all(has) {
         return "full".to_owned();
     }
-    let names: Vec<String> =
-        all.iter().enumerate().filter(|(number, _)| has(*number)).map(|(_, cap): (_, &Capability)| cap.to_string()).collect();
+    let names: Vec<String> = all
+        .iter()
+        .enumerate()
+        .filter(|(number, _)| has(*number))
+        .map(|(_, cap): (_, &Capability)| cap.to_string())
+        .collect();
     names.join(",")
 }
 
@@ -269,7 +277,9 @@ mod tests {
 
     #[test]
     fn terminals() {
-        for (number, expected) in [(0, "?"), (34816, "pts/0"), (34819, "pts/3"), (1025, "tty1"), (1088, "ttyS0")] {
+        for (number, expected) in
+            [(0, "?"), (34816, "pts/0"), (34819, "pts/3"), (1025, "tty1"), (1088, "ttyS0")]
+        {
             assert_eq!(terminal(number), expected);
         }
     }

@@ -63,7 +63,8 @@ impl System {
         let now = SystemTime::now();
         let uptime = procfs::Uptime::current()?.uptime_duration();
         let per_second = sysconf(SysconfVar::CLK_TCK).map_err(TopError::Clock)?;
-        let per_second = per_second.and_then(|rate| u64::try_from(rate).ok()).ok_or(TopError::Clock(Errno::EINVAL))?;
+        let per_second =
+            per_second.and_then(|rate| u64::try_from(rate).ok()).ok_or(TopError::Clock(Errno::EINVAL))?;
         Ok(System { boot: now.checked_sub(uptime).unwrap_or(UNIX_EPOCH), now, per_second })
     }
 
@@ -86,7 +87,9 @@ pub(super) fn names(file: &[u8]) -> HashMap<u32, String> {
     let mut names = HashMap::new();
     for line in String::from_utf8_lossy(file).lines() {
         let mut fields = line.split(':');
-        if let (Some(name), Some(number)) = (fields.next(), fields.nth(1).and_then(|number| number.parse().ok())) {
+        if let (Some(name), Some(number)) =
+            (fields.next(), fields.nth(1).and_then(|number| number.parse().ok()))
+        {
             names.entry(number).or_insert_with(|| name.to_owned());
         }
     }

@@ -70,7 +70,8 @@ fn other(from: BorrowedFd<'_>, to: BorrowedFd<'_>, name: &CString) -> nix::Resul
 /// In the kernel where it can be (copy_file_range(2), or a reflink).
 fn contents(source: OwnedFd, copy: OwnedFd) -> nix::Result<File> {
     let (mut source, mut copy) = (File::from(source), File::from(copy));
-    std::io::copy(&mut source, &mut copy).map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(0)))?;
+    std::io::copy(&mut source, &mut copy)
+        .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(0)))?;
     Ok(copy)
 }
 

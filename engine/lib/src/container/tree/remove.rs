@@ -126,7 +126,7 @@ mod tests {
         fs::write(outside.join("kept"), "x").unwrap();
         fs::write(tree.join("a/f"), "x").unwrap();
         symlink(&outside, tree.join("a/link")).unwrap();
-        fs::set_permissions(tree.join("a/b"), fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(tree.join("a/b"), fs::Permissions::from_mode(0o000)).unwrap();
         remove(&tree).unwrap();
         assert!(!tree.exists());
         assert!(outside.join("kept").exists());
@@ -153,7 +153,8 @@ mod tests {
         let mut here = open(&tree, OFlag::O_RDONLY | OFlag::O_DIRECTORY, Mode::empty()).unwrap();
         for _ in 0..5000 {
             nix::sys::stat::mkdirat(&here, "d", Mode::S_IRWXU).unwrap();
-            here = nix::fcntl::openat(&here, "d", OFlag::O_RDONLY | OFlag::O_DIRECTORY, Mode::empty()).unwrap();
+            here =
+                nix::fcntl::openat(&here, "d", OFlag::O_RDONLY | OFlag::O_DIRECTORY, Mode::empty()).unwrap();
         }
         remove(&tree).unwrap();
         assert!(!tree.exists());

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use ketch_cgroups::Cgroup;
 use ketch_runtime::container::delete::delete_stopped;
 use ketch_runtime::container::state::State;
-use nix::sys::wait::WaitStatus;
+use ketch_sys::pidfd::Ended;
 
 use crate::attach::address;
 use crate::clock;
@@ -17,14 +17,15 @@ use crate::start::Running;
 
 /// Saves the exit record, then removes the runtime's state, cgroups and the attach socket. Goes on past errors;
 /// they are noted in the log, for nobody else listens.
-pub(crate) fn record(config: &Config, running: &mut Running, status: Option<WaitStatus>) -> Exit {
+pub(crate) fn record(config: &Config, running: &mut Running, ended: Option<Ended>) -> Exit {
     let finished = clock::rfc3339(SystemTime::now());
     let mut problems = Vec::new();
     let state = State::load(&config.runtime_root, &config.id)
         .map_err(|error| problems.push(format!("cannot read the runtime's state: {error}")))
         .ok();
     let exit = Exit {
-        code: code(status),
+        // 255 when the kernel could not tell.
+        code: ended.map_or(255, Ended::code),
         // Before the cgroup goes.
         oom_killed: state.as_ref().is_some_and(|state| Cgroup::open(state.cgroup.clone()).oom_killed()),
         started: std::mem::take(&mut running.started),
@@ -42,13 +43,13 @@ pub(crate) fn record(config: &Config, running: &mut Running, status: Option<Wait
         Some(Err(error)) => problems.push(error.to_string()),
         None => {}
     }
-    running.server.close_listener();
     if let Err(errno) = address::remove_in(&config.run_dir) {
         problems.push(format!("cannot remove the attach socket: {}", errno.desc()));
     }
     for problem in problems {
         running.server.note(&problem);
     }
+    running.server.close();
     exit
 }
 
@@ -66,14 +67,5 @@ pub(crate) fn with_problem(error: StartError, saved: io::Result<()>) -> StartErr
             message: format!("{} (and the exit cannot be recorded: {problem})", error.message),
             code: error.code,
         },
-    }
-}
-
-/// As a shell has it: the process's own, or 128 + signal. 255 when the kernel could not tell.
-fn code(status: Option<WaitStatus>) -> i32 {
-    match status {
-        Some(WaitStatus::Exited(_, code)) => code,
-        Some(WaitStatus::Signaled(_, signal, _)) => 128 + signal as i32,
-        _ => 255,
     }
 }

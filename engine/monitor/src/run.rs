@@ -47,9 +47,9 @@ pub fn run(cleanup: fn(&Config, &Exit)) -> ExitCode {
     let _ = Report::Started(running.pid).send(&report);
     drop(report);
 
-    let status = running.wait();
+    let ended = running.wait();
     running.server.drain();
-    let exit = end::record(&config, &mut running, status);
+    let exit = end::record(&config, &mut running, ended);
     cleanup(&config, &exit);
 
     // Whoever waited for the lock may act now. Clients that are slow still get what they are owed.
@@ -79,7 +79,13 @@ fn inherited() -> Result<(Config, OwnedFd, Option<OwnedFd>), StartError> {
         .map_err(serde_json::Error::io)
         .and_then(|_| serde_json::from_slice(&text))
         .map_err(|error| StartError::ours("read the monitor's configuration", error))?;
-    let rootfs = if config.rootfs_fd { Some(take(ROOTFS_FD)?) } else { None };
+    let rootfs = if config.rootfs_fd {
+        Some(take(ROOTFS_FD)?)
+    } else {
+        // The number is free, or taken by a file that the command itself has inherited.
+        drop(inherit::take(ROOTFS_FD));
+        None
+    };
     Ok((config, take(LOCK_FD)?, rootfs))
 }
 

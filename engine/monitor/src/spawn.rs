@@ -5,10 +5,11 @@ use std::fs::File;
 use std::io::{Seek, Write};
 use std::os::fd::{AsFd, OwnedFd};
 
-use ketch_sys::{Errno, pidfd};
+use ketch_sys::Errno;
+use ketch_sys::pidfd::{self, Ended};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
-use nix::sys::wait::WaitStatus;
 
 use crate::config::Config;
 use crate::lock::Lock;
@@ -93,7 +94,8 @@ impl Monitor {
 
     /// The next report; a failure is this function's error, and the monitor is gone then.
     fn hear(&self) -> Result<Report, StartError> {
-        match Report::receive(&self.report) {
+        let spoken = self.speaks_before_it_ends();
+        match spoken.and_then(|spoken| if spoken { Report::receive(&self.report) } else { Ok(None) }) {
             Ok(Some(Report::Failed { code, message })) => {
                 self.reap();
                 Err(StartError { message, code })
@@ -104,11 +106,24 @@ impl Monitor {
         }
     }
 
+    /// Waits for a report, or for the monitor's end without one: an init that it was making may outlive it for a
+    /// moment, and has the socket's other end until then.
+    fn speaks_before_it_ends(&self) -> ketch_sys::Result<bool> {
+        let watch = |fd| PollFd::new(fd, PollFlags::POLLIN);
+        let mut fds = [watch(self.report.as_fd()), watch(self.pidfd.as_fd())];
+        loop {
+            match poll(&mut fds, PollTimeout::NONE) {
+                Err(Errno::EINTR) => {}
+                result => return result.map(|_| fds[0].any().unwrap_or(false)),
+            }
+        }
+    }
+
     fn lost(&self) -> StartError {
         let end = match self.reap() {
-            Some(WaitStatus::Signaled(_, signal, _)) => format!("it was killed by {signal}"),
-            Some(WaitStatus::Exited(_, code)) => format!("it exited with code {code}"),
-            _ => "it has ended".to_owned(),
+            Some(Ended::Signaled(signal)) => format!("it was killed by signal {signal}"),
+            Some(Ended::Exited(code)) => format!("it exited with code {code}"),
+            None => "it has ended".to_owned(),
         };
         StartError::ours("start the container: the monitor did not report", end)
     }
@@ -118,8 +133,8 @@ impl Monitor {
     }
 
     /// Waits for a monitor that is ending, so that no zombie and no held lock outlives the error.
-    fn reap(&self) -> Option<WaitStatus> {
-        pidfd::wait(&self.pidfd).ok()
+    fn reap(&self) -> Option<Ended> {
+        pidfd::reap(&self.pidfd).ok()
     }
 }
 

@@ -10,9 +10,9 @@ use ketch_runtime::container::delete::delete_stopped;
 use ketch_runtime::container::state::State;
 use ketch_runtime::spec::Spec;
 use ketch_runtime::step::EXECUTE;
-use ketch_sys::{Errno, pidfd};
+use ketch_sys::Errno;
+use ketch_sys::pidfd::{self, Ended};
 use nix::sys::signal::Signal;
-use nix::sys::wait::WaitStatus;
 
 use crate::attach::address;
 use crate::clock;
@@ -149,7 +149,7 @@ fn undo(config: &Config, created: &Created) {
     let _ = address::remove_in(&config.run_dir);
     // When `start` has failed, init may have ended and been waited for already.
     let _ = pidfd::send_signal(&created.pidfd, Signal::SIGKILL as i32);
-    let _ = pidfd::wait(&created.pidfd);
+    let _ = pidfd::reap(&created.pidfd);
     if let Ok(state) = State::load(&config.runtime_root, &config.id) {
         // What is left is found again by `rm`, which reports it.
         let _ = delete_stopped(&config.runtime_root, &state);
@@ -187,13 +187,13 @@ fn start_error(error: &CreateError) -> StartError {
 
 impl Running {
     /// Serves until init ends, reaps it and tells how it ended.
-    pub(crate) fn wait(&mut self) -> Option<WaitStatus> {
+    pub(crate) fn wait(&mut self) -> Option<Ended> {
         if let Err(errno) = self.server.wait() {
             // A container whose loop fails is still a container: its end is waited for without the loop.
             self.server.note(&format!("the monitor cannot serve output any more: {}", errno.desc()));
         }
-        match pidfd::wait(self.server.init()) {
-            Ok(status) => Some(status),
+        match pidfd::reap(self.server.init()) {
+            Ok(ended) => Some(ended),
             Err(errno) => {
                 self.server.note(&format!("the monitor cannot tell how init ended: {}", errno.desc()));
                 None

@@ -79,7 +79,11 @@ fn names_and_prefixes() {
     assert_eq!(engine.run(["inspect", "--format", "{{.Name}}", &first[..10]]).ok().text(), "one");
     engine.line("rm nobody").assert_exit(1).assert_stderr_has("nobody");
     let listed = engine.line("ps -a -q --no-trunc").ok().stdout;
-    assert_eq!(listed.lines().collect::<Vec<_>>(), [second.as_str(), first.as_str()], "newest first");
+    assert_eq!(
+        listed.lines().collect::<Vec<_>>(),
+        [first.as_str(), second.as_str()],
+        "oldest first, as podman"
+    );
 }
 
 #[test]

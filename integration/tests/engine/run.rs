@@ -10,7 +10,7 @@ fn exit_codes() {
     engine.line("run --rm busybox true").assert_exit(0);
     engine.line("run --rm busybox false").assert_exit(1);
     engine.run(["run", "--rm", "busybox", "sh", "-c", "exit 42"]).assert_exit(42);
-    engine.run(["run", "--rm", "busybox", "sh", "-c", "kill -9 $$"]).assert_exit(137);
+    engine.run(["run", "--rm", "busybox", "sh", "-c", "sh -c 'kill -9 $$'; exit $?"]).assert_exit(137);
     engine.line("run --rm busybox no-such-command").assert_exit(127).assert_one_error_line();
     engine.line("run --rm busybox /no/such/file").assert_exit(127).assert_one_error_line();
     engine.line("run --rm busybox /etc").assert_exit(126).assert_one_error_line();

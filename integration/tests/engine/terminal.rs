@@ -1,9 +1,12 @@
 //! Real terminals, typed on through tmux: job control, resize, Ctrl-C, detach, full-screen programs.
 
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use ketch_integration::{Engine, program};
+
+static SERVERS: AtomicU32 = AtomicU32::new(0);
 
 /// A tmux server of its own with one window.
 struct Tmux {
@@ -13,7 +16,9 @@ struct Tmux {
 impl Tmux {
     /// Starts `ketch <line>` in a window of 80 × 24.
     fn start(engine: &Engine, line: &str) -> Tmux {
-        let tmux = Tmux { socket: engine.path("tmux") };
+        // A server of its own each time: the one before may still be ending.
+        let socket = engine.path(&format!("tmux-{}", SERVERS.fetch_add(1, Ordering::Relaxed)));
+        let tmux = Tmux { socket };
         let command = engine.command();
         let words: Vec<_> = std::iter::once(command.get_program())
             .chain(command.get_args())
@@ -63,17 +68,19 @@ fn run_on_a_terminal() {
     tmux.keys(&["tty; stty size", "Enter"]);
     tmux.shows("/dev/pts/0");
     tmux.shows("24 80");
-    // SIGWINCH reaches the child.
-    tmux.keys(&["trap 'echo resized to $(stty size)' WINCH", "Enter"]);
+    // SIGWINCH reaches the child. Each job says when it is in the foreground: a key typed before would go to the shell.
+    let watch =
+        r#"sh -c 'trap "echo resized to \$(stty size)" WINCH; echo ready 1; while :; do sleep 0.1; done'"#;
+    tmux.keys(&[watch, "Enter"]);
+    tmux.shows("\nready 1");
     tmux.run(&["resize-window", "-x", "100", "-y", "30"]);
-    tmux.keys(&["", "Enter"]);
     tmux.shows("resized to 30 100");
-    // Job control: a sleeping foreground job is interrupted, stopped and continued.
-    tmux.keys(&["sleep 1000", "Enter"]);
+    // Job control: a job is interrupted, another stopped.
     tmux.keys(&["C-c"]);
     tmux.keys(&["echo code was $?", "Enter"]);
     tmux.shows("code was 130");
-    tmux.keys(&["sleep 1000", "Enter"]);
+    tmux.keys(&["sh -c 'echo ready 2; exec sleep 1000'", "Enter"]);
+    tmux.shows("\nready 2");
     tmux.keys(&["C-z"]);
     tmux.shows("Stopped");
     tmux.keys(&["kill %1; exit 7", "Enter"]);
@@ -108,7 +115,8 @@ fn exec_on_a_terminal() {
     tmux.keys(&["stty size", "Enter"]);
     tmux.shows("24 80");
     tmux.run(&["resize-window", "-x", "90", "-y", "20"]);
-    tmux.keys(&["sleep 1000", "Enter"]);
+    tmux.keys(&["sh -c 'echo ready; exec sleep 1000'", "Enter"]);
+    tmux.shows("\nready");
     tmux.keys(&["C-c"]);
     tmux.keys(&["stty size", "Enter"]);
     tmux.shows("20 90");

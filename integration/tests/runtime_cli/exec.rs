@@ -42,7 +42,8 @@ fn flags_change_the_process() {
             "0000000020200420\n",
         ),
     ] {
-        if flags.contains(&"-g") && is_crun() {
+        // crun has no -g, and gives an added capability alone.
+        if (flags.contains(&"-g") || flags.contains(&"--cap")) && is_crun() {
             continue;
         }
         let out = bundle.call(&[&["exec"], flags, &[id], command].concat()).succeeds();
@@ -73,7 +74,8 @@ fn detached_with_a_pid_file() {
     bundle.call(&["exec", "--detach", "--pid-file", path, &bundle.id, "sleep", "1000"]).succeeds();
     let pid = fs::read_to_string(file).expect("the pid file");
     let command = fs::read_to_string(format!("/proc/{pid}/cmdline")).expect("it runs");
-    assert_eq!(command, "sleep\x001000\0");
+    // crun returns before the program is executed.
+    assert!(command == "sleep\x001000\0" || is_crun(), "{command:?}");
 }
 
 #[test]

@@ -1,12 +1,12 @@
 //! cgroup files: a few bytes, one read or write each.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use nix::libc;
+use nix::fcntl::{AT_FDCWD, OFlag, openat};
+use nix::sys::stat::Mode;
 
 use crate::Error;
 
@@ -23,17 +23,22 @@ pub(crate) fn write(path: &Path, value: &str) -> Result<(), Error> {
 }
 
 pub(crate) fn try_write(path: &Path, value: &str) -> io::Result<()> {
-    OpenOptions::new().write(true).open(path)?.write_all(value.as_bytes())
+    File::from(open(path, OFlag::O_WRONLY)?).write_all(value.as_bytes())
 }
 
 pub(crate) fn for_writing(path: &Path) -> Result<File, Error> {
-    OpenOptions::new().write(true).open(path).map_err(Error::io("open", path))
+    open(path, OFlag::O_WRONLY).map(File::from).map_err(Error::io("open", path))
+}
+
+/// openat, because musl's open sets close-on-exec with a second call.
+fn open(path: &Path, flags: OFlag) -> io::Result<OwnedFd> {
+    Ok(openat(AT_FDCWD, path, flags | OFlag::O_CLOEXEC, Mode::empty())?)
 }
 
 /// Reads a whole file.
 pub(crate) fn read(path: &Path) -> io::Result<String> {
-    let mut file = File::open(path)?;
-    let mut text = Vec::with_capacity(4096);
+    let mut file = File::from(open(path, OFlag::O_RDONLY)?);
+    let mut text = Vec::new();
     let mut chunk = [0; 4096];
     loop {
         match file.read(&mut chunk)? {
@@ -47,7 +52,7 @@ pub(crate) fn read(path: &Path) -> io::Result<String> {
 /// Reads a file of one short line, without its newline: one read.
 pub(crate) fn read_line(path: &Path) -> io::Result<String> {
     let mut chunk = [0; 4096];
-    let n = File::open(path)?.read(&mut chunk)?;
+    let n = File::from(open(path, OFlag::O_RDONLY)?).read(&mut chunk)?;
     Ok(String::from_utf8_lossy(&chunk[..n]).trim_end().to_owned())
 }
 
@@ -58,10 +63,5 @@ pub(crate) fn field(text: &str, key: &str) -> Option<u64> {
 
 /// A descriptor of a directory, good for the `*at` calls and `CLONE_INTO_CGROUP`.
 pub(crate) fn directory(path: &Path) -> Result<OwnedFd, Error> {
-    OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_PATH | libc::O_DIRECTORY)
-        .open(path)
-        .map(Into::into)
-        .map_err(Error::io("open", path))
+    open(path, OFlag::O_PATH | OFlag::O_DIRECTORY).map_err(Error::io("open", path))
 }

@@ -171,25 +171,25 @@ fn pids(path: &Path) -> Option<Pids> {
 }
 
 fn io_v1(path: &Path) -> Vec<Io> {
-    let mut devices = BTreeMap::new();
     let bytes = text(path, "blkio.throttle.io_service_bytes_recursive").unwrap_or_default();
     let counts = text(path, "blkio.throttle.io_serviced_recursive").unwrap_or_default();
+    io_v1_of(&bytes, &counts)
+}
+
+fn io_v1_of(bytes: &str, counts: &str) -> Vec<Io> {
+    let mut devices = BTreeMap::new();
     for line in bytes.lines() {
-        if let Some((io, key, n)) = io_v1_line(&mut devices, line) {
-            match key {
-                "Read" => io.read_bytes = n,
-                "Write" => io.write_bytes = n,
-                _ => {}
-            }
+        match io_v1_line(&mut devices, line) {
+            Some((io, "Read", n)) => io.read_bytes = n,
+            Some((io, "Write", n)) => io.write_bytes = n,
+            _ => {}
         }
     }
     for line in counts.lines() {
-        if let Some((io, key, n)) = io_v1_line(&mut devices, line) {
-            match key {
-                "Read" => io.reads = n,
-                "Write" => io.writes = n,
-                _ => {}
-            }
+        match io_v1_line(&mut devices, line) {
+            Some((io, "Read", n)) => io.reads = n,
+            Some((io, "Write", n)) => io.writes = n,
+            _ => {}
         }
     }
     devices.into_values().collect()
@@ -246,4 +246,28 @@ fn table(text: &str) -> BTreeMap<String, u64> {
         Some((key.to_owned(), value.parse().ok()?))
     };
     text.lines().filter_map(pair).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn io_of_both_versions() {
+        let bytes = "8:0 Read 4096\n8:0 Write 8192\n8:0 Sync 1\nTotal 12288\n";
+        let want = Io { major: 8, minor: 0, read_bytes: 4096, write_bytes: 8192, reads: 1, writes: 2 };
+        assert_eq!(io_v1_of(bytes, "8:0 Read 1\n8:0 Write 2\nTotal 3\n"), [want]);
+
+        let want = Io { major: 254, minor: 1, read_bytes: 1, write_bytes: 2, reads: 3, writes: 4 };
+        assert_eq!(io_v2("254:1 rbytes=1 wbytes=2 rios=3 wios=4 dbytes=5 dios=6\n"), [want]);
+    }
+
+    #[test]
+    fn cpu_of_v2_is_in_nanoseconds() {
+        let stat =
+            "usage_usec 5\nuser_usec 3\nsystem_usec 2\nnr_periods 9\nnr_throttled 1\nthrottled_usec 7\n";
+        let cpu = cpu_v2(stat);
+        assert_eq!((cpu.usage, cpu.user, cpu.system), (5000, 3000, 2000));
+        assert_eq!((cpu.periods, cpu.throttled_periods, cpu.throttled_time), (9, 1, 7000));
+    }
 }

@@ -23,7 +23,9 @@ pub(crate) fn create(root: &Path, path: &Path, resources: Option<&LinuxResources
     enable_controllers(root, &directory)?;
     check_type(&directory, &writes)?;
     plan::carry_out(&writes, |_| directory.clone())?;
-    attach_filter(&directory, &filter)?;
+    if let Some(filter) = filter {
+        attach_filter(&directory, &filter)?;
+    }
     made.keep();
     Ok(directory)
 }
@@ -162,5 +164,80 @@ fn kill_one_by_one(directory: &Path) -> Result<(), Error> {
             return Ok(());
         }
         wait::until_dead(&wait::kill(&pids)?)?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+    use std::process::Command;
+
+    use super::*;
+
+    /// A v2 hierarchy: the host's, or that of a hybrid host, which has few controllers.
+    fn root() -> Option<&'static Path> {
+        ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"]
+            .map(Path::new)
+            .into_iter()
+            .find(|root| root.join("cgroup.controllers").exists())
+    }
+
+    /// The kernel's verifier takes the device filter, and it does what it says.
+    #[test]
+    fn made_with_a_device_filter() {
+        let Some(root) = root() else { return };
+        let path = PathBuf::from(format!("/ketch-scg-test-{}-filter/a", std::process::id()));
+        let rules = r#"{"devices":[{"allow":false,"access":"rwm"}]}"#;
+        let directory = create(root, &path, Some(&serde_json::from_str(rules).unwrap())).unwrap();
+
+        let script = "read x; cat </dev/null && ! (exec </dev/kmsg) 2>/dev/null";
+        let mut child =
+            Command::new("sh").args(["-c", script]).stdin(std::process::Stdio::piped()).spawn().unwrap();
+        file::write(&directory.join("cgroup.procs"), &child.id().to_string()).unwrap();
+        drop(child.stdin.take());
+        assert!(child.wait().unwrap().success());
+
+        tree::remove(directory.parent().unwrap()).unwrap();
+    }
+
+    #[test]
+    fn a_limit_without_its_controller_is_refused_and_undone() {
+        let Some(root) = root().filter(|root| root.ends_with("unified")) else { return };
+        let path = PathBuf::from(format!("/ketch-scg-test-{}-refused", std::process::id()));
+        let limits = serde_json::from_str(r#"{"pids":{"limit":7}}"#).unwrap();
+        let error = create(root, &path, Some(&limits)).unwrap_err().to_string();
+        assert!(error.contains("linux.resources.pids.limit") && error.contains("pids.max"), "{error}");
+        assert!(!layout::join(root, &path).exists());
+    }
+
+    /// Below a threaded cgroup a domain cannot be: ours becomes threaded too.
+    #[test]
+    fn below_a_threaded_cgroup() {
+        let Some(root) = root() else { return };
+        let parent = PathBuf::from(format!("/ketch-scg-test-{}-threaded", std::process::id()));
+        let middle = layout::join(root, &parent).join("threaded");
+        std::fs::create_dir_all(&middle).unwrap();
+        file::write(&middle.join("cgroup.type"), "threaded").unwrap();
+
+        let directory = create(root, &parent.join("threaded/a"), None).unwrap();
+        assert_eq!(file::read_line(&directory.join("cgroup.type")).unwrap(), "threaded");
+        let limits = serde_json::from_str(r#"{"memory":{"limit":10000000}}"#).unwrap();
+        let error = create(root, &parent.join("threaded/b"), Some(&limits)).unwrap_err().to_string();
+        assert!(error.contains("memory.limit"), "{error}");
+
+        tree::remove(&layout::join(root, &parent)).unwrap();
+    }
+
+    #[test]
+    fn filters_of_all_sizes_pass_the_verifier() {
+        for rules in [
+            "[]",
+            r#"[{"allow":true,"type":"c","major":1,"access":"r"},{"allow":false,"type":"b","access":"w"}]"#,
+        ] {
+            let filter =
+                devices::v2::program(&serde_json::from_str::<Vec<_>>(rules).unwrap()).unwrap().unwrap();
+            let program = ketch_sys::bpf::load_cgroup_device(&filter).unwrap();
+            assert!(program.as_fd().try_clone_to_owned().is_ok());
+        }
     }
 }

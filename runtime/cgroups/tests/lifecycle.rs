@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use ketch_cgroups::{Cgroup, Error, Location, create, detect, enter};
@@ -31,6 +31,12 @@ impl Scratch {
 
 fn sleeper() -> Child {
     Command::new("sleep").arg("1000").spawn().unwrap()
+}
+
+/// A shell that runs `script` when its input is closed, which is when it has been put where it belongs.
+fn waiting(script: &str) -> Child {
+    let script = format!("read x; {script}");
+    Command::new("sh").args(["-c", &script]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap()
 }
 
 fn pid(child: &Child) -> i32 {
@@ -73,11 +79,7 @@ fn kill_outruns_forks() {
     let scratch = Scratch::new("forks");
     let cgroup = scratch.make(r#"{"pids":{"limit":300}}"#).unwrap();
     let script = "for i in 1 2 3 4; do (while :; do sleep 0.01 & sleep 0.01; done) & done; wait";
-    let mut child = Command::new("sh")
-        .args(["-c", &format!("read x; {script}")])
-        .stdin(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = waiting(script);
     cgroup.add(pid(&child)).unwrap();
     drop(child.stdin.take());
     std::thread::sleep(Duration::from_millis(100));
@@ -199,15 +201,9 @@ fn memory_limit_below_usage() {
     let scratch = Scratch::new("usage");
     let cgroup = scratch.make("{}").unwrap();
     if !cgroup.location().v2 {
-        let script = "read x; a=$(head -c 20000000 /dev/zero | tr '\\0' x); echo; read x";
-        let mut child = Command::new("sh")
-            .args(["-c", script])
-            .stdin(std::process::Stdio::piped())
-            .stdout(std::process::Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child = waiting("a=$(head -c 20000000 /dev/zero | tr '\\0' x); echo; sleep 1000");
         cgroup.add(pid(&child)).unwrap();
-        std::io::Write::write_all(child.stdin.as_mut().unwrap(), b"\n").unwrap();
+        drop(child.stdin.take());
         std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut [0]).unwrap();
         let error = cgroup
             .apply(&serde_json::from_str(r#"{"memory":{"limit":1048576,"swap":1048576}}"#).unwrap())
@@ -225,11 +221,7 @@ fn memory_limit_below_usage() {
 fn oom_kill_is_remembered() {
     let scratch = Scratch::new("oom");
     let cgroup = scratch.make(r#"{"memory":{"limit":10485760,"swap":10485760}}"#).unwrap();
-    let mut child = Command::new("sh")
-        .args(["-c", "read x; a=$(head -c 50000000 /dev/zero | tr '\\0' x)"])
-        .stdin(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = waiting("a=$(head -c 50000000 /dev/zero | tr '\\0' x)");
     cgroup.add(pid(&child)).unwrap();
     drop(child.stdin.take());
     child.wait().unwrap();
@@ -263,8 +255,9 @@ fn v2_of_a_hybrid_host() {
     let cgroup = Cgroup::open(Location { paths: vec![path.clone()], v2: true });
     assert!(cgroup.directory().is_some());
 
-    let mut child = Command::new("sh").args(["-c", "sleep 1000 & sleep 1000 & wait"]).spawn().unwrap();
+    let mut child = waiting("sleep 1000 & sleep 1000 & wait");
     cgroup.add(pid(&child)).unwrap();
+    drop(child.stdin.take());
     cgroup.freeze(true).unwrap();
     assert!(cgroup.is_frozen());
     cgroup.kill().unwrap();

@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
+use ketch_cgroups::Layout;
 use ketch_runtime::container::create::{self, Created, Options};
 use ketch_runtime::container::state::check_id;
 use ketch_runtime::spec;
 
 use crate::globals::Globals;
-use crate::{descriptors, streams};
+use crate::{cgroups, descriptors, streams};
 
 /// The flags of `create` that `run` has too.
 #[derive(Debug, clap::Args)]
@@ -73,21 +74,23 @@ pub(crate) fn create(globals: &Globals, id: &str, flags: &Flags, life: Life) -> 
     let mut spec = spec::load(&bundle.join(&flags.config))?;
 
     let terminal = spec.process().as_ref().and_then(spec::Process::terminal).unwrap_or(false);
-    let stdio = streams::stdio(terminal, life != Life::Foreground, console_socket.as_deref())?;
     let preserve_fds = flags.preserve_fds + descriptors::listen(spec.process_mut().as_mut());
-    let options = Options {
-        root: &root,
-        id,
-        bundle: &bundle,
-        rootfs: None,
-        stdio,
-        preserve_fds,
-        pid_file: pid_file.as_deref(),
-        no_pivot: flags.no_pivot,
-        no_new_keyring: flags.no_new_keyring,
-        start_by_other: life == Life::StartedByOther,
+    let create_in = |layout: &Layout| -> anyhow::Result<Created> {
+        let options = Options {
+            root: &root,
+            id,
+            bundle: &bundle,
+            rootfs: None,
+            stdio: streams::stdio(terminal, life != Life::Foreground, console_socket.as_deref())?,
+            preserve_fds,
+            pid_file: pid_file.as_deref(),
+            no_pivot: flags.no_pivot,
+            no_new_keyring: flags.no_new_keyring,
+            start_by_other: life == Life::StartedByOther,
+        };
+        Ok(create::create_in(layout, &spec, options)?)
     };
-    let created = create::create(&spec, options)?;
+    let created = cgroups::make(globals, &spec, create_in)?;
     if let Some(socket) = &pidfd_socket
         && let Err(error) = descriptors::send_pidfd(socket, &created.pidfd, "standard")
     {

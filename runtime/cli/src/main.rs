@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod bundle;
+mod cgroups;
 mod commands;
 mod descriptors;
 mod exe;

@@ -26,6 +26,7 @@ pub mod seccomp;
 pub mod socket;
 pub mod spawn;
 pub mod tty;
+pub mod wait;
 pub mod xattr;
 
 pub use nix::errno::Errno;

@@ -20,8 +20,8 @@ impl Format {
         // A shell hands `\t` on as two characters.
         let text = text.replace("\\t", "\t").replace("\\n", "\n");
         let body = text.strip_prefix("table").filter(|rest| rest.starts_with([' ', '\t']));
-        // In a table blanks part columns too, as in podman.
-        let body = body.map(|body| body.trim_start().replace(' ', "\t"));
+        // In a table a blank between two fields parts columns too.
+        let body = body.map(|body| body.trim_start().replace("}} {{", "}}\t{{"));
         let template = Template::new(command)
             .missing_key(gotmpl::MissingKey::Error)
             .func("json", |args| Ok(Value::String(json_text(args.first()).into())))
@@ -115,8 +115,8 @@ mod tests {
             (r"{{.ID}}\t{{.Names}}", "abc\t[a b]\n"),
             ("{{json .Labels}}", "{\"x\":\"y\"}\n"),
             (r#"{{join .Names ", "}}"#, "a, b\n"),
-            ("table {{.ID}}\\t{{.Size}}", "IMAGE ID    SIZE\nabc         5\n"),
             ("table {{.ID}} {{.Size}}", "IMAGE ID    SIZE\nabc         5\n"),
+            ("table {{.ID}}\\t{{.Size}}", "IMAGE ID    SIZE\nabc         5\n"),
         ] {
             let format = Format::parse("images", format).expect("a template");
             let heading = [("ID", "IMAGE ID"), ("Size", "SIZE")];

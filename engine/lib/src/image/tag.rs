@@ -25,10 +25,15 @@ pub enum TagError {
 pub fn tag(engine: &Engine, image: &str, names: &[String]) -> Result<(), TagError> {
     let id = resolve(engine, image)?.id;
     let names = complete(names)?;
-    engine.db.write("tag an image", |connection| {
-        names.iter().try_for_each(|name| images::set_name(connection, name, &id))
+    let is_there = engine.db.write("tag an image", |connection| {
+        // Another command may have removed it since.
+        let is_there = images::exists(connection, &id)?;
+        if is_there {
+            names.iter().try_for_each(|name| images::set_name(connection, name, &id))?;
+        }
+        Ok(is_there)
     })?;
-    Ok(())
+    if is_there { Ok(()) } else { Err(FindError::Unknown(image.to_owned()).into()) }
 }
 
 /// Takes `names` from the image; without any, all that it has. The image stays, if need be without a name.

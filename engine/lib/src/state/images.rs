@@ -139,6 +139,10 @@ pub(crate) fn get(connection: &Connection, id: &str) -> Result<Option<Row>> {
     Ok(Some(row))
 }
 
+pub(crate) fn exists(connection: &Connection, id: &str) -> Result<bool> {
+    connection.prepare_cached("SELECT 1 FROM images WHERE id = ?1")?.exists([id])
+}
+
 /// All ids, the latest added first.
 pub(crate) fn ids(connection: &Connection) -> Result<Vec<String>> {
     connection

@@ -72,3 +72,53 @@ fn joined(paths: &[&Path]) -> Result<CString, Errno> {
     }
     CString::new(text).map_err(|_| Errno::EINVAL)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::Read;
+
+    use ketch_sys::xattr;
+    use nix::fcntl::{OFlag, openat};
+    use nix::sys::stat::{Mode, SFlag, mknod};
+
+    use super::*;
+
+    /// Needs root: it mounts, though nowhere.
+    #[test]
+    fn joins_layers() {
+        let dir = tempfile::tempdir_in("/var/tmp").unwrap();
+        let path = |name: &str| dir.path().join(name);
+        for name in ["low", "low/sub", "with:colon", "with:colon/sub", "top", "upper", "work"] {
+            fs::create_dir(path(name)).unwrap();
+        }
+        fs::write(path("low/gone"), "low").unwrap();
+        fs::write(path("low/both"), "low").unwrap();
+        fs::write(path("low/sub/hidden"), "low").unwrap();
+        fs::write(path("with:colon/both"), "middle").unwrap();
+        mknod(&path("with:colon/gone"), SFlag::S_IFCHR, Mode::empty(), 0).unwrap();
+        xattr::lset(&path("with:colon/sub"), b"trusted.overlay.opaque", b"y").unwrap();
+        fs::write(path("top/top"), "top").unwrap();
+        // The lowest comes again on top, as the empty layers of old images do.
+        let lowers = [path("low"), path("with:colon"), path("top"), path("low")];
+
+        let root = overlay(&lowers[..3], Some((&path("upper"), &path("work"))), true).unwrap();
+        let read = |root: &OwnedFd, name: &str| {
+            let file = openat(root, name, OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())?;
+            let mut text = String::new();
+            fs::File::from(file).read_to_string(&mut text).unwrap();
+            Ok::<_, Errno>(text)
+        };
+        assert_eq!(read(&root, "both"), Ok("middle".to_owned()));
+        assert_eq!(read(&root, "top"), Ok("top".to_owned()));
+        assert_eq!(read(&root, "gone"), Err(Errno::ENOENT));
+        assert_eq!(read(&root, "sub/hidden"), Err(Errno::ENOENT));
+        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_CLOEXEC;
+        openat(&root, "new", flags, Mode::S_IRUSR).unwrap();
+        assert!(path("upper/new").exists());
+
+        let read_only = overlay(&lowers, None, false).unwrap();
+        assert_eq!(read(&read_only, "both"), Ok("low".to_owned()));
+        assert_eq!(openat(&read_only, "new", flags, Mode::S_IRUSR).unwrap_err(), Errno::EROFS);
+    }
+}

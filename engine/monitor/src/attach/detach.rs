@@ -92,7 +92,8 @@ mod tests {
 
     #[test]
     fn finds_the_sequence_and_forwards_the_rest() {
-        let cases: [(&[u8], &[&[u8]], &[u8], bool); 8] = [
+        type Case<'c> = (&'c [u8], &'c [&'c [u8]], &'c [u8], bool);
+        let cases: [Case<'_>; 8] = [
             (b"", &[b"abc"], b"abc", false),
             (b"pq", &[b"abc"], b"abc", false),
             (b"pq", &[b"apq"], b"a", true),

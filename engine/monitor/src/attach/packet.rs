@@ -49,19 +49,20 @@ pub(crate) fn send(socket: impl AsFd, tag: u8, payload: &[u8]) -> Result<()> {
 }
 
 /// Receives one packet, tag first, without waiting; empty at the end.
-pub(crate) fn receive<'b>(socket: impl AsFd, buffer: &'b mut [u8]) -> Result<&'b [u8]> {
+pub(crate) fn receive(socket: impl AsFd, buffer: &mut [u8]) -> Result<&[u8]> {
     receive_with(socket, buffer, MsgFlags::MSG_DONTWAIT)
 }
 
 /// Receives one packet, waiting for it.
-pub(crate) fn wait<'b>(socket: impl AsFd, buffer: &'b mut [u8]) -> Result<&'b [u8]> {
+pub(crate) fn wait(socket: impl AsFd, buffer: &mut [u8]) -> Result<&[u8]> {
     receive_with(socket, buffer, MsgFlags::empty())
 }
 
 fn receive_with(socket: impl AsFd, buffer: &mut [u8], flags: MsgFlags) -> Result<&[u8]> {
     loop {
         match recv(socket.as_fd().as_raw_fd(), buffer, flags) {
-            Err(Errno::EINTR) => {}
+            // ECONNRESET, told once: the other end has closed without reading all. What it sent before is still here.
+            Err(Errno::EINTR | Errno::ECONNRESET) => {}
             result => return result.map(|length| &buffer[..length]),
         }
     }

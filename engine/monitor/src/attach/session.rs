@@ -130,7 +130,7 @@ impl Session {
             Ok([packet::OUTPUT, data @ ..]) => write_all(io::stdout().as_fd(), data)?,
             Ok([packet::ERROR, data @ ..]) => write_all(io::stderr().as_fd(), data)?,
             Ok([packet::EXIT, code @ ..]) => return Ok(packet::parse_number(code).map(Outcome::Exited)),
-            Ok([]) | Err(Errno::ECONNRESET) => return Ok(Some(Outcome::Lost)),
+            Ok([]) => return Ok(Some(Outcome::Lost)),
             Ok(_) | Err(Errno::EAGAIN) => {}
             Err(errno) => return Err(errno.into()),
         }

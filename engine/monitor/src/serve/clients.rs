@@ -89,15 +89,17 @@ impl Server {
         Ok(())
     }
 
-    /// Takes no new clients.
-    pub(crate) fn close_listener(&mut self) {
+    /// Takes no new clients, and lets go of the container's streams and log.
+    pub(crate) fn close(&mut self) {
         self.listener = None;
+        self.input = None;
+        self.outputs = [None, None];
+        self.peer = None;
+        self.log = None;
     }
 
     /// Tells all clients the exit code and stays until each has taken what it is owed or has gone.
     pub(crate) fn finish(&mut self, code: i32) {
-        self.input = None;
-        self.outputs = [None, None];
         // One that has not said what it wants hears the end when its socket closes.
         self.clients.retain(|client| client.wants.is_some());
         for client in &mut self.clients {

@@ -24,14 +24,14 @@ pub(crate) struct Bundle {
 impl Bundle {
     /// `script` is for sh.
     pub(crate) fn new(script: &str) -> Bundle {
-        Bundle::with(&["/bin/sh", "-c", script], false, json!({}))
+        Bundle::with(&["/bin/sh", "-c", script], false, &json!({}))
     }
 
     pub(crate) fn terminal(script: &str) -> Bundle {
-        Bundle::with(&["/bin/sh", "-c", script], true, json!({}))
+        Bundle::with(&["/bin/sh", "-c", script], true, &json!({}))
     }
 
-    pub(crate) fn with(args: &[&str], terminal: bool, resources: serde_json::Value) -> Bundle {
+    pub(crate) fn with(args: &[&str], terminal: bool, resources: &serde_json::Value) -> Bundle {
         let directory = tempfile::tempdir().unwrap();
         let [root, dir, run_dir, runtime_root] = ["rootfs", "container", "run", "runtime"].map(|name| {
             let path = directory.path().join(name);
@@ -95,6 +95,14 @@ impl Bundle {
     pub(crate) fn rotate(mut self, size: u64, files: u32) -> Bundle {
         self.config.log.max_size = Some(size);
         self.config.log.max_files = files;
+        self
+    }
+
+    /// Without a pid namespace of its own.
+    pub(crate) fn host_pids(mut self) -> Bundle {
+        let mut spec = serde_json::to_value(&self.config.spec).unwrap();
+        spec["linux"]["namespaces"] = json!([{ "type": "mount" }]);
+        self.config.spec = serde_json::from_value(spec).unwrap();
         self
     }
 

@@ -24,23 +24,28 @@ pub(crate) const TESTS: &[Test] = &[
         a_killed_monitor_leaves_the_container_and_no_record,
     ),
     ("a_signal_to_the_monitor_is_the_containers", a_signal_to_the_monitor_is_the_containers),
+    ("out_of_memory_is_recorded", out_of_memory_is_recorded),
     ("an_idle_monitor_is_small", an_idle_monitor_is_small),
     ("a_second_run_replaces_the_record", a_second_run_replaces_the_record),
 ];
 
 fn exit_codes_are_the_shells() {
-    for (script, code) in [("exit 0", 0), ("exit 7", 7), ("exit 255", 255), ("kill -KILL $$; sleep 9", 0)] {
-        let bundle = Bundle::new(script);
-        if script.starts_with("kill") {
-            // init cannot kill itself from inside its pid namespace: somebody outside does.
-            let pid = bundle.start();
-            kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
-            assert_eq!(bundle.end().code, 137);
-        } else {
-            assert_eq!(bundle.run().code, code, "{script}");
-        }
+    for code in [0, 7, 255] {
+        let bundle = Bundle::new(&format!("exit {code}"));
+        assert_eq!(bundle.run().code, code);
         bundle.assert_nothing_left();
     }
+    let bundle = Bundle::new("sleep 60");
+    let pid = bundle.start();
+    kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
+    assert_eq!(bundle.end().code, 137);
+    bundle.assert_nothing_left();
+
+    // Real-time signals count too. The first process of a pid namespace would ignore them.
+    let bundle = Bundle::new("exec sleep 60").host_pids();
+    let init = ketch_sys::pidfd::open(bundle.start()).unwrap();
+    ketch_sys::pidfd::send_signal(&init, 37).unwrap();
+    assert_eq!(bundle.end().code, 128 + 37);
 }
 
 fn the_record_is_there_when_the_lock_is_free() {
@@ -87,12 +92,12 @@ fn the_monitor_has_a_session_and_files_of_its_own() {
 }
 
 fn a_missing_command_is_127() {
-    let bundle = Bundle::with(&["/bin/no-such"], false, json!({}));
+    let bundle = Bundle::with(&["/bin/no-such"], false, &json!({}));
     fails_to_start(&bundle, 127, "/bin/no-such");
 }
 
 fn a_file_that_is_no_program_is_126() {
-    let bundle = Bundle::with(&["/plain"], false, json!({}));
+    let bundle = Bundle::with(&["/plain"], false, &json!({}));
     std::fs::write(bundle.in_root("plain"), "text").unwrap();
     fails_to_start(&bundle, 126, "/plain");
 }
@@ -162,6 +167,14 @@ fn a_signal_to_the_monitor_is_the_containers() {
     assert_eq!(bundle.end().code, 9);
 }
 
+fn out_of_memory_is_recorded() {
+    let limit = json!({ "memory": { "limit": 16 << 20 } });
+    let bundle = Bundle::with(&["/bin/sh", "-c", "tail -c 90000000 /dev/zero"], false, &limit);
+    let exit = bundle.run();
+    assert_eq!((exit.code, exit.oom_killed), (137, true), "{exit:?}");
+    bundle.assert_nothing_left();
+}
+
 fn an_idle_monitor_is_small() {
     let bundle = Bundle::new("head -c 300000 /dev/zero; echo ready >&2; sleep 60");
     let monitor = bundle.spawn().unwrap();
@@ -182,6 +195,16 @@ fn an_idle_monitor_is_small() {
         .filter_map(|rest| rest.trim().strip_suffix(" kB")?.parse::<u64>().ok())
         .sum();
     assert!(anonymous <= 400, "{rollup}");
+
+    // And asleep.
+    let switches = || {
+        let status = std::fs::read_to_string(format!("/proc/{monitor_pid}/status")).unwrap();
+        status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:")).map(str::to_owned)
+    };
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    let before = switches();
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    assert_eq!(switches(), before);
     kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
     bundle.end();
 }

@@ -201,10 +201,7 @@ fn output_is_logged_to_its_last_byte() {
 
 /// With the host's pid namespace init's children live on, here one that never stops writing.
 fn a_process_that_outlives_init_does_not_hold_the_end() {
-    let mut bundle = Bundle::new("yes & echo $! >/tmp/pid; sleep 0.1; exit 6");
-    let mut spec = serde_json::to_value(&bundle.config.spec).unwrap();
-    spec["linux"]["namespaces"] = serde_json::json!([{ "type": "mount" }]);
-    bundle.config.spec = serde_json::from_value(spec).unwrap();
+    let bundle = Bundle::new("yes & echo $! >/tmp/pid; sleep 0.1; exit 6").host_pids();
     assert_eq!(bundle.run().code, 6);
     bundle.assert_nothing_left();
 }

@@ -1,6 +1,8 @@
 //! The monitor against the real kernel: each test starts this binary again as a monitor, and as attached
 //! clients where it needs some. Needs root and /bin/busybox (package busybox-static).
 
+#![expect(clippy::print_stderr, reason = "the harness reports there")]
+
 mod attach;
 mod bundle;
 mod client;

@@ -8,6 +8,8 @@ use nix::libc;
 use crate::{Error, file};
 
 mod convert;
+#[cfg(test)]
+mod tests;
 pub(crate) mod v1;
 pub(crate) mod v2;
 

@@ -114,7 +114,13 @@ pub enum CreateError {
 /// Makes the container: namespaces, cgroups, root, console; init then waits.
 ///
 /// The calling process must have one thread. On error everything is undone.
-pub fn create(spec: &Spec, mut options: Options<'_>) -> Result<Created, CreateError> {
+pub fn create(spec: &Spec, options: Options<'_>) -> Result<Created, CreateError> {
+    create_in(&ketch_cgroups::detect()?, spec, options)
+}
+
+/// The same for a layout of the caller's choice. With a v1 that has no hierarchies the container stays in the
+/// caller's cgroups, and `linux.resources` have nothing to be applied to.
+pub fn create_in(layout: &Layout, spec: &Spec, mut options: Options<'_>) -> Result<Created, CreateError> {
     check_id(options.id)?;
     let bundle = std::path::absolute(options.bundle).at("make absolute", options.bundle)?;
     let plan = decide(spec, &options, &bundle)?;
@@ -128,7 +134,7 @@ pub fn create(spec: &Spec, mut options: Options<'_>) -> Result<Created, CreateEr
     let directory = Directory::make(options.root, options.id)?;
     let mut unfinished = Unfinished::new(directory.path.clone());
     let making =
-        Making { spec, plan: &plan, bundle: &bundle, joined: &joined, socket, directory: &directory };
+        Making { layout, spec, plan: &plan, bundle: &bundle, joined: &joined, socket, directory: &directory };
     making.carry_out(&mut options, &mut unfinished).map_err(|error| unfinished.undo_after(error))
 }
 
@@ -145,6 +151,7 @@ fn decide(spec: &Spec, options: &Options<'_>, bundle: &Path) -> Result<Plan, Cre
 
 /// What the steps of `create` share.
 struct Making<'a> {
+    layout: &'a Layout,
     spec: &'a Spec,
     plan: &'a Plan,
     bundle: &'a Path,
@@ -163,12 +170,11 @@ impl Making<'_> {
             true => Gate::make_fifo(&self.directory.path.join(FIFO))?,
             false => Gate::Channel,
         };
-        let layout = ketch_cgroups::detect()?;
         // v2: init is started in its cgroup. v1: that is made while init builds its root, on another CPU.
-        if layout == Layout::V2 {
-            unfinished.cgroup = Some(self.make_cgroup(&layout)?);
+        if *self.layout == Layout::V2 {
+            unfinished.cgroup = Some(self.make_cgroup()?);
         }
-        let (child, channel) = self.spawn(options, gate, &layout, unfinished.cgroup.as_ref())?;
+        let (child, channel) = self.spawn(options, gate, unfinished.cgroup.as_ref())?;
         let init = unfinished.init.insert(child.pidfd);
         if namespace::waits_for_go(&self.plan.namespaces) {
             if self.plan.namespaces.creates(libc::CLONE_NEWUSER) {
@@ -180,7 +186,7 @@ impl Making<'_> {
         let location = match &unfinished.cgroup {
             Some(cgroup) => cgroup.location().clone(),
             None => {
-                let cgroup = unfinished.cgroup.insert(self.make_cgroup(&layout)?);
+                let cgroup = unfinished.cgroup.insert(self.make_cgroup()?);
                 let location = cgroup.location().clone();
                 tell(&channel, &Message::Cgroups(location.clone(), cgroup.entrances()?))?;
                 location
@@ -204,9 +210,12 @@ impl Making<'_> {
         Ok(Created { state, pidfd, console, root: options.root.to_owned(), channel })
     }
 
-    fn make_cgroup(&self, layout: &Layout) -> Result<Cgroup, CreateError> {
+    fn make_cgroup(&self) -> Result<Cgroup, CreateError> {
+        if matches!(self.layout, Layout::V1 { hierarchies } if hierarchies.is_empty()) {
+            return Ok(Cgroup::open(Location::default()));
+        }
         let resources = self.spec.linux().as_ref().and_then(|linux| linux.resources().as_ref());
-        Ok(ketch_cgroups::create(layout, &self.plan.cgroup, resources)?)
+        Ok(ketch_cgroups::create(self.layout, &self.plan.cgroup, resources)?)
     }
 
     /// Starts init and lets it go about its job.
@@ -214,7 +223,6 @@ impl Making<'_> {
         &self,
         options: &mut Options<'_>,
         gate: Gate,
-        layout: &Layout,
         cgroup: Option<&Cgroup>,
     ) -> Result<(Child, Channel), CreateError> {
         let namespaces = &self.plan.namespaces;
@@ -246,7 +254,7 @@ impl Making<'_> {
             hooks: self.spec.hooks().as_ref(),
             about,
             sources,
-            layout,
+            layout: self.layout,
             location: cgroup.map(|cgroup| cgroup.location().clone()),
             stdio,
             preserve_fds: options.preserve_fds,

@@ -21,23 +21,6 @@ pub(super) const RUNNABLE: &[Abi] = &[Abi::Aarch64, Abi::Arm];
 /// x32 shares x86_64's `AUDIT_ARCH`, and is told from it by this bit of the number.
 pub(super) const X32_BIT: u32 = 0x4000_0000;
 
-/// Of x86_64's names those that x32 has not got at all (`64` without a counterpart in the kernel's syscall_64.tbl).
-const NOT_IN_X32: [&str; 13] = [
-    "uselib",
-    "_sysctl",
-    "create_module",
-    "get_kernel_syms",
-    "query_module",
-    "nfsservctl",
-    "set_thread_area",
-    "get_thread_area",
-    "epoll_ctl_old",
-    "epoll_wait_old",
-    "vserver",
-    "uretprobe",
-    "uprobe",
-];
-
 /// x32's own numbers, from 512: calls whose structures differ.
 const X32: [&str; 36] = [
     "rt_sigaction",
@@ -172,13 +155,68 @@ impl Abi {
             }
             Abi::X32 => {
                 let mut calls = Abi::X86_64.calls();
-                calls.retain(|(_, name)| !X32.contains(name) && !NOT_IN_X32.contains(name));
+                calls.retain(|(number, _)| !is_64_only(*number));
                 calls.extend((512..).zip(X32));
                 calls.iter_mut().for_each(|(number, _)| *number |= X32_BIT);
                 calls
             }
         }
     }
+}
+
+/// The numbers of x86_64 that x32 has not (`64` in the kernel's syscall_64.tbl): most have a counterpart from 512 on.
+const fn is_64_only(number: u32) -> bool {
+    matches!(
+        number,
+        13 | 15
+            | 16
+            | 19
+            | 20
+            | 45
+            | 46
+            | 47
+            | 54
+            | 55
+            | 59
+            | 101
+            | 127
+            | 128
+            | 129
+            | 131
+            | 134
+            | 156
+            | 174
+            | 177
+            | 178
+            | 180
+            | 205
+            | 206
+            | 209
+            | 211
+            | 214
+            | 215
+            | 222
+            | 236
+            | 244
+            | 246
+            | 247
+            | 273
+            | 274
+            | 278
+            | 279
+            | 295
+            | 296
+            | 297
+            | 299
+            | 307
+            | 310
+            | 311
+            | 322
+            | 327
+            | 328
+            | 335
+            | 336
+    )
 }
 
 /// `Sysno::iter` of the crate leaves out the last call; names that are Rust keywords have a prefix there.

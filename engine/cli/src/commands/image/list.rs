@@ -60,12 +60,12 @@ struct Row<'a> {
     tag: &'a str,
 }
 
-pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(globals: &Globals, mut args: Args) -> anyhow::Result<ExitCode> {
     let engine = globals.engine()?;
     let all = image::list(&engine)?;
     let mut filters =
         args.filter.iter().map(|text| Filter::parse(&engine, text, &all)).collect::<Result<Vec<_>, _>>()?;
-    filters.extend(args.image.as_deref().map(Filter::reference));
+    filters.extend(args.image.take().as_deref().map(Filter::reference));
     let chosen = all.iter().filter(|image| filters.iter().all(|filter| filter.matches(image)));
     let mut rows: Vec<Row<'_>> = chosen.flat_map(|image| rows_of(image, &filters)).collect();
     sort(&mut rows, args.sort);
@@ -133,7 +133,7 @@ fn plain(rows: &[Row<'_>], args: &Args) -> String {
     for row in rows {
         let mut cells = vec![row.repository.to_owned(), row.tag.to_owned()];
         cells.extend(args.digests.then(|| row.image.digest.clone()));
-        cells.extend([id(row, args.no_trunc), ago(created(row)), human_size(row.image.size)]);
+        cells.extend([id(row, args.no_trunc), since(row), human_size(row.image.size)]);
         lines.push(cells);
     }
     table(&lines)
@@ -166,9 +166,9 @@ fn fields(engine: &Engine, row: &Row<'_>, whole_id: bool) -> anyhow::Result<Valu
         "ID": id(row, whole_id),
         "Id": row.image.id,
         "Digest": row.image.digest,
-        "Created": ago(created(row)),
+        "Created": since(row),
         "CreatedAt": go_time(created(row)),
-        "CreatedSince": ago(created(row)),
+        "CreatedSince": since(row),
         "Size": human_size(row.image.size),
         "VirtualSize": human_size(row.image.size),
         "Names": row.image.names,
@@ -199,6 +199,11 @@ fn document(engine: &Engine, row: &Row<'_>) -> anyhow::Result<Value> {
         "Created": unix_seconds(created(row)).unwrap_or(0),
         "CreatedAt": config.created(),
     }))
+}
+
+/// docker's word for an image that does not say when it was made.
+fn since(row: &Row<'_>) -> String {
+    Some(ago(created(row))).filter(|ago| !ago.is_empty()).unwrap_or_else(|| "N/A".to_owned())
 }
 
 fn created<'a>(row: &Row<'a>) -> &'a str {

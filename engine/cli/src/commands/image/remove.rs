@@ -4,9 +4,10 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
-use ketch_engine::Engine;
+use ketch_engine::container::remove::Force;
 use ketch_engine::image::remove::{RemoveError, Removed, remove, sweep};
 use ketch_engine::image::{self, FindError};
+use ketch_engine::{Engine, container, state};
 
 use crate::failure::Failure;
 use crate::globals::Globals;
@@ -53,7 +54,7 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
                     }
                 }
             }
-            Err(RemoveError::Find(FindError::Unknown(_))) if args.force || args.ignore => {}
+            Err(error) if (args.force || args.ignore) && is_unknown(&error) => {}
             Err(error) => errors.push(error),
         }
     }
@@ -61,28 +62,44 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
     failure(&errors).map_or(Ok(ExitCode::SUCCESS), |failure| Err(failure.into()))
 }
 
-fn remove_one(
-    engine: &Engine,
-    image: &str,
-    _force: bool,
-    all_names: bool,
-) -> Result<Vec<Removed>, RemoveError> {
-    remove(engine, image, all_names)
+fn is_unknown(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(RemoveError::Find(FindError::Unknown(_))))
+}
+
+/// `force` takes the image's containers along, running or not.
+fn remove_one(engine: &Engine, image: &str, force: bool, all_names: bool) -> anyhow::Result<Vec<Removed>> {
+    loop {
+        match remove(engine, image, all_names) {
+            Err(RemoveError::InUse { containers, .. }) if force => {
+                for id in containers {
+                    match engine.db.find_container(&id) {
+                        Ok(record) => {
+                            container::remove::remove(engine, &record, Force::Stop { seconds: None })?;
+                        }
+                        // Removed by another command since.
+                        Err(state::containers::FindError::NotFound(_)) => {}
+                        Err(error) => return Err(error.into()),
+                    }
+                }
+            }
+            result => return Ok(result?),
+        }
+    }
 }
 
 /// podman's exit codes: 2 when an image is in use, 1 when one is not there, 125 for all else.
-fn failure(errors: &[RemoveError]) -> Option<Failure> {
-    let code = |error: &RemoveError| match error {
-        RemoveError::Find(FindError::Unknown(_)) => 1,
-        RemoveError::InUse { .. } => 2,
+fn failure(errors: &[anyhow::Error]) -> Option<Failure> {
+    let code = |error: &anyhow::Error| match error.downcast_ref() {
+        Some(RemoveError::Find(FindError::Unknown(_))) => 1,
+        Some(RemoveError::InUse { .. }) => 2,
         _ => 125,
     };
     let code = errors.iter().map(code).max()?;
     let message = match errors {
-        [error] => error.to_string(),
-        _ => errors
-            .iter()
-            .fold(format!("{} errors occurred:", errors.len()), |text, error| format!("{text}\n\t* {error}")),
+        [error] => format!("{error:#}"),
+        _ => errors.iter().fold(format!("{} errors occurred:", errors.len()), |text, error| {
+            format!("{text}\n\t* {error:#}")
+        }),
     };
     Some(Failure { code, message })
 }

@@ -138,6 +138,8 @@ fn take(
                 jobs.push((layer, diff_id));
             }
         }
+        let length = |member: &str| archive.stream(member).map_or(0, |stream| stream.length());
+        jobs.sort_by_key(|(layer, _)| std::cmp::Reverse(length(&layer.member)));
         let staged = parallel::run(&jobs, |(layer, diff_id)| -> Result<Layer, LoadError> {
             let stream =
                 archive.stream(&layer.member).ok_or_else(|| LoadError::Missing(layer.member.clone()))?;

@@ -64,15 +64,14 @@ impl Header {
     }
 
     pub(super) fn entry(&self) -> Result<Entry> {
-        let path = self.path();
-        let kind = self.kind(&path)?;
+        let kind = self.kind()?;
         let device = if matches!(kind, Kind::Char | Kind::Block) {
             (self.field(MAJOR, "device")?, self.field(MINOR, "device")?)
         } else {
             (0, 0)
         };
         Ok(Entry {
-            path,
+            path: self.path(),
             link: until_nul(self.0[LINK].to_vec()),
             kind,
             mode: (self.field(MODE, "mode")? & 0o7777) as u32,
@@ -86,10 +85,8 @@ impl Header {
         })
     }
 
-    fn kind(&self, path: &[u8]) -> Result<Kind> {
+    fn kind(&self) -> Result<Kind> {
         Ok(match self.flag() {
-            // Before POSIX a directory was a file whose name ends in a slash.
-            0 if path.ends_with(b"/") => Kind::Directory,
             0 | b'0' | b'7' => Kind::File,
             b'S' if self.is_gnu() => Kind::File,
             b'1' => Kind::HardLink,

@@ -6,8 +6,6 @@
 
 mod attributes;
 mod name;
-//T #[cfg(test)]
-//T mod tests;
 mod tree;
 mod whiteout;
 
@@ -168,7 +166,7 @@ fn hard_link(tree: &mut Tree, name: &Name, entry: &Entry) -> Result<(), ExtractE
     if target.is_root() || target == *name {
         return Err(name.error("link", Errno::EINVAL));
     }
-    let from = tree.parent(&target)?.try_clone_to_owned().map_err(|_| name.error("link", Errno::EMFILE))?;
+    let from = tree.existing_parent(&target).map_err(|errno| name.error("link", errno))?;
     // Without AT_SYMLINK_FOLLOW: a link to a symbolic link is one more name for that.
     tree.create(name, |parent| linkat(&from, target.base(), parent, name.base(), AtFlags::empty()))
 }

@@ -37,10 +37,14 @@ impl Tree {
         self.open(name.as_bytes())
     }
 
+    /// The directory that `name` is in, which has to be there.
+    pub(super) fn existing_parent(&self, name: &Name) -> Result<OwnedFd, Errno> {
+        self.resolve(or_dot(name.parent()))
+    }
+
     /// The directory `name`; None when a later entry has put something else in its place.
     pub(super) fn existing(&self, name: &Name) -> Result<Option<OwnedFd>, ExtractError> {
-        let path = if name.is_root() { b"." } else { name.as_bytes() };
-        match self.resolve_with(path, OFlag::O_NOFOLLOW) {
+        match self.resolve_with(or_dot(name.as_bytes()), OFlag::O_NOFOLLOW) {
             Err(Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP) => Ok(None),
             result => result.map(Some).map_err(|errno| name.error("open", errno)),
         }
@@ -115,8 +119,11 @@ impl Tree {
             let dir = match self.resolve(&path[..end]) {
                 Err(Errno::ENOENT) => {
                     let above = parent.as_ref().unwrap_or(&self.root);
-                    mkdirat(above, &path[start..end], Mode::from_bits_truncate(0o755))
-                        .and_then(|()| self.resolve(&path[..end]))
+                    match mkdirat(above, &path[start..end], Mode::from_bits_truncate(0o755)) {
+                        // It is there and leads nowhere: a symbolic link.
+                        Err(Errno::EEXIST) => return Err(fail("follow", &path[..end], Errno::ENOENT)),
+                        made => made.and_then(|()| self.resolve(&path[..end])),
+                    }
                 }
                 result => result,
             };
@@ -149,6 +156,11 @@ impl Stat {
     pub(super) fn is_whiteout(&self) -> bool {
         self.0.st_mode & SFlag::S_IFMT.bits() == SFlag::S_IFCHR.bits() && self.0.st_rdev == 0
     }
+}
+
+/// openat2 takes no empty path.
+fn or_dot(path: &[u8]) -> &[u8] {
+    if path.is_empty() { b"." } else { path }
 }
 
 fn is_at_or_above(dir: &[u8], path: &[u8]) -> bool {

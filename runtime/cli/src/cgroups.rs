@@ -1,0 +1,50 @@
+//! Whether a container gets cgroups of its own: `--cgroup-manager` and `--rootless`.
+
+use anyhow::Result;
+use ketch_cgroups::Layout;
+use ketch_runtime::container::create::{CreateError, Created};
+use ketch_runtime::spec::{LinuxResources, Spec};
+use nix::errno::Errno;
+use nix::unistd::geteuid;
+
+use crate::globals::{CgroupManager, Globals, Rootless};
+use crate::report;
+
+/// Makes the container in the host's cgroups; without any where that was asked for, or where `--rootless` allows it,
+/// the caller may not make them, and nothing is lost by it.
+pub(crate) fn make(
+    globals: &Globals,
+    spec: &Spec,
+    create_in: impl Fn(&Layout) -> Result<Created>,
+) -> Result<Created> {
+    let none = Layout::V1 { hierarchies: Vec::new() };
+    if globals.cgroup_manager == CgroupManager::Disabled {
+        return create_in(&none);
+    }
+    match create_in(&ketch_cgroups::detect()?) {
+        Err(error) if is_not_permitted(&error) && may_do_without(globals.rootless, spec) => {
+            report::debug(globals, || format!("going on without cgroups: {error:#}"));
+            create_in(&none)
+        }
+        created => created,
+    }
+}
+
+fn is_not_permitted(error: &anyhow::Error) -> bool {
+    let Some(CreateError::Cgroup(error)) = error.downcast_ref() else { return false };
+    let refusals = [Errno::EACCES, Errno::EPERM, Errno::EROFS].map(|errno| errno as i32);
+    error.errno().is_some_and(|errno| refusals.contains(&errno))
+}
+
+/// Device rules alone are no loss: an ordinary user's container cannot make devices anyway.
+fn may_do_without(rootless: Rootless, spec: &Spec) -> bool {
+    let is_rootless = match rootless {
+        Rootless::True => true,
+        Rootless::False => false,
+        Rootless::Auto => !geteuid().is_root(),
+    };
+    let resources = spec.linux().as_ref().and_then(|linux| linux.resources().clone()).unwrap_or_default();
+    let mut limits = resources;
+    limits.set_devices(None);
+    is_rootless && limits == LinuxResources::default()
+}

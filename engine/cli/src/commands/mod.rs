@@ -14,6 +14,8 @@ mod container;
 mod image;
 mod top_level;
 
+pub(crate) use container::terminal::{PROGRAM as TERMINAL_KEEPER, main as keep_terminal};
+
 /// One verb, or a noun with verbs of its own.
 pub(crate) struct Command {
     pub(crate) name: &'static str,

@@ -33,7 +33,9 @@ fn all_six_in_their_order() {
     bundle.run().ok();
     let order = fs::read_to_string(log.path().join("order")).expect("hooks ran");
     let order: Vec<&str> = order.lines().collect();
-    assert_eq!(order[..4], STAGES[..4], "{order:?}");
+    // The peers do not wait for startContainer's before they run poststart's.
+    let kept = if is_ours() { 5 } else { 3 };
+    assert_eq!(order[..kept], STAGES[..kept], "{order:?}");
     assert_eq!(order.last(), Some(&"poststop"), "{order:?}");
     assert_eq!(order.len(), 7, "{order:?}");
 
@@ -67,9 +69,14 @@ fn a_failing_hook_undoes_everything() {
             let failing = json!({"path": "/bin/sh", "args": ["sh", "-c", "echo because >&2; exit 3"]});
             config["hooks"][*stage].as_array_mut().expect("a list").push(failing);
         });
-        let out = bundle.run().assert_exit(1).assert_stdout("");
+        let out = bundle.run().assert_stdout("");
+        assert_ne!(out.code, 0, "{out:?}");
         if is_ours() {
-            let out = out.assert_one_error_line().assert_stderr_has(stage).assert_stderr_has("/bin/sh");
+            let out = out
+                .assert_exit(1)
+                .assert_one_error_line()
+                .assert_stderr_has(stage)
+                .assert_stderr_has("/bin/sh");
             out.assert_stderr_has("because").assert_stderr_has("exit status: 3");
             assert!(log.path().join("poststop").exists(), "{stage}");
             bundle.runtime(["state", &bundle.id]).assert_exit(1);
@@ -95,7 +102,8 @@ fn a_hook_that_takes_too_long() {
 fn a_hook_that_is_not_there() {
     let bundle =
         shell("true").edit(|config| config["hooks"]["createRuntime"] = json!([{"path": "/nonesuch"}]));
-    bundle.run().assert_exit(1).assert_stderr_has("/nonesuch");
+    let out = bundle.run().assert_stderr_has("/nonesuch");
+    assert_ne!(out.code, 0, "{out:?}");
 }
 
 /// runc and crun: outside, a hook without an environment of its own has the runtime's.
@@ -123,7 +131,7 @@ fn the_environment() {
 #[test]
 fn a_hook_can_configure_the_namespaces() {
     let bundle = Bundle::busybox().args(["sleep", "1000"]).edit(|config| {
-        let script = "pid=$(sed 's/.*\"pid\": *\\([0-9]*\\).*/\\1/'); nsenter -t $pid -n ip link set lo mtu 1234 && nsenter -t $pid -u hostname hooked";
+        let script = "pid=$(grep -o '\"pid\" *: *[0-9]*' | tr -dc 0-9); nsenter -t $pid -n ip link set lo mtu 1234 && nsenter -t $pid -u hostname hooked";
         config["hooks"]["createRuntime"] = json!([{"path": "/bin/sh", "args": ["sh", "-c", script]}]);
     });
     start(&bundle);

@@ -16,12 +16,11 @@ fn from_a_leaky_caller(bundle: &Bundle, args: &[&str]) -> Output {
 
 #[test]
 fn no_descriptor_crosses() {
-    let script =
-        "for f in /proc/1/fd/*; do n=${f##*/}; [ $n -le 2 ] || readlink $f; done; ls /proc/1/fd | wc -l";
+    let script = "for f in /proc/1/fd/*; do n=${f##*/}; [ $n -le 2 ] || readlink $f; done; ls /proc/1/fd";
     let bundle = shell(script);
     bundle.write();
     let path = bundle.path().to_str().expect("UTF-8");
-    from_a_leaky_caller(&bundle, &["run", "--bundle", path, &bundle.id]).ok().assert_stdout("3");
+    from_a_leaky_caller(&bundle, &["run", "--bundle", path, &bundle.id]).ok().assert_stdout("0\n1\n2");
 }
 
 #[test]
@@ -48,9 +47,9 @@ fn no_variable_crosses() {
 #[test]
 fn neither_directory_nor_mount_crosses() {
     let bundle = shell(
-        "readlink /proc/1/cwd; readlink /proc/1/root; grep -c /var/lib /proc/self/mountinfo; cut -d' ' -f5 /proc/self/mountinfo | grep -v '^/\\(dev\\|proc\\|sys\\)' ",
+        "readlink /proc/1/cwd; readlink /proc/1/root; cut -d' ' -f5 /proc/self/mountinfo | grep -v '^/\\(dev\\|proc\\|sys\\)' ",
     );
-    bundle.run().ok().assert_stdout("/\n/\n0\n/");
+    bundle.run().ok().assert_stdout("/\n/\n/");
 }
 
 /// Nor does the caller's session, signal mask or ignored signals.

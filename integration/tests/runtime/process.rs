@@ -121,7 +121,7 @@ fn a_working_directory_of_roots() {
 #[test]
 fn only_the_configured_environment() {
     let bundle = Bundle::busybox().args(["env"]).edit(|config| {
-        config["process"]["env"] = json!(["PATH=/bin", "ONE=1", "TWO=a b=c", "HOME=/h", "EMPTY="])
+        config["process"]["env"] = json!(["PATH=/bin", "ONE=1", "TWO=a b=c", "HOME=/h", "EMPTY="]);
     });
     let mut lines: Vec<String> = bundle.run().ok().stdout.lines().map(str::to_owned).collect();
     lines.sort();

@@ -11,7 +11,7 @@ fn value(files: &[&str]) -> String {
     format!("for f in {}; do [ -e $f ] && cat $f && break; done", paths.join(" "))
 }
 
-fn limited(bundle: Bundle, resources: Value) -> Bundle {
+fn limited(bundle: Bundle, resources: &Value) -> Bundle {
     bundle.edit(|config| {
         for (key, value) in resources.as_object().expect("an object") {
             config["linux"]["resources"][key] = value.clone();
@@ -37,7 +37,7 @@ fn values_reach_the_kernel() {
         (json!({"cpu": {"shares": 512}}), &["cpu/cpu.shares", "cpu.weight"], "512"),
         (json!({"cpu": {"cpus": "0", "mems": "0"}}), &["cpuset/cpuset.cpus", "cpuset.cpus"], "0"),
     ] {
-        let out = limited(shell(&value(files)), resources.clone()).run().ok();
+        let out = limited(shell(&value(files)), &resources).run().ok();
         let shown = out.text().split_whitespace().next().unwrap_or_default();
         // v2 has a weight of 1 to 10000 in place of shares.
         assert!(shown == expected || (expected == "512" && shown == "20"), "{resources}: {out:?}");
@@ -48,7 +48,7 @@ fn values_reach_the_kernel() {
 fn memory_is_limited() {
     let bundle = limited(
         shell("tail -c 200m /dev/zero"),
-        json!({"memory": {"limit": 16_777_216, "swap": 16_777_216}}),
+        &json!({"memory": {"limit": 16_777_216, "swap": 16_777_216}}),
     );
     bundle.run().assert_exit(137);
 }
@@ -57,7 +57,7 @@ fn memory_is_limited() {
 fn processes_are_limited() {
     let bundle = limited(
         shell("for i in 1 2 3 4 5 6 7 8 9; do sleep 1000 & done; echo all"),
-        json!({"pids": {"limit": 5}}),
+        &json!({"pids": {"limit": 5}}),
     );
     let out = bundle.run();
     assert!(out.code != 0 && out.stderr.contains("fork") && !out.stdout.contains("all"), "{out:?}");
@@ -67,7 +67,7 @@ fn processes_are_limited() {
 fn cpus_are_limited() {
     let bundle = limited(
         shell("grep Cpus_allowed_list /proc/self/status | cut -f2"),
-        json!({"cpu": {"cpus": "0", "mems": "0"}}),
+        &json!({"cpu": {"cpus": "0", "mems": "0"}}),
     );
     bundle.run().ok().assert_stdout("0");
 }
@@ -79,7 +79,7 @@ fn what_cannot_be_honoured_is_refused() {
         (json!({"cpu": {"quota": 10, "period": 100_000}}), "cpu"),
         (json!({"cpu": {"period": 7}}), "cpu"),
     ] {
-        limited(shell("true"), resources).run().assert_exit(1).assert_stderr_has(part);
+        limited(shell("true"), &resources).run().assert_exit(1).assert_stderr_has(part);
     }
 }
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::shell;
 
-fn filter(bundle: Bundle, syscalls: Value) -> Bundle {
+fn filter(bundle: Bundle, syscalls: &Value) -> Bundle {
     bundle.edit(|config| {
         config["linux"]["seccomp"] = json!({
             "defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86"], "syscalls": syscalls,
@@ -24,7 +24,7 @@ fn errno() {
         if let Some(errno) = errno {
             rule["errnoRet"] = json!(errno);
         }
-        filter(shell("mkdir /tmp/x"), json!([rule])).run().assert_exit(1).assert_stderr_has(text);
+        filter(shell("mkdir /tmp/x"), &json!([rule])).run().assert_exit(1).assert_stderr_has(text);
     }
 }
 
@@ -34,7 +34,7 @@ fn installed_for_everyone() {
     for (no_new_privileges, uid) in [(true, 0), (true, 1000), (false, 0), (false, 1000)] {
         let rule = json!([{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 38}]);
         let bundle =
-            filter(shell("grep ^Seccomp: /proc/self/status | cut -f2; mkdir /tmp/x"), rule).edit(|config| {
+            filter(shell("grep ^Seccomp: /proc/self/status | cut -f2; mkdir /tmp/x"), &rule).edit(|config| {
                 config["process"]["noNewPrivileges"] = json!(no_new_privileges);
                 config["process"]["user"] = json!({"uid": uid, "gid": uid});
             });
@@ -47,7 +47,7 @@ fn installed_for_everyone() {
 fn kill() {
     for action in ["SCMP_ACT_KILL", "SCMP_ACT_KILL_PROCESS", "SCMP_ACT_KILL_THREAD", "SCMP_ACT_TRAP"] {
         let rule = json!([{"names": ["mkdir", "mkdirat"], "action": action}]);
-        let bundle = filter(shell("(mkdir /tmp/x); echo $?"), rule);
+        let bundle = filter(shell("(mkdir /tmp/x); echo $?"), &rule);
         bundle.run().ok().assert_stdout("159");
     }
 }
@@ -75,7 +75,7 @@ fn arguments() {
             shell(&format!(
                 "touch /tmp/x; chmod {refused} /tmp/x 2> /dev/null && echo wrong; chmod {allowed} /tmp/x && echo right"
             )),
-            rules(value, mask, op),
+            &rules(value, mask, op),
         );
         bundle.run().ok().assert_stdout("right");
     }
@@ -84,7 +84,7 @@ fn arguments() {
 #[test]
 fn the_process_of_an_exec_has_it_too() {
     let rule = json!([{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 38}]);
-    let bundle = filter(Bundle::busybox().args(["sleep", "1000"]), rule);
+    let bundle = filter(Bundle::busybox().args(["sleep", "1000"]), &rule);
     crate::start(&bundle);
     bundle
         .runtime(["exec", &bundle.id, "mkdir", "/tmp/x"])

@@ -13,9 +13,14 @@ fn main() {
     let manifest = PathBuf::from(var("CARGO_MANIFEST_DIR"));
     let guest = manifest.parent().expect("the crate is below engine/").join("guest");
     let out = PathBuf::from(var("OUT_DIR"));
-    for input in
-        ["Cargo.toml", "src", "../../runtime/sys/src", "../../Cargo.toml", "../../.cargo/config.toml"]
-    {
+    for input in [
+        "Cargo.toml",
+        "src",
+        "../../runtime/sys/src",
+        "../../Cargo.toml",
+        "../../Cargo.lock",
+        "../../.cargo/config.toml",
+    ] {
         println!("cargo::rerun-if-changed={}", guest.join(input).display());
     }
     println!("cargo::rerun-if-changed=build.rs");
@@ -48,13 +53,21 @@ fn build(guest: &Path, target: &OsString, out: &Path) {
 }
 
 /// What cargo set for this build and must not reach the nested one: flags given by environment would replace those of
-/// .cargo/config.toml, and wrappers like clippy's driver would check instead of build.
+/// .cargo/config.toml, and wrappers like clippy's driver would check instead of build. The user's own settings and the
+/// jobserver stay.
 fn is_ours(name: &OsString) -> bool {
-    let Some(name) = name.to_str() else { return false };
-    let keep = ["CARGO", "CARGO_HOME", "CARGO_NET_OFFLINE"];
-    let drop =
-        ["RUSTFLAGS", "RUSTC", "RUSTC_WORKSPACE_WRAPPER", "RUSTC_WRAPPER", "CLIPPY_ARGS", "TARGET", "HOST"];
-    (name.starts_with("CARGO_") && !keep.contains(&name)) || drop.contains(&name)
+    const NAMES: [&str; 7] = [
+        "CARGO_ENCODED_RUSTFLAGS",
+        "CARGO_TARGET_DIR",
+        "CLIPPY_ARGS",
+        "RUSTC",
+        "RUSTC_WORKSPACE_WRAPPER",
+        "RUSTC_WRAPPER",
+        "RUSTFLAGS",
+    ];
+    const PREFIXES: [&str; 4] = ["CARGO_CFG_", "CARGO_FEATURE_", "CARGO_MANIFEST_", "CARGO_PKG_"];
+    name.to_str()
+        .is_some_and(|name| NAMES.contains(&name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix)))
 }
 
 fn var(name: &str) -> OsString {

@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use ketch_sys::Errno;
 use ketch_sys::pidfd::{self, Ended};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 
@@ -93,7 +94,8 @@ impl Monitor {
 
     /// The next report; a failure is this function's error, and the monitor is gone then.
     fn hear(&self) -> Result<Report, StartError> {
-        match Report::receive(&self.report) {
+        let spoken = self.speaks_before_it_ends();
+        match spoken.and_then(|spoken| if spoken { Report::receive(&self.report) } else { Ok(None) }) {
             Ok(Some(Report::Failed { code, message })) => {
                 self.reap();
                 Err(StartError { message, code })
@@ -101,6 +103,19 @@ impl Monitor {
             Ok(Some(report)) => Ok(report),
             Ok(None) => Err(self.lost()),
             Err(errno) => Err(StartError::errno("hear from the monitor", errno)),
+        }
+    }
+
+    /// Waits for a report, or for the monitor's end without one: an init that it was making may outlive it for a
+    /// moment, and has the socket's other end until then.
+    fn speaks_before_it_ends(&self) -> ketch_sys::Result<bool> {
+        let watch = |fd| PollFd::new(fd, PollFlags::POLLIN);
+        let mut fds = [watch(self.report.as_fd()), watch(self.pidfd.as_fd())];
+        loop {
+            match poll(&mut fds, PollTimeout::NONE) {
+                Err(Errno::EINTR) => {}
+                result => return result.map(|_| fds[0].any().unwrap_or(false)),
+            }
         }
     }
 

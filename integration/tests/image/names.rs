@@ -160,3 +160,24 @@ fn inspect() {
     }
     store.line("image inspect").assert_exit(125).assert_stderr_has("no names or ids specified");
 }
+
+/// podman's words and exit codes around an image that a container was made from.
+#[test]
+fn images_in_use() {
+    let store = store();
+    let container = store.line("create --network none one /a").ok().text().to_owned();
+    let in_use = format!(
+        "image used by {container}: image is in use by a container: consider listing external containers and force-removing image"
+    );
+    store.line("tag one x").ok();
+    store.line("rmi x").ok().assert_stdout("Untagged: localhost/x:latest");
+    store.line("rmi one").assert_exit(2).assert_one_error_line().assert_stderr_has(&in_use);
+    store.line("rmi one none").assert_exit(2).assert_stderr_has("Error: 2 errors occurred:");
+    store.line("rmi -a").assert_exit(2).assert_stderr_has(&in_use);
+    store.line("untag one").ok();
+    store.line("images -q").ok();
+    let ids = store.line("images -q --filter dangling=true").ok();
+    store.line(&format!("rmi -f {}", ids.text())).ok().assert_stdout_has("Deleted: ");
+    assert_eq!(store.line("ps -a -q").ok().text(), "");
+    store.assert_empty();
+}

@@ -200,7 +200,8 @@ fn manifests_of_other_things() {
         change(&mut content.manifest);
         Fake::start(move |request| content.answer(request))
     };
-    let cases: [(fn(&mut serde_json::Value), &str); 9] = [
+    type Change = fn(&mut serde_json::Value);
+    let cases: [(Change, &str); 9] = [
         (
             |m| m["mediaType"] = json!("application/vnd.docker.distribution.manifest.v1+json"),
             "unsupported media type",
@@ -216,7 +217,7 @@ fn manifests_of_other_things() {
             |m| {
                 *m = json!({"mediaType": "application/vnd.oci.image.index.v1+json", "manifests": [
                 {"mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": format!("sha256:{}", "a".repeat(64)), "size": 1,
-                 "platform": {"os": "plan9", "architecture": "mips"}}]})
+                 "platform": {"os": "plan9", "architecture": "mips"}}]});
             },
             "no image for platform linux/",
         ),

@@ -18,6 +18,9 @@ pub struct Options<'a> {
     pub cgroup: Option<BorrowedFd<'a>>,
     /// Become a child of the caller's parent.
     pub sibling: bool,
+    /// What the child must not keep open, such as the caller's end of a socket whose closing it waits for. It must not
+    /// use them.
+    pub not_inherited: &'a [BorrowedFd<'a>],
 }
 
 /// A child: its number in the caller's pid namespace, and a descriptor that stays its own when the number is used again.
@@ -55,6 +58,11 @@ pub fn fork(options: Options<'_>, child: impl FnOnce() -> i32) -> Result<Child> 
     // the kernel writes one int to `pidfd`.
     let pid = Errno::result(unsafe { libc::syscall(libc::SYS_clone3, &raw const args, size_of_val(&args)) })?;
     if pid == 0 {
+        for fd in options.not_inherited {
+            // SAFETY: takes an integer. Whoever owns the descriptor is on the parent's side of the copy: nothing of
+            // it runs here again.
+            unsafe { libc::close(fd.as_raw_fd()) };
+        }
         let status = child();
         // SAFETY: ends the process at once: no destructor and no exit handler of the parent's runs in the copy.
         unsafe { libc::_exit(status) }

@@ -171,9 +171,9 @@ pub(crate) struct ContainerFlags {
     /// Directory to start in
     #[arg(long, short = 'w', value_name = "DIR")]
     workdir: Option<String>,
-    /// Image, or with --rootfs a directory; then the command and its arguments
+    /// Image, or with --rootfs a directory; then the command and its arguments, if not the image's own
     // One argument for both: flags end where it begins, so that the command's own are left alone.
-    #[arg(value_name = "IMAGE [COMMAND", required = true, trailing_var_arg = true)]
+    #[arg(value_names = ["IMAGE", "COMMAND"], num_args = 1.., required = true, trailing_var_arg = true)]
     words: Vec<String>,
 }
 

@@ -141,7 +141,7 @@ pub(crate) fn seccomp(status: &str) -> String {
     }
 }
 
-/// One line a path, the controllers there in front.
+/// Each path, and below it the hierarchies that have the process there.
 pub(crate) fn cgroups() -> Vec<String> {
     group_by_path(&read_to_string("/proc/self/cgroup").unwrap_or_default())
 }
@@ -157,7 +157,7 @@ fn group_by_path(text: &str) -> Vec<String> {
             None => paths.push((path.to_owned(), vec![controllers])),
         }
     }
-    paths.into_iter().map(|(path, list)| format!("{path} ({})", list.join(" "))).collect()
+    paths.into_iter().flat_map(|(path, list)| [path, format!("  {}", list.join(" "))]).collect()
 }
 
 /// Destination, type and flags of each mount.
@@ -210,10 +210,10 @@ mod tests {
 
     #[test]
     fn cgroup_paths() {
-        assert_eq!(group_by_path("0::/\n"), ["/ (v2)"]);
+        assert_eq!(group_by_path("0::/\n"), ["/", "  v2"]);
         assert_eq!(
             group_by_path("3:cpu,cpuacct:/a\n2:pids:/a\n1:name=systemd:/\n"),
-            ["/a (cpu,cpuacct pids)", "/ (name=systemd)"]
+            ["/a", "  cpu,cpuacct pids", "/", "  name=systemd"]
         );
         assert!(group_by_path("").is_empty());
     }

@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use ketch_cgroups::Cgroup;
-use ketch_monitor::lock;
+use ketch_monitor::lock::{self, Holder};
 use ketch_runtime::container::kill::kill;
 use ketch_runtime::container::state::{State, Status as Runtime};
 use ketch_sys::{Errno, pidfd};
@@ -59,6 +59,8 @@ pub fn stop(engine: &Engine, record: &Record, seconds: Option<i64>) -> Result<St
 #[derive(Debug)]
 pub struct Stopping {
     running: Option<Signalled>,
+    /// The monitor of this run: not of the next, which another command may begin meanwhile.
+    monitor: Option<Holder>,
 }
 
 #[derive(Debug)]
@@ -76,7 +78,13 @@ pub fn begin(engine: &Engine, record: &Record, seconds: Option<i64>) -> Result<S
     if matches!(status::status(&engine.paths, &record.id), Status::Paused { .. }) {
         return Err(SignalError::Paused { id: record.id.clone() });
     }
-    let Some((state, init)) = running(engine, record)? else { return Ok(Stopping { running: None }) };
+    let run_dir = engine.paths.container_run(&record.id);
+    let monitor = lock::holder(&run_dir).map_err(FileError::at("look at the lock of", &run_dir))?;
+    let Some((state, init)) = running(engine, record)? else {
+        // Ended, and being recorded; or not yet begun: then what holds the lock is about to start it.
+        let ending = State::load(&engine.paths.runtime(), &record.id).is_ok();
+        return Ok(Stopping { running: None, monitor: ending.then_some(monitor) });
+    };
     let seconds = match seconds {
         None => Some(record.options.stop_timeout.unwrap_or(TIMEOUT)),
         Some(seconds) => u64::try_from(seconds).ok(),
@@ -85,7 +93,8 @@ pub fn begin(engine: &Engine, record: &Record, seconds: Option<i64>) -> Result<S
     if seconds != Some(0) {
         send(record, &init, signal)?;
     }
-    Ok(Stopping { running: Some(Signalled { state, init, signal, seconds, since: Instant::now() }) })
+    let signalled = Signalled { state, init, signal, seconds, since: Instant::now() };
+    Ok(Stopping { running: Some(signalled), monitor: Some(monitor) })
 }
 
 impl Stopping {
@@ -95,8 +104,9 @@ impl Stopping {
             Some(signalled) => signalled.end(record)?,
             None => Stopped::NotRunning,
         };
-        let run_dir = engine.paths.container_run(&record.id);
-        lock::wait_free(&run_dir).map_err(FileError::at("wait for", &run_dir))?;
+        if let Some(monitor) = self.monitor {
+            monitor.wait().map_err(FileError::at("wait for", &engine.paths.container_run(&record.id)))?;
+        }
         Ok(stopped)
     }
 }

@@ -80,6 +80,7 @@ pub fn wait(engine: &Engine, record: &Record, conditions: &[Condition]) -> Resul
 /// Waits for the end; the code, when the monitor tells it.
 fn end(engine: &Engine, record: &Record, now: &Status) -> Result<Option<i32>, FileError> {
     let run_dir = engine.paths.container_run(&record.id);
+    let monitor = lock::holder(&run_dir).map_err(FileError::at("look at the lock of", &run_dir))?;
     // A client that asks for no stream is only told how it ended: with `--rm` no record is left to read.
     let silent = attach::Options {
         stdin: false,
@@ -92,10 +93,10 @@ fn end(engine: &Engine, record: &Record, now: &Status) -> Result<Option<i32>, Fi
     if let Ok(session) = attach::connect(&run_dir, silent)
         && let Ok(Outcome::Exited(code)) = session.run()
     {
-        lock::wait_free(&run_dir).map_err(FileError::at("wait for", &run_dir))?;
+        monitor.wait().map_err(FileError::at("wait for", &run_dir))?;
         return Ok(Some(code));
     }
-    lock::wait_free(&run_dir).map_err(FileError::at("wait for", &run_dir))?;
+    monitor.wait().map_err(FileError::at("wait for", &run_dir))?;
     if let Ok(init) = ketch_sys::pidfd::open(now.pid())
         && status(&engine.paths, &record.id).pid() == now.pid()
     {

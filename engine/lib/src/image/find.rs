@@ -48,18 +48,18 @@ pub(super) fn resolve(engine: &Engine, text: &str) -> Result<Resolved, FindError
         let is_id =
             !prefix.is_empty() && prefix.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
         let ids = if is_id { images::ids_starting_with(connection, prefix)? } else { Vec::new() };
-        if let [id] = ids.as_slice() {
-            if id == prefix {
-                return Ok(Ok(Some(by_id(id.clone()))));
-            }
+        if let [id] = ids.as_slice()
+            && id == prefix
+        {
+            return Ok(Ok(Some(by_id(id.clone()))));
         }
         if is_digest(text) {
             return Ok(Ok(images::ids_by_digest(connection, text)?.into_iter().next().map(by_id)));
         }
-        if let Ok(short) = Short::parse(text) {
-            if let Some(found) = by_name(connection, &short)? {
-                return Ok(Ok(Some(found)));
-            }
+        if let Ok(short) = Short::parse(text)
+            && let Some(found) = by_name(connection, &short)?
+        {
+            return Ok(Ok(Some(found)));
         }
         Ok(match ids.as_slice() {
             [id] => Ok(Some(by_id(id.clone()))),

@@ -94,15 +94,15 @@ pub fn resolve(options: &Options, uid: u32, held: u64) -> Result<LinuxCapabiliti
 fn bounding(options: &Options, added: &Wanted, held: u64) -> Result<Vec<Capability>, SpecError> {
     let dropped = Wanted::parse(&options.cap_drop)?;
     let all = || BY_NUMBER.into_iter().filter(|cap| holds(held, *cap));
-    if let (Wanted::These(added), Wanted::These(dropped)) = (added, &dropped) {
-        if let Some(both) = added.iter().find(|cap| dropped.contains(cap)) {
-            return Err(SpecError::AddedAndDropped(format!("CAP_{both}")));
-        }
+    if let (Wanted::These(added), Wanted::These(dropped)) = (added, &dropped)
+        && let Some(both) = added.iter().find(|cap| dropped.contains(cap))
+    {
+        return Err(SpecError::AddedAndDropped(format!("CAP_{both}")));
     }
-    if let Wanted::These(added) = added {
-        if let Some(missing) = added.iter().find(|cap| !holds(held, **cap)) {
-            return Err(SpecError::CapabilityNotHeld(format!("CAP_{missing}")));
-        }
+    if let Wanted::These(added) = added
+        && let Some(missing) = added.iter().find(|cap| !holds(held, **cap))
+    {
+        return Err(SpecError::CapabilityNotHeld(format!("CAP_{missing}")));
     }
     let start: Vec<Capability> = match (&dropped, options.privileged || matches!(added, Wanted::All)) {
         (Wanted::All, true) if matches!(added, Wanted::All) => return Err(SpecError::AllAddedAndDropped),

@@ -69,7 +69,7 @@ pub(super) fn list(
         if mount.chown {
             chown.push(source.clone());
         }
-        mounts.push(user_mount(mount, source));
+        mounts.push(user_mount(mount, &source));
     }
     mounts.sort_by_key(|mount| mount.destination().components().count());
     Ok(Mounts { mounts, volumes, chown })
@@ -134,7 +134,7 @@ pub fn wanted(options: &Options, image: Option<&Config>) -> Result<Vec<Mount>, S
     Ok(wanted)
 }
 
-fn user_mount(mount: &Mount, source: PathBuf) -> OciMount {
+fn user_mount(mount: &Mount, source: &Path) -> OciMount {
     let mut options = mount.options.clone();
     let mut default = |name: &str, unless: &[&str]| {
         if !options.iter().any(|option| option == name || unless.contains(&option.as_str())) {
@@ -164,7 +164,7 @@ fn user_mount(mount: &Mount, source: PathBuf) -> OciMount {
             "tmpfs"
         }
     };
-    oci(&mount.destination, kind, &source, options)
+    oci(&mount.destination, kind, source, options)
 }
 
 fn defaults(options: &Options) -> Vec<OciMount> {

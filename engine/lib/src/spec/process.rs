@@ -26,10 +26,11 @@ pub(super) fn build(
     workdir: &Workdir,
     hostname: &str,
 ) -> Result<Process, SpecError> {
-    if let Some(profile) = options.security.apparmor.as_deref().filter(|profile| *profile != "unconfined") {
-        if !facts.host.apparmor {
-            return Err(SpecError::NoAppArmor(profile.to_owned()));
-        }
+    let apparmor = options.security.apparmor.as_ref().filter(|profile| *profile != "unconfined");
+    if let Some(profile) = apparmor
+        && !facts.host.apparmor
+    {
+        return Err(SpecError::NoAppArmor(profile.clone()));
     }
     // A user that passwd does not know has the working directory for a home: podman writes that into passwd.
     let home = user.home.clone().unwrap_or_else(|| match user.unknown_user {
@@ -54,7 +55,7 @@ pub(super) fn build(
     process.set_capabilities(Some(capabilities::resolve(options, user.uid, facts.host.capabilities)?));
     process.set_rlimits(Some(rlimits).filter(|list| !list.is_empty()));
     process.set_no_new_privileges(Some(options.security.no_new_privileges));
-    process.set_apparmor_profile(options.security.apparmor.clone().filter(|profile| profile != "unconfined"));
+    process.set_apparmor_profile(apparmor.cloned());
     process.set_oom_score_adj(options.limits.oom_score_adj);
     Ok(process)
 }

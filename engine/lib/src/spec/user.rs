@@ -87,12 +87,12 @@ fn find_user(name: &str, passwd: &[u8]) -> Result<Found, SpecError> {
         .find(|fields| fields.first() == Some(&wanted))
         .or_else(|| number.and_then(|uid| entries(passwd).find(|fields| id(fields, 2) == Some(uid))));
 
-    if let Some(fields) = entry {
-        if let (Some(uid), Some(gid)) = (id(&fields, 2), id(&fields, 3)) {
-            let home = fields.get(5).filter(|home| !home.is_empty()).map(|home| (*home).to_owned());
-            let identity = Identity { uid, gid, home, ..Identity::default() };
-            return Ok(Found { identity, login: Some(fields[0].to_owned()) });
-        }
+    if let Some(fields) = entry
+        && let (Some(uid), Some(gid)) = (id(&fields, 2), id(&fields, 3))
+    {
+        let home = fields.get(5).filter(|home| !home.is_empty()).map(|home| (*home).to_owned());
+        let identity = Identity { uid, gid, home, ..Identity::default() };
+        return Ok(Found { identity, login: Some(fields[0].to_owned()) });
     }
     let uid = number.ok_or_else(|| SpecError::UnknownUser(name.to_owned()))?;
     let unknown_user = (uid != 0).then(|| name.to_owned());

@@ -269,7 +269,7 @@ mod tests {
         let (_dir, database) = database(&[]);
         database
             .write("add an image", |c| {
-                c.execute_batch("INSERT INTO images VALUES ('beef', 'sha256:1', 0, x'', x'')")
+                c.execute_batch("INSERT INTO images VALUES ('beef', 'sha256:1', x'', x'')")
             })
             .unwrap();
         let mut record = named("ab", "x", 1);

@@ -214,6 +214,7 @@ impl Making<'_> {
         if matches!(self.layout, Layout::V1 { hierarchies } if hierarchies.is_empty()) {
             return Ok(Cgroup::open(Location::default()));
         }
+        self.directory.note_cgroup(&self.plan.cgroup)?;
         let resources = self.spec.linux().as_ref().and_then(|linux| linux.resources().as_ref());
         Ok(ketch_cgroups::create(self.layout, &self.plan.cgroup, resources)?)
     }
@@ -227,7 +228,8 @@ impl Making<'_> {
     ) -> Result<(Child, Channel), CreateError> {
         let namespaces = &self.plan.namespaces;
         let root = options.rootfs.take();
-        let sources = match namespaces.separates(libc::CLONE_NEWUSER) {
+        // Only root has more rights out here than init will have in there.
+        let sources = match namespaces.separates(libc::CLONE_NEWUSER) && geteuid().is_root() {
             true => Sources::open(self.plan, root)?,
             false => Sources::later(root),
         };
@@ -271,7 +273,8 @@ impl Making<'_> {
         };
         let (ours, theirs) = Channel::pair()?;
         let into = directory.as_ref().map(AsFd::as_fd);
-        let child = namespace::spawn(namespaces, self.joined, into, &ours, &theirs, |channel| {
+        let lock = self.directory.lock.as_fd();
+        let child = namespace::spawn(namespaces, self.joined, into, (&ours, &theirs), lock, |channel| {
             init::main(job, channel)
         })?;
         Ok((child, ours))

@@ -12,11 +12,15 @@ use super::create::CreateError;
 use super::state::{FILE, State};
 use crate::step::{At, StepError};
 
+/// A symlink to where the cgroup is below each hierarchy's root.
+pub(super) const CGROUP_NOTE: &str = "cgroup";
+
 /// A new container's directory, locked until it is dropped: `delete` waits for that.
 #[derive(Debug)]
 pub(super) struct Directory {
     pub(super) path: PathBuf,
-    _lock: Flock<File>,
+    /// Not for init: it is held for as long as any process has it open.
+    pub(super) lock: Flock<File>,
 }
 
 impl Directory {
@@ -43,7 +47,14 @@ impl Directory {
         let lock = File::open(&path).at("open", &path)?;
         let lock =
             Flock::lock(lock, FlockArg::LockExclusive).map_err(|(_, errno)| errno).at("lock", &path)?;
-        Ok(Directory { path, _lock: lock })
+        Ok(Directory { path, lock })
+    }
+
+    /// Notes where the cgroup will be, for a `delete` after a `create` that was killed before it wrote the state.
+    pub(super) fn note_cgroup(&self, cgroup: &Path) -> Result<(), StepError> {
+        let note = self.path.join(CGROUP_NOTE);
+        // A symlink: whole or not there, in one call.
+        std::os::unix::fs::symlink(cgroup, &note).at("make", &note)
     }
 
     pub(super) fn write_state(&self, state: &State) -> Result<(), StepError> {

@@ -76,6 +76,12 @@ impl Channel {
     }
 }
 
+impl AsFd for Channel {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
 fn encode(message: &Message) -> (Vec<u8>, Vec<BorrowedFd<'_>>) {
     match message {
         Message::Go => (vec![b'G'], vec![]),

@@ -1,6 +1,6 @@
 //! Getting a process into its namespaces: made by `clone3`, joined by `setns`, or both.
 
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use ketch_sys::clone::{self, Child};
 use ketch_sys::{Errno, pidfd};
@@ -52,24 +52,26 @@ pub(crate) fn refuse_host_sysctl(plan: &Plan, open: &[Open<'_>]) -> Result<(), S
 /// are made by `init`: see [`unshare_cgroup`], [`unshare_ipc`] and [`unshare_time`].
 ///
 /// `ours` and `theirs` are the ends of the channel; `init` gets the latter and returns an exit status. If
-/// [`waits_for_go`], it begins when it is sent Go.
+/// [`waits_for_go`], it begins when it is sent Go. It does not inherit `ours`, nor `callers_own`.
 pub(crate) fn spawn(
     namespaces: &Namespaces,
     open: &[Open<'_>],
     cgroup: Option<BorrowedFd<'_>>,
-    ours: &Channel,
-    theirs: &Channel,
+    (ours, theirs): (&Channel, &Channel),
+    callers_own: BorrowedFd<'_>,
     init: impl FnOnce(&Channel) -> i32,
 ) -> Result<Child, StepError> {
+    let not_inherited = [ours.as_fd(), callers_own];
     let mut later = libc::CLONE_NEWCGROUP | libc::CLONE_NEWTIME;
     if ipc_is_later(namespaces) {
         later |= libc::CLONE_NEWIPC;
     }
     let new = (namespaces.new & !later) as u32 as u64;
     if goes_between(namespaces) {
-        return spawn_between(new, open, cgroup, ours, theirs, init);
+        let options = clone::Options { cgroup, not_inherited: &not_inherited, ..clone::Options::default() };
+        return spawn_between(options, new, open, (ours, theirs), init);
     }
-    let options = clone::Options { namespaces: new, cgroup, sibling: false };
+    let options = clone::Options { namespaces: new, cgroup, sibling: false, not_inherited: &not_inherited };
     let waits = waits_for_go(namespaces);
     clone::fork(options, || {
         match join(open).and_then(|()| if waits { theirs.wait_for_go() } else { Ok(()) }) {
@@ -95,16 +97,14 @@ fn goes_between(namespaces: &Namespaces) -> bool {
 
 /// The same by a process in between, which joins first, makes init as its own sibling, and ends.
 fn spawn_between(
+    options: clone::Options<'_>,
     new: u64,
     open: &[Open<'_>],
-    cgroup: Option<BorrowedFd<'_>>,
-    ours: &Channel,
-    theirs: &Channel,
+    (ours, theirs): (&Channel, &Channel),
     init: impl FnOnce(&Channel) -> i32,
 ) -> Result<Child, StepError> {
-    let options = clone::Options { namespaces: 0, cgroup, sibling: false };
     let between = clone::fork(options, || {
-        let options = clone::Options { namespaces: new, cgroup: None, sibling: true };
+        let options = clone::Options { namespaces: new, sibling: true, ..clone::Options::default() };
         let made = join(open).and_then(|()| {
             // Not before the runtime knows it: a message of its own could come before its pid.
             clone::fork(options, || match theirs.wait_for_go() {

@@ -13,8 +13,8 @@ pub(crate) struct Args {
     image: String,
 }
 
-pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
-    match find(&globals.engine()?, &args.image) {
+pub(crate) fn run(globals: &Globals, Args { image }: Args) -> anyhow::Result<ExitCode> {
+    match find(&globals.engine()?, &image) {
         Ok(_) => Ok(ExitCode::SUCCESS),
         Err(FindError::Unknown(_)) => Ok(ExitCode::from(1)),
         Err(error) => Err(error.into()),

@@ -19,18 +19,18 @@ pub(crate) struct Args {
     images: Vec<String>,
 }
 
-pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
-    if args.images.is_empty() {
+pub(crate) fn run(globals: &Globals, Args { format, images }: Args) -> anyhow::Result<ExitCode> {
+    if images.is_empty() {
         anyhow::bail!("no names or ids specified");
     }
-    let format = match args.format.as_deref() {
+    let format = match format.as_deref() {
         None | Some("json") => None,
         Some(template) => Some(Format::parse("inspect", template)?),
     };
     let engine = globals.engine()?;
     let mut documents = Vec::new();
     let mut missing = None;
-    for image in &args.images {
+    for image in &images {
         match inspect(&engine, image) {
             Ok(document) => documents.push(document),
             // What is found is shown all the same.

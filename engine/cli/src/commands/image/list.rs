@@ -60,12 +60,12 @@ struct Row<'a> {
     tag: &'a str,
 }
 
-pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(globals: &Globals, mut args: Args) -> anyhow::Result<ExitCode> {
     let engine = globals.engine()?;
     let all = image::list(&engine)?;
     let mut filters =
         args.filter.iter().map(|text| Filter::parse(&engine, text, &all)).collect::<Result<Vec<_>, _>>()?;
-    filters.extend(args.image.as_deref().map(Filter::reference));
+    filters.extend(args.image.take().as_deref().map(Filter::reference));
     let chosen = all.iter().filter(|image| filters.iter().all(|filter| filter.matches(image)));
     let mut rows: Vec<Row<'_>> = chosen.flat_map(|image| rows_of(image, &filters)).collect();
     sort(&mut rows, args.sort);

@@ -21,16 +21,16 @@ pub(crate) struct Args {
     quiet: bool,
 }
 
-pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(globals: &Globals, Args { input, quiet }: Args) -> anyhow::Result<ExitCode> {
     let mut stdin = std::io::stdin().lock();
-    let source = match &args.input {
+    let source = match &input {
         Some(path) => Source::File(path),
         None if stdin.is_terminal() => {
             anyhow::bail!("cannot read from terminal, use command-line redirection or the --input flag")
         }
         None => Source::Stream(&mut stdin),
     };
-    let mut progress = if args.quiet { show_warning } else { show };
+    let mut progress = if quiet { show_warning } else { show };
     for name in load(&globals.engine()?, source, &mut progress)? {
         writeln!(std::io::stdout(), "Loaded image: {name}")?;
     }

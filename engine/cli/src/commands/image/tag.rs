@@ -16,7 +16,7 @@ pub(crate) struct Args {
     names: Vec<String>,
 }
 
-pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
-    tag(&globals.engine()?, &args.image, &args.names)?;
+pub(crate) fn run(globals: &Globals, Args { image, names }: Args) -> anyhow::Result<ExitCode> {
+    tag(&globals.engine()?, &image, &names)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -30,8 +30,8 @@ pub enum RegistryError {
 }
 
 impl RegistryError {
-    pub(super) fn transport(base: &str, what: &str, source: ureq::Error) -> RegistryError {
-        RegistryError::Transport { base: base.to_owned(), what: what.to_owned(), cause: cause(&source) }
+    pub(super) fn transport(base: &str, what: &str, source: &ureq::Error) -> RegistryError {
+        RegistryError::Transport { base: base.to_owned(), what: what.to_owned(), cause: cause(source) }
     }
 
     pub(super) fn status(what: &str, response: Response<Body>) -> RegistryError {
@@ -86,9 +86,7 @@ pub(super) fn retry_after(response: &Response<Body>) -> Option<Duration> {
 
 pub(super) fn cause(error: &ureq::Error) -> String {
     match error {
-        ureq::Error::Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve) => {
-            "no connection within 15 seconds".to_owned()
-        }
+        ureq::Error::Timeout(ureq::Timeout::Connect) => "no connection within 15 seconds".to_owned(),
         ureq::Error::Timeout(_) => "the registry has sent nothing for 30 seconds".to_owned(),
         ureq::Error::HostNotFound => "no such host".to_owned(),
         ureq::Error::Io(error) => crate::store::cause(error),

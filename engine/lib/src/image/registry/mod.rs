@@ -125,13 +125,13 @@ impl Client {
                 request = request.header(header::AUTHORIZATION, authorization);
             }
             let response =
-                request.call().map_err(|source| RegistryError::transport(&self.base, what, source))?;
+                request.call().map_err(|source| RegistryError::transport(&self.base, what, &source))?;
             let status = response.status().as_u16();
             match status {
                 200 => return Ok(response),
                 401 if may_authenticate => {
                     may_authenticate = false;
-                    self.authenticate(&response, sent, what)?;
+                    self.authenticate(&response, sent.as_deref(), what)?;
                 }
                 429 | 500..=599 => match waits.next() {
                     Some(wait) => std::thread::sleep(error::retry_after(&response).unwrap_or(*wait)),
@@ -150,11 +150,11 @@ impl Client {
     fn authenticate(
         &self,
         response: &Response<Body>,
-        sent: Option<String>,
+        sent: Option<&str>,
         what: &str,
     ) -> Result<(), RegistryError> {
         let mut authorization = self.authorization.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if *authorization == sent {
+        if authorization.as_deref() == sent {
             *authorization = Some(auth::answer(
                 &self.agent,
                 &self.base,
@@ -175,7 +175,8 @@ fn agent(is_lax: bool, proxy: Option<Proxy>) -> Agent {
         .proxy(proxy)
         .tls_config(tls)
         .user_agent(concat!("ketch/", env!("CARGO_PKG_VERSION")))
-        .timeout_resolve(Some(CONNECT))
+        // No timeout for names: ureq would wait for the resolver in a thread of its own, which may outlive the pull.
+        // The resolver's own (resolv.conf(5), ten seconds) is at work.
         .timeout_connect(Some(CONNECT))
         .timeout_per_read(Some(IDLE))
         .timeout_per_write(Some(IDLE))
@@ -207,12 +208,12 @@ fn speaks_tls(agent: &Agent, host: &str) -> Result<bool, RegistryError> {
     match agent.get(format!("{base}/v2/")).call() {
         Ok(_) => Ok(true),
         Err(error @ (ureq::Error::HostNotFound | ureq::Error::Timeout(_))) => {
-            Err(RegistryError::transport(&base, "/v2/", error))
+            Err(RegistryError::transport(&base, "/v2/", &error))
         }
         Err(ureq::Error::Io(error)) if error.kind() == io::ErrorKind::ConnectionRefused => {
             // Without a port the two schemes have different ones.
             if has_port(host) {
-                Err(RegistryError::transport(&base, "/v2/", error.into()))
+                Err(RegistryError::transport(&base, "/v2/", &error.into()))
             } else {
                 Ok(false)
             }

@@ -157,10 +157,10 @@ impl<R: Read> Entries<R> {
         if let Some(link) = special.link {
             entry.link = link;
         }
-        if let Some(records) = special.pax {
-            if let Some(size) = pax::apply(records, &mut entry, &mut map)? {
-                stored = size;
-            }
+        if let Some(records) = special.pax
+            && let Some(size) = pax::apply(records, &mut entry, &mut map)?
+        {
+            stored = size;
         }
         // Before POSIX a directory was a file whose name, the whole of it, ends in a slash.
         if header.flag() == 0 && entry.path.ends_with(b"/") {
@@ -169,12 +169,12 @@ impl<R: Read> Entries<R> {
         // Links, directories and devices have no bytes, whatever their size field says.
         self.expect(if entry.kind == Kind::File { stored } else { 0 });
         entry.size = self.remaining;
-        self.sparse(header, map, &mut entry)?;
+        self.sparse(header, &map, &mut entry)?;
         Ok(entry)
     }
 
     /// Finds out where the stored bytes of a sparse file belong.
-    fn sparse(&mut self, header: &Header, map: sparse::Map, entry: &mut Entry) -> Result<()> {
+    fn sparse(&mut self, header: &Header, map: &sparse::Map, entry: &mut Entry) -> Result<()> {
         let (segments, size) = if header.flag() == b'S' {
             let (mut segments, mut more) = header.sparse()?;
             while more {

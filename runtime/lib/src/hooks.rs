@@ -1,7 +1,7 @@
 //! Hooks: the programs that a configuration has run at points of a container's life.
 //!
-//! runtime-spec, config, "POSIX-platform Hooks": the container's state comes on standard input, the environment is the
-//! hook's own, and a hook that does not exit with 0 fails.
+//! runtime-spec, config, "POSIX-platform Hooks": the container's state comes on standard input, and a hook that does not
+//! exit with 0 fails.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -74,6 +74,11 @@ impl Stage {
         }
     }
 
+    /// Whether its hooks run in the runtime's namespaces.
+    fn is_outside(self) -> bool {
+        !matches!(self, Stage::CreateContainer | Stage::StartContainer)
+    }
+
     fn name(self) -> &'static str {
         match self {
             Stage::Prestart => "prestart",
@@ -118,7 +123,7 @@ fn run_one(hook: &Hook, stage: Stage, about: &About<'_>) -> Result<(), StepError
     let step = format!("run the {} hook", stage.name());
     let text = serde_json::to_vec(about).map_err(|_| Errno::EINVAL).at(&step, hook.path())?;
     let (reader, writer) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).at(&step, hook.path())?;
-    let mut child = spawn(hook, &text, writer).at(&step, hook.path())?;
+    let mut child = spawn(hook, stage, &text, writer).at(&step, hook.path())?;
     let mut output = String::new();
     let deadline = hook.timeout().map(|seconds| Instant::now() + Duration::from_secs(seconds.unsigned_abs()));
     let ended = wait(&mut child, File::from(reader), deadline, &mut output).at(&step, hook.path())?;
@@ -133,7 +138,7 @@ fn run_one(hook: &Hook, stage: Stage, about: &About<'_>) -> Result<(), StepError
     }
 }
 
-fn spawn(hook: &Hook, input: &[u8], output: OwnedFd) -> std::io::Result<Child> {
+fn spawn(hook: &Hook, stage: Stage, input: &[u8], output: OwnedFd) -> std::io::Result<Child> {
     // A file rather than a pipe: a hook that does not read it hinders nobody.
     let stdin = memfd_create(c"state", MFdFlags::MFD_CLOEXEC)?;
     if write(&stdin, input)? != input.len() {
@@ -146,8 +151,12 @@ fn spawn(hook: &Hook, input: &[u8], output: OwnedFd) -> std::io::Result<Child> {
     if let Some((name, args)) = hook.args().as_deref().and_then(<[String]>::split_first) {
         command.arg0(name).args(args);
     }
+    // As in runc and crun, a hook without an environment of its own has the runtime's; inside there is none.
+    if hook.env().is_some() || !stage.is_outside() {
+        command.env_clear();
+    }
     let env = hook.env().as_deref().unwrap_or_default();
-    command.env_clear().envs(env.iter().filter_map(|entry| entry.split_once('=')));
+    command.envs(env.iter().filter_map(|entry| entry.split_once('=')));
     // A group of its own, so that a timeout ends what the hook has started too.
     command.process_group(0);
     command.stdin(stdin).stdout(output.try_clone()?).stderr(output).spawn()

@@ -19,9 +19,9 @@ use super::unfinished::Unfinished;
 use super::{listener, start};
 use crate::hooks::{self, About, Stage};
 use crate::init::channel::{Channel, Message};
-use crate::init::{self, Gate, Job, idmap, namespace};
+use crate::init::{self, Gate, Job, idmap, namespace, stdio};
 use crate::plan::process::Keyring;
-use crate::plan::{self, Invalid, Plan};
+use crate::plan::{self, Invalid, Plan, ids};
 use crate::process;
 use crate::rootfs::Sources;
 use crate::spec::Spec;
@@ -240,10 +240,18 @@ impl Making<'_> {
             true => Sources::open(self.plan, root)?,
             false => Sources::later(root),
         };
+        let user = self.plan.process.user.uid;
+        let on_host = ids::host(&self.plan.ids.uids, user);
         let stdio = match std::mem::replace(&mut options.stdio, Stdio::Inherit) {
             Stdio::Fds(fds) => Some(fds),
             _ => None,
         };
+        // What root on the host owns, no id of a user namespace can give away.
+        match (on_host, &stdio) {
+            (Some(uid), Some(fds)) => stdio::give(fds.each_ref().map(AsFd::as_fd), uid)?,
+            (Some(uid), None) if !self.plan.process.terminal => stdio::give_to(uid)?,
+            _ => {}
+        }
         let directory = match cgroup {
             Some(cgroup) => {
                 Some(cgroup.directory().ok_or(Errno::ENOENT).at("open", "the container's cgroup")?)

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use ketch_cgroups::{Cgroup, Layout, Location};
 use ketch_sys::{Errno, pidfd};
 use nix::fcntl::{Flock, FlockArg};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags, poll};
 use serde::Deserialize;
 
 use super::directory::{CGROUP_OWNED, CGROUP_PLANNED};
@@ -32,6 +32,10 @@ pub enum DeleteError {
     NotStopped { id: String, status: Status },
     #[error("cannot kill container {id:?}")]
     Kill { id: String, source: Errno },
+    #[error(
+        "container {id:?} lives on with SIGKILL pending: process {pid} is frozen by another cgroup, or stuck in the kernel"
+    )]
+    Lives { id: String, pid: i32 },
     #[error("cannot lock {path}")]
     Lock { path: PathBuf, source: std::io::Error },
     #[error("container {id:?} was only partly deleted: {}", .problems.join("; "))]
@@ -110,9 +114,16 @@ fn is_same(root: &Path, state: &State) -> bool {
         })
 }
 
+/// How long a killed init may take to end. One that is stuck in the kernel, or frozen by somebody else's v1 cgroup, does not
+/// end at all.
+const LIMIT_MS: u16 = 10_000;
+
 /// Kills every process and waits for init's end.
 fn kill_and_wait(state: &State) -> Result<(), DeleteError> {
-    let failed = |source| DeleteError::Kill { id: state.id.clone(), source };
+    let failed = |source| match source {
+        Errno::ETIMEDOUT => DeleteError::Lives { id: state.id.clone(), pid: state.pid },
+        source => DeleteError::Kill { id: state.id.clone(), source },
+    };
     let init = match kill::init(state) {
         Err(Errno::ESRCH) => return Ok(()),
         init => init.map_err(failed)?,
@@ -124,8 +135,9 @@ fn kill_and_wait(state: &State) -> Result<(), DeleteError> {
     }
     let mut ended = [PollFd::new(init.as_fd(), PollFlags::POLLIN)];
     loop {
-        match poll(&mut ended, PollTimeout::NONE) {
+        match poll(&mut ended, LIMIT_MS) {
             Err(Errno::EINTR) => {}
+            Ok(0) => return Err(failed(Errno::ETIMEDOUT)),
             polled => return polled.map(|_| ()).map_err(failed),
         }
     }

@@ -58,8 +58,13 @@ pub(super) fn clone(path: &Path) -> Result<OwnedFd, StepError> {
 
 /// Makes what `root` is open on the root of the namespace, and detaches all else.
 pub(crate) fn pivot(root: impl AsFd, plan: &Root) -> Result<(), StepError> {
+    let host = open("/", OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty()).at("open", "the host's root")?;
     fchdir(&root).at("enter", "the container's root")?;
     mount::pivot_here().at("pivot to", "the container's root")?;
+    if matches!(plan.propagation, Some((Propagation::Shared, _))) {
+        // What is still connected would be unmounted on the host too.
+        set(&host, true, Propagation::Slave).at("cut off", "the host's mounts")?;
+    }
     mount::detach_here().at("detach", "the host's root")?;
     chdir("/").at("enter", "/")?;
     apply_propagation(root, plan)

@@ -3,6 +3,7 @@
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use ketch_cgroups::{Cgroup, Layout, Location};
 use ketch_sys::clone::Child;
@@ -12,11 +13,12 @@ use nix::sys::wait::WaitStatus;
 use nix::unistd::geteuid;
 
 use super::console_socket::ConsoleSocket;
-use super::directory::{Directory, now, write_atomically};
+use super::directory::{Directory, write_atomically};
 use super::start::StartError;
 use super::state::{ExecConfig, FIFO, State, StateError, Status, boot_id, check_id, start_time};
 use super::unfinished::Unfinished;
 use super::{listener, start};
+use crate::clock;
 use crate::hooks::{self, About, Stage};
 use crate::init::channel::{Channel, Message};
 use crate::init::{self, Gate, Job, idmap, namespace, stdio};
@@ -336,7 +338,7 @@ impl Making<'_> {
             boot_id: boot_id().at("read", "/proc/sys/kernel/random/boot_id")?,
             bundle: self.bundle.to_owned(),
             rootfs: self.plan.root.path.clone(),
-            created: now(),
+            created: clock::rfc3339(SystemTime::now()),
             owner: geteuid().as_raw(),
             annotations: self.spec.annotations().clone().unwrap_or_default(),
             cgroup,

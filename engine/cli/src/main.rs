@@ -18,6 +18,9 @@ fn main() -> ExitCode {
     if words.first().is_some_and(|name| name == ketch_monitor::PROGRAM) {
         return ketch_monitor::run(ketch_engine::container::cleanup::cleanup);
     }
+    if words.first().is_some_and(|name| name == commands::TERMINAL_KEEPER) {
+        return commands::keep_terminal();
+    }
     match globals::parse(&words).and_then(|(globals, rest)| commands::dispatch(&globals, rest)) {
         Ok(code) => code,
         Err(error) => failure::report(&error),

@@ -46,8 +46,8 @@ unsafe impl GlobalAlloc for Arena {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let mut next = self.next.load(Ordering::Relaxed);
         loop {
-            // The arena is aligned to a page, so an aligned offset is an aligned address. Less than 16 is never given:
-            // C's malloc does not either, and nix takes a vector of bytes for a cmsghdr.
+            // The arena is aligned to a page, so an aligned offset is an aligned address. Never less than malloc's
+            // 16: nix takes a vector of bytes for a cmsghdr.
             let start = next.next_multiple_of(layout.align().max(16));
             let end = start.saturating_add(layout.size());
             if end > SIZE || layout.align() > 4096 {

@@ -1,5 +1,8 @@
 //! The command table: a verb is a file, `commands/<noun>/<verb>.rs`, with its arguments and its function.
 
+// A verb owns its arguments, whether or not it uses them up.
+#![allow(clippy::needless_pass_by_value)]
+
 use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
@@ -10,6 +13,8 @@ use crate::globals::Globals;
 mod container;
 mod image;
 mod top_level;
+
+pub(crate) use container::terminal::{PROGRAM as TERMINAL_KEEPER, main as keep_terminal};
 
 /// One verb, or a noun with verbs of its own.
 pub(crate) struct Command {

@@ -75,7 +75,7 @@ fn fill(volume: &Volume, rootfs: BorrowedFd<'_>) -> Result<(), PrepareError> {
         // Where the image has nothing, or no directory, there is nothing to copy.
         if let Ok(from) = openat2::open_in_root(rootfs, volume.destination.as_str(), flags) {
             let to = fs::File::open(&staged).map_err(FileError::at("open", &staged))?;
-            tree::copy(from.as_fd(), to.as_fd()).map_err(failed)?;
+            tree::copy(from, to.as_fd()).map_err(failed)?;
         }
     }
     Ok(fs::rename(&staged, &volume.path).map_err(FileError::at("name", &volume.path))?)

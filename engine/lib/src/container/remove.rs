@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use ketch_cgroups::{Cgroup, Layout, Location, detect};
-use ketch_monitor::lock;
+use ketch_monitor::{exit, lock};
 use ketch_runtime::container::delete::{self, DeleteError};
 
 use super::FileError;
@@ -98,8 +98,12 @@ pub fn remove(engine: &Engine, record: &Record, force: Force) -> Result<Stopped,
 /// no other monitor. Goes on past what is gone already.
 pub(super) fn purge(engine: &Engine, record: &Record) -> Result<(), RemoveError> {
     delete::delete(&engine.paths.runtime(), &record.id, true)?;
-    remove_stray_cgroup(record)?;
-    tree::remove(&engine.paths.container(&record.id))?;
+    let dir = engine.paths.container(&record.id);
+    // With an exit record, or without a directory, there was no monitor that could have left one.
+    if dir.exists() && !matches!(exit::load(&dir), Ok(Some(_))) {
+        remove_stray_cgroup(record)?;
+    }
+    tree::remove(&dir)?;
     tree::remove(&engine.paths.container_run(&record.id))?;
     engine.db.delete_container(&record.id)?;
     Ok(())

@@ -140,10 +140,11 @@ fn carry_out(
 ) -> Result<Started, StartError> {
     let host = how.host.take().map_or_else(|| Host::read(&record.options), Ok)?;
     let dir = engine.paths.container(&record.id);
-    // The runtime mounts the root there, in the container's own mount namespace.
-    make_private(&dir.join("rootfs"))?;
+    make_private(&dir)?;
+    let mount_point = engine.paths.run.join("rootfs");
+    make_private(&mount_point)?;
     let rootfs = root::mount_root(engine, record, how.image)?;
-    let build = spec::build(
+    let mut build = spec::build(
         &record.options,
         how.image.map(|image| &image.config),
         &Facts {
@@ -155,6 +156,10 @@ fn carry_out(
             host: &host,
         },
     )?;
+    // One empty directory for all: each container mounts its root there in a mount namespace of its own.
+    if let Some(root) = build.spec.root_mut() {
+        root.set_path(mount_point);
+    }
     prepare(record, &build, rootfs.as_fd())?;
 
     let config = config(engine, record, build, &how);

@@ -214,9 +214,16 @@ impl Making<'_> {
         if matches!(self.layout, Layout::V1 { hierarchies } if hierarchies.is_empty()) {
             return Ok(Cgroup::open(Location::default()));
         }
-        self.directory.note_cgroup(&self.plan.cgroup)?;
         let resources = self.spec.linux().as_ref().and_then(|linux| linux.resources().as_ref());
-        Ok(ketch_cgroups::create(self.layout, &self.plan.cgroup, resources)?)
+        self.directory.plan_cgroup(&self.plan.cgroup)?;
+        let cgroup = ketch_cgroups::create(self.layout, &self.plan.cgroup, resources)?;
+        match self.directory.own_cgroup() {
+            Ok(()) => Ok(cgroup),
+            Err(error) => {
+                cgroup.remove()?;
+                Err(error.into())
+            }
+        }
     }
 
     /// Starts init and lets it go about its job.
@@ -270,6 +277,7 @@ impl Making<'_> {
             preserve_fds: options.preserve_fds,
             no_pivot: options.no_pivot,
             gate,
+            lock: Some(self.directory.lock.try_clone().at("duplicate the lock of", &self.directory.path)?),
         };
         let (ours, theirs) = Channel::pair()?;
         let into = directory.as_ref().map(AsFd::as_fd);

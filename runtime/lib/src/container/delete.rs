@@ -12,7 +12,7 @@ use nix::fcntl::{Flock, FlockArg};
 use nix::poll::{PollFd, PollFlags, poll};
 use serde::Deserialize;
 
-use super::directory::CGROUP_NOTE;
+use super::directory::{CGROUP_OWNED, CGROUP_PLANNED};
 use super::kill;
 use super::state::{FIFO, FILE, State, StateError, Status, check_id};
 use crate::hooks::{self, About, Stage};
@@ -164,7 +164,7 @@ pub(super) fn remove_cgroup(cgroup: &Cgroup) -> Result<(), String> {
 
 /// The state goes last but the directory: as long as it is there, the container is.
 pub(super) fn remove_directory(path: &Path) -> Result<(), String> {
-    for file in [FIFO, CGROUP_NOTE, FILE] {
+    for file in [FIFO, CGROUP_OWNED, FILE] {
         match std::fs::remove_file(path.join(file)) {
             Err(e) if e.kind() != ErrorKind::NotFound => {
                 return Err(format!("cannot remove {}: {e}", path.join(file).display()));
@@ -180,26 +180,32 @@ pub(super) fn remove_directory(path: &Path) -> Result<(), String> {
     .map_err(|e| format!("cannot remove {}: {e}", path.display()))
 }
 
-/// Removes what a `create` left that was killed before it wrote the state. Its init has ended with it.
-///
-/// Of the cgroup only the path is known; what has processes there may be somebody else's, and stays.
+/// Removes what a `create` left that was killed before it wrote the state. Its init ends with it.
 fn delete_unfinished(root: &Path, id: &str) -> Result<Deleted, DeleteError> {
     let partly = |problem: String| DeleteError::Partly { id: id.to_owned(), problems: vec![problem] };
-    let (hierarchies, v2) = match ketch_cgroups::detect().map_err(|e| partly(with_causes(&e)))? {
-        Layout::V1 { hierarchies } => (hierarchies, false),
-        Layout::V2 => (vec![PathBuf::from("/sys/fs/cgroup")], true),
-    };
     let directory = root.join(id);
-    let noted = std::fs::read_link(directory.join(CGROUP_NOTE)).ok();
-    let path = ketch_cgroups::path_for(noted.as_deref(), id);
-    let below = path.strip_prefix("/").unwrap_or(&path);
-    let paths = hierarchies.iter().map(|hierarchy| hierarchy.join(below)).collect();
-    let cgroup = Cgroup::open(Location { paths, v2 });
-    if cgroup.pids().is_ok_and(|pids| pids.is_empty()) {
-        cgroup.remove().map_err(|e| partly(with_causes(&e)))?;
+    if let Ok(path) = std::fs::read_link(directory.join(CGROUP_OWNED)) {
+        remove_cgroup(&cgroup_at(&path).map_err(partly)?).map_err(partly)?;
+    } else if let Ok(path) = std::fs::read_link(directory.join(CGROUP_PLANNED)) {
+        // Perhaps made, and not yet entered: what has processes is somebody else's.
+        let cgroup = cgroup_at(&path).map_err(partly)?;
+        if cgroup.pids().is_ok_and(|pids| pids.is_empty()) {
+            cgroup.remove().map_err(|e| partly(with_causes(&e)))?;
+        }
     }
     remove_directory(&directory).map_err(partly)?;
     Ok(Deleted::default())
+}
+
+/// The cgroup `path` of every hierarchy.
+fn cgroup_at(path: &Path) -> Result<Cgroup, String> {
+    let (hierarchies, v2) = match ketch_cgroups::detect().map_err(|e| with_causes(&e))? {
+        Layout::V1 { hierarchies } => (hierarchies, false),
+        Layout::V2 => (vec![PathBuf::from("/sys/fs/cgroup")], true),
+    };
+    let below = path.strip_prefix("/").unwrap_or(path);
+    let paths = hierarchies.iter().map(|hierarchy| hierarchy.join(below)).collect();
+    Ok(Cgroup::open(Location { paths, v2 }))
 }
 
 /// An error and its causes on one line.

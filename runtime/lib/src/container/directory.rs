@@ -12,14 +12,14 @@ use super::create::CreateError;
 use super::state::{FILE, State};
 use crate::step::{At, StepError};
 
-/// A symlink to where the cgroup is below each hierarchy's root.
-pub(super) const CGROUP_NOTE: &str = "cgroup";
+/// Symlinks to where the cgroup is below each hierarchy's root; the first before it is made, the second after.
+pub(super) const CGROUP_PLANNED: &str = "cgroup.planned";
+pub(super) const CGROUP_OWNED: &str = "cgroup";
 
 /// A new container's directory, locked until it is dropped: `delete` waits for that.
 #[derive(Debug)]
 pub(super) struct Directory {
     pub(super) path: PathBuf,
-    /// Not for init: it is held for as long as any process has it open.
     pub(super) lock: Flock<File>,
 }
 
@@ -51,10 +51,16 @@ impl Directory {
     }
 
     /// Notes where the cgroup will be, for a `delete` after a `create` that was killed before it wrote the state.
-    pub(super) fn note_cgroup(&self, cgroup: &Path) -> Result<(), StepError> {
-        let note = self.path.join(CGROUP_NOTE);
+    pub(super) fn plan_cgroup(&self, cgroup: &Path) -> Result<(), StepError> {
+        let note = self.path.join(CGROUP_PLANNED);
         // A symlink: whole or not there, in one call.
         std::os::unix::fs::symlink(cgroup, &note).at("make", &note)
+    }
+
+    /// Notes that the cgroup is made: whatever is in it from now on is the container's.
+    pub(super) fn own_cgroup(&self) -> Result<(), StepError> {
+        let note = self.path.join(CGROUP_OWNED);
+        std::fs::rename(self.path.join(CGROUP_PLANNED), &note).at("make", &note)
     }
 
     pub(super) fn write_state(&self, state: &State) -> Result<(), StepError> {

@@ -13,6 +13,7 @@ pub(crate) mod procfs;
 pub(crate) mod stdio;
 
 use std::ffi::OsStr;
+use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -48,6 +49,9 @@ pub(crate) struct Job<'a> {
     pub(crate) preserve_fds: u32,
     pub(crate) no_pivot: bool,
     pub(crate) gate: Gate,
+    /// The lock on the container's directory, held until `create` has done its part: a `delete` after one that was killed
+    /// so waits for init's end too.
+    pub(crate) lock: Option<File>,
 }
 
 /// The life of init; returns the exit status of one that could not become the container's program.
@@ -57,7 +61,11 @@ pub(crate) fn main(mut job: Job<'_>, channel: &Channel) -> i32 {
         Ok(ready) => ready,
         Err(error) => return namespace::fail(channel, error),
     };
-    let error = match job.gate.wait(channel) {
+    if let Err(error) = channel.send(&Message::Ready).and_then(|()| channel.wait_for_go()) {
+        return namespace::fail(channel, error);
+    }
+    job.lock = None;
+    let error = match job.gate.wait() {
         Ok(()) => start(&job, ready),
         Err(error) => error,
     };

@@ -16,6 +16,7 @@ use ketch_runtime::terminal::{self, Ending};
 
 use super::select::{exit_code, one};
 use super::session::{failure, message};
+use super::terminal::keep;
 use crate::flags::env;
 use crate::globals::Globals;
 
@@ -68,10 +69,6 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
     }
     let empty = "must provide a non-empty command to start an exec session: invalid argument";
     ensure!(command.first().is_some_and(|word| !word.is_empty()), empty);
-    ensure!(
-        !(args.detach && args.tty),
-        "--detach and --tty cannot be used together: nobody would hold the terminal"
-    );
     let keys = parse_detach_keys(&args.detach_keys).map_err(anyhow::Error::msg)?;
     let engine = globals.engine()?;
     let record = one(&engine, name, args.latest, empty)?;
@@ -94,6 +91,7 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
         failure(shown, message(error, code, is_of_runtime))
     })?;
     if args.detach {
+        started.console.map_or(Ok(()), keep)?;
         writeln!(io::stdout(), "{}", session_id()?)?;
         return Ok(ExitCode::SUCCESS);
     }
@@ -104,7 +102,7 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
     }
     match terminal::attend(&started.pidfd, started.console, &keys)? {
         Ending::Exited(code) => Ok(exit_code(code)),
-        Ending::Detached(_) => Ok(ExitCode::SUCCESS),
+        Ending::Detached(master) => keep(master).map(|()| ExitCode::SUCCESS),
     }
 }
 

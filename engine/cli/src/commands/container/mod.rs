@@ -13,6 +13,7 @@ pub(crate) mod remove;
 pub(crate) mod run;
 pub(crate) mod start;
 pub(crate) mod stop;
+pub(crate) mod terminal;
 pub(crate) mod top;
 pub(crate) mod wait;
 

@@ -114,12 +114,7 @@ impl Column {
         let named =
             |names: &HashMap<u32, String>, id: u32| names.get(&id).cloned().unwrap_or_else(|| id.to_string());
         let groups = |names: &HashMap<u32, String>| {
-            let list: Vec<String> = status
-                .groups
-                .iter()
-                .filter_map(|gid| u32::try_from(*gid).ok())
-                .map(|gid| named(names, gid))
-                .collect();
+            let list: Vec<String> = status.groups.iter().map(|gid| named(names, *gid)).collect();
             list.join(",")
         };
         match self {

@@ -18,13 +18,15 @@ use super::{DEEPEST, TreeError, entries, subdirectory};
 /// Copies all that is in `from` into the empty directory `to`, which gets `from`'s own owner, mode and times as well.
 ///
 /// Devices are left out: an image must not bring any.
-pub(in crate::container) fn copy(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> Result<(), TreeError> {
+pub(in crate::container) fn copy(from: OwnedFd, to: BorrowedFd<'_>) -> Result<(), TreeError> {
     directory(from, to, 0)
 }
 
-fn directory(from: BorrowedFd<'_>, to: BorrowedFd<'_>, depth: usize) -> Result<(), TreeError> {
+fn directory(from: OwnedFd, to: BorrowedFd<'_>, depth: usize) -> Result<(), TreeError> {
     let here = c".".to_owned();
-    for entry in entries(from).map_err(TreeError::at("list", &here))? {
+    let (from, entries) = entries(from).map_err(TreeError::at("list", &here))?;
+    let from = from.as_fd();
+    for entry in entries {
         let name = &entry.name;
         if entry.directory {
             if depth >= DEEPEST {
@@ -33,7 +35,7 @@ fn directory(from: BorrowedFd<'_>, to: BorrowedFd<'_>, depth: usize) -> Result<(
             let sub = subdirectory(from, name).map_err(TreeError::at("open", name))?;
             mkdirat(to, name.as_c_str(), Mode::S_IRWXU).map_err(TreeError::at("make", name))?;
             let copy = subdirectory(to, name).map_err(TreeError::at("open", name))?;
-            directory(sub.as_fd(), copy.as_fd(), depth + 1).map_err(|error| error.within(name))?;
+            directory(sub, copy.as_fd(), depth + 1).map_err(|error| error.within(name))?;
         } else {
             other(from, to, name).map_err(TreeError::at("copy", name))?;
         }
@@ -110,7 +112,7 @@ mod tests {
         symlink("/etc/passwd", from.join("link")).unwrap();
         nix::unistd::mkfifo(&from.join("fifo"), Mode::S_IRWXU).unwrap();
 
-        copy(File::open(&from).unwrap().as_fd(), File::open(&to).unwrap().as_fd()).unwrap();
+        copy(File::open(&from).unwrap().into(), File::open(&to).unwrap().as_fd()).unwrap();
         let file = fs::metadata(to.join("sub/file")).unwrap();
         assert_eq!((file.uid(), file.gid(), file.mode() & 0o7777), (33, 44, 0o4755));
         assert_eq!(file.mtime_nsec(), fs::metadata(from.join("sub/file")).unwrap().mtime_nsec());

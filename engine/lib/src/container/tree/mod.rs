@@ -47,24 +47,28 @@ struct Entry {
     directory: bool,
 }
 
-/// All names in `dir`, read before any of them is changed.
-fn entries(dir: impl AsFd) -> nix::Result<Vec<Entry>> {
+/// All names in `dir`, read before any of them is changed; and `dir` again.
+fn entries(dir: OwnedFd) -> nix::Result<(Dir, Vec<Entry>)> {
     let mut list = Vec::new();
-    let mut stream = Dir::from_fd(openat2::open_beneath(&dir, ".", OFlag::O_RDONLY | OFlag::O_DIRECTORY)?)?;
+    let mut stream = Dir::from_fd(dir)?;
+    let mut unknown = Vec::new();
     for entry in stream.iter() {
         let entry = entry?;
         let name = entry.file_name();
         if name.to_bytes() == b"." || name.to_bytes() == b".." {
             continue;
         }
-        let directory = match entry.file_type() {
-            Some(kind) => kind == Type::Directory,
-            // Not every file system says.
-            None => is_directory(&dir, name)?,
-        };
+        // Not every file system says.
+        if entry.file_type().is_none() {
+            unknown.push(list.len());
+        }
+        let directory = entry.file_type() == Some(Type::Directory);
         list.push(Entry { name: name.to_owned(), directory });
     }
-    Ok(list)
+    for index in unknown {
+        list[index].directory = is_directory(&stream, &list[index].name)?;
+    }
+    Ok((stream, list))
 }
 
 fn is_directory(dir: impl AsFd, name: &std::ffi::CStr) -> nix::Result<bool> {

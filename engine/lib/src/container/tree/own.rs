@@ -1,7 +1,7 @@
 //! A tree is given to a user: `-v …:U`.
 
 use std::ffi::CString;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use nix::fcntl::{AtFlags, OFlag, open};
@@ -17,11 +17,13 @@ pub(in crate::container) fn own(path: &Path, uid: u32, gid: u32) -> Result<(), T
     let top = open(path, OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC, Mode::empty())
         .map_err(TreeError::at("open", &name))?;
     fchown(&top, Some(owner.0), Some(owner.1)).map_err(TreeError::at("change the owner of", &name))?;
-    if path.is_dir() { below(top.as_fd(), owner, 0).map_err(|error| error.within(&name)) } else { Ok(()) }
+    if path.is_dir() { below(top, owner, 0).map_err(|error| error.within(&name)) } else { Ok(()) }
 }
 
-fn below(dir: BorrowedFd<'_>, owner: (Uid, Gid), depth: usize) -> Result<(), TreeError> {
-    for entry in entries(dir).map_err(TreeError::at("list", &c".".to_owned()))? {
+fn below(dir: OwnedFd, owner: (Uid, Gid), depth: usize) -> Result<(), TreeError> {
+    let (dir, entries) = entries(dir).map_err(TreeError::at("list", &c".".to_owned()))?;
+    let dir = dir.as_fd();
+    for entry in entries {
         let name = &entry.name;
         fchownat(dir, name.as_c_str(), Some(owner.0), Some(owner.1), AtFlags::AT_SYMLINK_NOFOLLOW)
             .map_err(TreeError::at("change the owner of", name))?;
@@ -30,7 +32,7 @@ fn below(dir: BorrowedFd<'_>, owner: (Uid, Gid), depth: usize) -> Result<(), Tre
                 return Err(TreeError::at("go into", name)(nix::errno::Errno::ELOOP));
             }
             let sub = subdirectory(dir, name).map_err(TreeError::at("open", name))?;
-            below(sub.as_fd(), owner, depth + 1).map_err(|error| error.within(name))?;
+            below(sub, owner, depth + 1).map_err(|error| error.within(name))?;
         }
     }
     Ok(())

@@ -7,7 +7,7 @@ use std::path::Path;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open, renameat};
 use nix::sys::stat::Mode;
-use nix::unistd::{UnlinkatFlags, unlinkat};
+use nix::unistd::{UnlinkatFlags, Whence, lseek, unlinkat};
 
 use super::{TreeError, entries, subdirectory};
 
@@ -29,7 +29,12 @@ pub(in crate::container) fn remove(path: &Path) -> Result<(), TreeError> {
     // What was too deep is at the top now; each round has less left.
     loop {
         let before = removal.moved;
-        removal.empty(None, 0).map_err(|error| error.within(&name))?;
+        let top = removal.top.try_clone().map_err(|error| {
+            TreeError::at("open", &name)(Errno::from_raw(error.raw_os_error().unwrap_or(0)))
+        })?;
+        // The copy's place in the directory is the original's.
+        lseek(&top, 0, Whence::SeekSet).map_err(TreeError::at("list", &name))?;
+        removal.empty(top, 0).map_err(|error| error.within(&name))?;
         if removal.moved == before {
             break;
         }
@@ -49,18 +54,9 @@ struct Removal {
 }
 
 impl Removal {
-    /// Removes all that is in `dir` (None: the top).
-    fn empty(&mut self, dir: Option<BorrowedFd<'_>>, depth: usize) -> Result<(), TreeError> {
-        let here = match dir {
-            Some(dir) => dir.try_clone_to_owned(),
-            None => self.top.try_clone(),
-        };
-        let here = here.map_err(|error| TreeError {
-            step: "open",
-            path: ".".into(),
-            errno: Errno::from_raw(error.raw_os_error().unwrap_or(0)),
-        })?;
-        let list = entries(&here).map_err(TreeError::at("list", &c".".to_owned()))?;
+    /// Removes all that is in `dir`.
+    fn empty(&mut self, dir: OwnedFd, depth: usize) -> Result<(), TreeError> {
+        let (here, list) = entries(dir).map_err(TreeError::at("list", &c".".to_owned()))?;
         for entry in list {
             if entry.directory {
                 self.directory(here.as_fd(), &entry.name, depth)?;
@@ -83,7 +79,7 @@ impl Removal {
         }
         let dir = subdirectory(parent, name).map_err(TreeError::at("open", name))?;
         let before = self.moved;
-        self.empty(Some(dir.as_fd()), depth + 1).map_err(|error| error.within(name))?;
+        self.empty(dir, depth + 1).map_err(|error| error.within(name))?;
         match unlinkat(parent, name.as_c_str(), UnlinkatFlags::RemoveDir) {
             // At the top, what was moved there meanwhile may have gone into this very directory's place: next round.
             Err(Errno::ENOTEMPTY | Errno::EEXIST) if self.moved > before => Ok(()),
@@ -126,7 +122,7 @@ mod tests {
         fs::write(outside.join("kept"), "x").unwrap();
         fs::write(tree.join("a/f"), "x").unwrap();
         symlink(&outside, tree.join("a/link")).unwrap();
-        fs::set_permissions(tree.join("a/b"), fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(tree.join("a/b"), fs::Permissions::from_mode(0o000)).unwrap();
         remove(&tree).unwrap();
         assert!(!tree.exists());
         assert!(outside.join("kept").exists());

@@ -127,6 +127,17 @@ fn the_environment() {
     assert_eq!((read("inherited").trim(), read("own").trim()), ("host-", "-1"));
 }
 
+/// runc and crun: `startContainer` has the program's environment.
+#[test]
+fn the_programs_environment() {
+    let script = json!(["sh", "-c", "[ \"$ONE\" = two ] && [ \"$PATH\" = /bin ]"]);
+    let bundle = shell("true").edit(|config| {
+        config["process"]["env"] = json!(["PATH=/bin", "ONE=two"]);
+        config["hooks"]["startContainer"] = json!([{"path": "/bin/sh", "args": script}]);
+    });
+    bundle.run().ok();
+}
+
 /// Outside, hooks see init's pid as the host does, and its root at `root.path` only from inside its mount namespace.
 #[test]
 fn a_hook_can_configure_the_namespaces() {

@@ -57,6 +57,30 @@ fn exec_goes_into_it() {
     bundle.runtime(["exec", "--user", "5:6", &bundle.id, "id", "-u"]).ok().assert_stdout("5");
 }
 
+/// Nothing of the host's is mounted, for the program and for what is executed later.
+#[test]
+fn the_host_is_out_of_sight() {
+    let bundle = mapped(Bundle::busybox().args(["sleep", "1000"]));
+    start(&bundle);
+    let script = "awk '$5 == \"/\"' /proc/self/mountinfo | wc -l; ls -a / | grep -c usr; [ -d /proc/1 ] && tr '\\0' ' ' < /proc/1/cmdline";
+    bundle.runtime(["exec", &bundle.id, "sh", "-c", script]).ok().assert_stdout("1\n0\nsleep 1000");
+    mapped(shell("awk '$5 == \"/\"' /proc/self/mountinfo | wc -l; ls -a / | grep -c usr; true"))
+        .run()
+        .ok()
+        .assert_stdout("1\n0");
+}
+
+/// The offsets are set by init, which is no longer the user that its files in procfs belong to.
+#[test]
+fn with_a_time_namespace() {
+    let bundle = mapped(shell("cut -d. -f1 /proc/uptime")).edit(|config| {
+        config["linux"]["namespaces"].as_array_mut().expect("a list").push(json!({"type": "time"}));
+        config["linux"]["timeOffsets"] = json!({"boottime": {"secs": 1_000_000_000}});
+    });
+    let out = bundle.run().ok();
+    assert!(out.text().parse::<u64>().is_ok_and(|seconds| seconds >= 1_000_000_000), "{out:?}");
+}
+
 /// A bind's source is opened with the caller's rights: the namespace has none above it.
 #[test]
 fn a_bind_of_what_only_the_host_may_see() {

@@ -167,7 +167,7 @@ fn run_create_hooks(job: &Job<'_>, root: impl AsFd, channel: &Channel) -> Result
     }
     // runc: these start in the container's root.
     fchdir(&root).at("enter", "the container's root")?;
-    hooks::run(job.hooks, Stage::CreateContainer, &inside(job, Stage::CreateContainer))
+    hooks::run_inside(job.hooks, Stage::CreateContainer, &inside(job, Stage::CreateContainer), &[])
 }
 
 /// As runc: hooks inside are told init's pid as it is there.
@@ -190,7 +190,9 @@ fn connect(job: &Job<'_>, console: Option<Console>, channel: &Channel) -> Result
 
 /// After `start`: the last hooks, then the program.
 fn start(job: &Job<'_>, ready: Ready<'_>) -> StepError {
-    match hooks::run(job.hooks, Stage::StartContainer, &inside(job, Stage::StartContainer)) {
+    let about = inside(job, Stage::StartContainer);
+    // As in runc and crun, these have the program's environment unless they bring one.
+    match hooks::run_inside(job.hooks, Stage::StartContainer, &about, &job.plan.process.env) {
         Ok(()) => ready.exec(),
         Err(error) => error,
     }

@@ -7,6 +7,7 @@ use ketch_sys::{Errno, pidfd};
 use nix::fcntl::{OFlag, open};
 use nix::libc;
 use nix::sched::{CloneFlags, setns, unshare};
+use nix::sys::prctl;
 use nix::sys::stat::{Mode, fstat, stat};
 use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
 
@@ -182,10 +183,24 @@ pub(crate) fn unshare_time(offsets: &[String]) -> Result<(), StepError> {
     unshare(time).at("create", "the time namespace")?;
     let procfs = Procfs::host()?;
     if !offsets.is_empty() {
-        procfs.write("self/timens_offsets", &offsets.concat())?;
+        write_time_offsets(&procfs, offsets)?;
     }
     let own = procfs.namespace("time_for_children")?;
     setns(&own, time).at("join", "the new time namespace")
+}
+
+/// After a change of ids a process may not be looked into by its own user, to whom its files in procfs then do not belong:
+/// proc(5). For the time that it takes it may.
+fn write_time_offsets(procfs: &Procfs, offsets: &[String]) -> Result<(), StepError> {
+    let write = || procfs.write("self/timens_offsets", &offsets.concat());
+    match write() {
+        Err(StepError { errno: Errno::EACCES, .. }) => {}
+        result => return result,
+    }
+    prctl::set_dumpable(true).at("set", "the dumpable flag")?;
+    let written = write();
+    prctl::set_dumpable(false).at("clear", "the dumpable flag")?;
+    written
 }
 
 /// Becomes root of the user namespace that the caller is in. Until then it has the ids of outside, which may mean nothing

@@ -6,7 +6,7 @@ use ketch_sys::Errno;
 use ketch_sys::mount::{self, Change, attr};
 use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, open};
 use nix::sys::stat::{FchmodatFlags, Mode, SFlag, fchmodat, fstat, mknodat};
-use nix::unistd::{Gid, Uid, fchownat};
+use nix::unistd::{Gid, Uid, fchdir, fchownat};
 
 use super::cut_off;
 use crate::plan::device::{Devices, Node};
@@ -47,13 +47,17 @@ impl Nodes {
             Nodes::Host(nodes) => return Ok(nodes),
             Nodes::Made(tmpfs) => tmpfs,
         };
-        // Only what is attached can be cloned in part (before Linux 6.15). On the namespace's own root it hides nothing and is
-        // gone with it.
+        // Only what is attached can be cloned in part (before Linux 6.15): for that long it lies on the namespace's root.
         let root = open(c"/", OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty()).at("open", "/")?;
         mount::attach(&tmpfs, &root).at("mount the container's devices on", "/")?;
         let open_one =
             |(number, node)| if is_device(node) { clone(&tmpfs, number, node).map(Some) } else { Ok(None) };
-        devices.nodes.iter().enumerate().map(open_one).collect()
+        let nodes = devices.nodes.iter().enumerate().map(open_one).collect::<Result<_, _>>()?;
+        // It must be gone before the root is pivoted: what then lies on the old root is detached in its place.
+        fchdir(&tmpfs).at("enter", "the container's devices")?;
+        mount::detach_here().at("detach", "the container's devices")?;
+        fchdir(&root).at("enter", "/")?;
+        Ok(nodes)
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use ketch_monitor::exit::{self, Exit};
 use ketch_monitor::{clock, lock};
-use ketch_runtime::container::state::{State, Status as Runtime};
+use ketch_runtime::container::state::{Status as Runtime, Vitals};
 
 use crate::Paths;
 
@@ -90,7 +90,7 @@ impl Status {
 pub fn status(paths: &Paths, id: &str) -> Status {
     let monitored = lock::is_held(&paths.container_run(id)).unwrap_or(false);
     let dir = paths.container(id);
-    let state = match State::load(&paths.runtime(), id) {
+    let state = match Vitals::load_vitals(&paths.runtime(), id) {
         Ok(state) => state,
         // Under a lock: being started, or the monitor's last steps.
         Err(_) => return at_rest(&dir),

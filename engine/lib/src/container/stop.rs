@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use ketch_cgroups::Cgroup;
 use ketch_monitor::lock::{self, Holder};
 use ketch_runtime::container::kill::kill;
-use ketch_runtime::container::state::{State, Status as Runtime};
+use ketch_runtime::container::state::{State, Status as Runtime, Vitals};
 use ketch_sys::{Errno, pidfd};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
@@ -82,7 +82,7 @@ pub fn begin(engine: &Engine, record: &Record, seconds: Option<i64>) -> Result<S
     let monitor = lock::holder(&run_dir).map_err(FileError::at("look at the lock of", &run_dir))?;
     let Some((state, init)) = running(engine, record)? else {
         // Ended, and being recorded; or not yet begun: then what holds the lock is about to start it.
-        let ending = State::load(&engine.paths.runtime(), &record.id).is_ok();
+        let ending = Vitals::load_vitals(&engine.paths.runtime(), &record.id).is_ok();
         return Ok(Stopping { running: None, monitor: ending.then_some(monitor) });
     };
     let seconds = match seconds {

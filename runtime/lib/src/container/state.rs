@@ -3,15 +3,17 @@
 use std::collections::HashMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use ketch_cgroups::Cgroup;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 
 /// `<root>/<id>/state.json`. Written once by `create`; the status is never in it, it is derived
 /// from the kernel each time.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct State {
+pub struct State<C = ExecConfig> {
     pub oci_version: String,
     pub id: String,
     /// init, as seen from the runtime's pid namespace.
@@ -30,8 +32,11 @@ pub struct State {
     pub cgroup: ketch_cgroups::Location,
     /// What `exec` needs of the configuration: namespaces to join, default process, seccomp,
     /// apparmor; and the poststop hooks for `delete`.
-    pub config: ExecConfig,
+    pub config: C,
 }
+
+/// A state without the configuration, which is most of the file and takes longest to read.
+pub type Vitals = State<IgnoredAny>;
 
 /// The part of the configuration that later commands use.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -74,21 +79,34 @@ pub enum StateError {
 impl State {
     /// Reads `<root>/<id>/state.json`.
     pub fn load(root: &Path, id: &str) -> Result<State, StateError> {
-        check_id(id)?;
-        let path = root.join(id).join(FILE);
-        let text = match std::fs::read(&path) {
-            Ok(text) => text,
-            Err(e) if e.kind() == ErrorKind::NotFound && root.join(id).is_dir() => {
-                return Err(StateError::Creating { id: id.to_owned() });
-            }
-            Err(e) if e.kind() == ErrorKind::NotFound => {
-                return Err(StateError::NotFound { id: id.to_owned() });
-            }
-            Err(source) => return Err(StateError::Read { path, source }),
-        };
-        serde_json::from_slice(&text).map_err(|source| StateError::Parse { path, source })
+        read(root, id)
     }
+}
 
+impl Vitals {
+    /// Reads `<root>/<id>/state.json`, for one who only asks how the container is doing.
+    pub fn load_vitals(root: &Path, id: &str) -> Result<Vitals, StateError> {
+        read(root, id)
+    }
+}
+
+fn read<C: DeserializeOwned>(root: &Path, id: &str) -> Result<State<C>, StateError> {
+    check_id(id)?;
+    let path = root.join(id).join(FILE);
+    let text = match std::fs::read(&path) {
+        Ok(text) => text,
+        Err(e) if e.kind() == ErrorKind::NotFound && root.join(id).is_dir() => {
+            return Err(StateError::Creating { id: id.to_owned() });
+        }
+        Err(e) if e.kind() == ErrorKind::NotFound => {
+            return Err(StateError::NotFound { id: id.to_owned() });
+        }
+        Err(source) => return Err(StateError::Read { path, source }),
+    };
+    serde_json::from_slice(&text).map_err(|source| StateError::Parse { path, source })
+}
+
+impl<C> State<C> {
     /// Asks the kernel: is init alive, is it the same process, is it still waiting for `start`,
     /// is its cgroup frozen?
     pub fn status(&self, root: &Path) -> Status {
@@ -105,7 +123,7 @@ impl State {
 
     /// Whether init is still there, and is not a later process of the same number.
     pub(super) fn is_alive(&self) -> bool {
-        start_time(self.pid) == Some(self.start_time) && boot_id().is_ok_and(|id| id == self.boot_id)
+        start_time(self.pid) == Some(self.start_time) && is_this_boot(&self.boot_id)
     }
 }
 
@@ -142,6 +160,12 @@ fn parse_start_time(stat: &str) -> Option<u64> {
 /// Tells one boot of the machine from another (random(4)).
 pub fn boot_id() -> std::io::Result<String> {
     Ok(std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim_end().to_owned())
+}
+
+/// Asked for each container of a list, and the same for all of them.
+fn is_this_boot(id: &str) -> bool {
+    static THIS: OnceLock<Option<String>> = OnceLock::new();
+    THIS.get_or_init(|| boot_id().ok()).as_deref() == Some(id)
 }
 
 #[cfg(test)]

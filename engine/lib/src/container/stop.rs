@@ -13,6 +13,7 @@ use nix::sys::signal::Signal;
 
 use super::FileError;
 use super::status::{self, Status};
+use super::turn::Turn;
 use crate::Engine;
 use crate::state::containers::Record;
 
@@ -79,10 +80,17 @@ pub fn begin(engine: &Engine, record: &Record, seconds: Option<i64>) -> Result<S
         return Err(SignalError::Paused { id: record.id.clone() });
     }
     let run_dir = engine.paths.container_run(&record.id);
-    let monitor = lock::holder(&run_dir).map_err(FileError::at("look at the lock of", &run_dir))?;
-    let Some((state, init)) = running(engine, record)? else {
-        return Ok(Stopping { running: None, monitor });
-    };
+    let holder = || lock::holder(&run_dir).map_err(FileError::at("look at the lock of", &run_dir));
+    let mut monitor = holder()?;
+    let mut found = running(engine, record)?;
+    if found.is_none() {
+        // Somebody may be starting it, and hold the lock for a run that is yet to come. With the turn nobody is, and a
+        // lock that is held is that of a monitor in its last steps.
+        let _turn = Turn::take(&engine.paths, &record.id)?;
+        monitor = holder()?;
+        found = running(engine, record)?;
+    }
+    let Some((state, init)) = found else { return Ok(Stopping { running: None, monitor }) };
     let seconds = match seconds {
         None => Some(record.options.stop_timeout.unwrap_or(TIMEOUT)),
         Some(seconds) => u64::try_from(seconds).ok(),

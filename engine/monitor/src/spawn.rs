@@ -21,8 +21,8 @@ pub const REPORT_FD: i32 = 4;
 pub const LOCK_FD: i32 = 5;
 pub const ROOTFS_FD: i32 = 6;
 
-/// Why a container did not start. `code` is what `ketch run` exits with: 127 (no such command), 126 (cannot be
-/// executed), 125 (all else).
+/// Why a container did not start. `code` is what `ketch run` exits with: 127 (no such command), 126 (refused
+/// by the runtime), 125 (the monitor's own failures).
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct StartError {

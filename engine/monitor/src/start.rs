@@ -171,7 +171,8 @@ fn start_error(error: &CreateError) -> StartError {
                 126
             }
         }
-        _ => 125,
+        // podman's code for all else that a runtime refuses.
+        _ => 126,
     };
     let mut message = error.to_string();
     let mut source = error.source();

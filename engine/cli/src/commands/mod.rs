@@ -13,6 +13,7 @@ use crate::globals::Globals;
 mod container;
 mod image;
 mod top_level;
+mod usage;
 
 pub(crate) use container::terminal::{PROGRAM as TERMINAL_KEEPER, main as keep_terminal};
 
@@ -37,13 +38,25 @@ macro_rules! verb {
             name: $name,
             about: $about,
             action: $crate::commands::Action::Run(|globals, words| {
-                let args = <$($module)::+::Args as clap::Parser>::try_parse_from(words)?;
+                let args = $crate::commands::parse::<$($module)::+::Args>(words)?;
                 $($module)::+::run(globals, args)
             }),
         }
     };
 }
 pub(crate) use verb;
+
+/// Parses a verb's words, its full name first. As with podman, what follows an option that takes a value is its value,
+/// whatever it looks like.
+fn parse<A: clap::Parser>(words: Vec<OsString>) -> anyhow::Result<A> {
+    let verb = words.first().map(|verb| verb.to_string_lossy().into_owned()).unwrap_or_default();
+    let command = A::command().mut_args(|arg| {
+        let takes_any = arg.get_action().takes_values() && !arg.is_positional();
+        if takes_any { arg.allow_hyphen_values(true) } else { arg }
+    });
+    let parsed = command.try_get_matches_from(words).and_then(|matches| A::from_arg_matches(&matches));
+    parsed.map_err(|error| usage::error(&error, &verb).unwrap_or_else(|| error.into()))
+}
 
 /// Runs the verb that `words` name.
 pub(crate) fn dispatch(globals: &Globals, words: Vec<OsString>) -> anyhow::Result<ExitCode> {
@@ -56,7 +69,16 @@ fn descend(
     path: String,
     mut words: Vec<OsString>,
 ) -> anyhow::Result<ExitCode> {
-    let Some(verb) = words.first().filter(|_| !globals.help) else { return list(&path, table) };
+    let Some(verb) = words.first().filter(|_| !globals.help) else {
+        list(&path, table)?;
+        // A noun alone asks for nothing.
+        let message = format!("missing command '{path} COMMAND'");
+        return if globals.help || path == "ketch" {
+            Ok(ExitCode::SUCCESS)
+        } else {
+            Err(Failure { code: 125, message }.into())
+        };
+    };
     if verb == "help" || verb == "--help" || verb == "-h" {
         return list(&path, table);
     }

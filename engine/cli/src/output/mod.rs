@@ -9,7 +9,7 @@ mod template;
 
 pub(crate) use age::{ago, go_time, human_duration_since, unix_seconds};
 pub(crate) use json::pretty;
-pub(crate) use moment::moment;
+pub(crate) use moment::{Span, moment};
 pub(crate) use size::human_size;
 pub(crate) use table::table;
 pub(crate) use template::Format;

@@ -4,10 +4,20 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::unix_seconds;
 
-/// RFC 3339, also without zone (UTC) or time of day; seconds since 1970; or an age, as Go writes durations (`1h30m`).
-pub(crate) fn moment(text: &str) -> Option<SystemTime> {
-    if let Some(age) = age(text) {
-        return SystemTime::now().checked_sub(age);
+/// Which way from now a span of time leads.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Span {
+    Back,
+    Ahead,
+}
+
+/// RFC 3339, also without zone (UTC) or time of day; seconds since 1970; or a span, as Go writes durations (`1h30m`).
+pub(crate) fn moment(text: &str, span: Span) -> Option<SystemTime> {
+    if let Some(length) = length(text) {
+        return match span {
+            Span::Back => SystemTime::now().checked_sub(length),
+            Span::Ahead => SystemTime::now().checked_add(length),
+        };
     }
     if let Some(since) = seconds(text) {
         return UNIX_EPOCH.checked_add(since);
@@ -32,7 +42,7 @@ fn seconds(text: &str) -> Option<Duration> {
 }
 
 /// `1h30m`, `90s`, `1.5h`, `300ms`
-fn age(text: &str) -> Option<Duration> {
+fn length(text: &str) -> Option<Duration> {
     const UNITS: [(&str, f64); 6] =
         [("ms", 1e-3), ("us", 1e-6), ("ns", 1e-9), ("h", 3600.0), ("m", 60.0), ("s", 1.0)];
     let (mut rest, mut total) = (text, 0.0);
@@ -64,18 +74,18 @@ mod tests {
             ("", None),
             ("1x", None),
         ] {
-            assert_eq!(moment(text), expected, "{text}");
+            assert_eq!(moment(text, Span::Back), expected, "{text}");
         }
     }
 
     #[test]
-    fn ages() {
+    fn lengths() {
         for (text, milliseconds) in
             [("1h30m", 5_400_000), ("90s", 90_000), ("1.5h", 5_400_000), ("300ms", 300), ("0s", 0)]
         {
-            assert_eq!(age(text), Some(Duration::from_millis(milliseconds)), "{text}");
+            assert_eq!(length(text), Some(Duration::from_millis(milliseconds)), "{text}");
         }
-        assert_eq!(age("h"), None);
-        assert_eq!(age("10"), None);
+        assert_eq!(length("h"), None);
+        assert_eq!(length("10"), None);
     }
 }

@@ -79,6 +79,11 @@ impl Filters {
         !self.states.is_empty() || !self.codes.is_empty()
     }
 
+    /// The containers that `before` and `since` name.
+    pub fn neighbours(&self) -> impl Iterator<Item = &str> {
+        self.before.iter().chain(&self.since).map(String::as_str)
+    }
+
     /// What the row alone decides, before the kernel is asked about the container.
     pub fn admit_record(&self, record: &Record, lookup: &dyn Lookup) -> bool {
         let labelled = |(key, value): &(String, Option<String>)| {

@@ -31,7 +31,7 @@ pub use error::SpecError;
 pub use files::File;
 pub use host::Host;
 pub use limits::is_ulimit;
-pub use mounts::{Volume, wanted as wanted_mounts};
+pub use mounts::{Volume, bind_options, wanted as wanted_mounts};
 pub use process::{Workdir, arguments, signal};
 pub use seccomp::ProfileError;
 pub use user::{Identity, resolve as resolve_user};

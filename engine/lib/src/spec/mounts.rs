@@ -109,10 +109,15 @@ pub fn wanted(options: &Options, image: Option<&Config>) -> Result<Vec<Mount>, S
     let mut wanted = Vec::new();
     for mount in &options.mounts {
         let destination = clean(&mount.destination);
+        let mount = Mount { destination: destination.clone(), ..mount.clone() };
+        // The same again changes nothing.
+        if wanted.contains(&mount) {
+            continue;
+        }
         if !seen.insert(destination.clone()) {
             return Err(SpecError::DuplicateMount(destination));
         }
-        wanted.push(Mount { destination, ..mount.clone() });
+        wanted.push(mount);
     }
     for volume in image.and_then(|image| image.volumes().as_ref()).into_iter().flatten() {
         if !volume.starts_with('/') {
@@ -132,6 +137,12 @@ pub fn wanted(options: &Options, image: Option<&Config>) -> Result<Vec<Mount>, S
     }
     wanted.sort_by(|a, b| a.destination.cmp(&b.destination));
     Ok(wanted)
+}
+
+/// The user's options and what goes without saying.
+pub fn bind_options(mount: &Mount) -> Vec<String> {
+    let source = Path::new("");
+    user_mount(mount, source).options().clone().unwrap_or_default()
 }
 
 fn user_mount(mount: &Mount, source: &Path) -> OciMount {

@@ -5,6 +5,8 @@ use std::path::Path;
 /// Columns keep their order and lose their width: a gap of two or more blanks becomes two.
 pub(crate) fn text(text: &str, dir: &Path) -> String {
     let text = text.replace(&dir.display().to_string(), "<dir>");
+    // Each tells a container who runs it.
+    let text = text.replace("container=podman", "container=ketch");
     let mut out = String::new();
     for line in text.lines() {
         out.push_str(&self::line(line));

@@ -90,6 +90,9 @@ pub(crate) fn build(plan: &Plan, sources: Sources, cgroups: &mut Cgroups<'_>) ->
     if let Some(devices) = &plan.dev {
         device::populate(&root, devices, sources.nodes)?;
     }
+    if let Some(dev) = plan.mounts.iter().rfind(|entry| mount::is_dev(entry)) {
+        mount::remount(&root, dev)?;
+    }
     umask(callers);
     Ok(root)
 }

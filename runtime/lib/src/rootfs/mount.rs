@@ -9,7 +9,7 @@ use nix::fcntl::AT_FDCWD;
 use nix::sys::stat::{SFlag, fstat};
 
 use super::{copy_up, target};
-use crate::plan::mount::{Filesystem, Mount, Parameter};
+use crate::plan::mount::{Filesystem, Mount, Parameter, Source};
 use crate::step::{At, StepError};
 
 /// Binds `path` on the mount's destination. `opened` is the source where it had to be opened outside.
@@ -47,7 +47,10 @@ pub(super) fn new(root: impl AsFd, mount: &Mount, filesystem: &Filesystem) -> Re
         _ => target::directory(root, &mount.destination)?,
     };
     let step = format!("mount {kind} on");
-    let attributes = mount.change.set | mount.recursive.set;
+    let mut attributes = mount.change.set | mount.recursive.set;
+    if is_dev(mount) {
+        attributes &= !attr::RDONLY;
+    }
     let made = if mount.copy_up {
         // Written to first, whatever it is to be.
         let made = make(filesystem, attributes & !attr::RDONLY, &mount.destination)?;
@@ -60,6 +63,12 @@ pub(super) fn new(root: impl AsFd, mount: &Mount, filesystem: &Filesystem) -> Re
     };
     set_propagation(&made, mount).at("set the propagation of", &mount.destination)?;
     mount::attach(&made, &target).at(&step, &mount.destination)
+}
+
+/// A new read-only /dev: it becomes that when all that belongs in it is there, by [`remount`].
+pub(super) fn is_dev(mount: &Mount) -> bool {
+    let is_new = matches!(mount.source, Source::New(_));
+    is_new && mount.destination == Path::new("/dev") && mount.change.set & attr::RDONLY != 0
 }
 
 /// Changes the flags of the mount that is at the destination.

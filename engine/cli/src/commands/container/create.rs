@@ -39,6 +39,10 @@ pub(super) struct Made {
 
 /// What `create` and `run` have in common.
 pub(super) fn make(engine: &Engine, flags: &ContainerFlags, mut options: Options) -> anyhow::Result<Made> {
+    anyhow::ensure!(
+        !flags.replace || options.name.is_some(),
+        "cannot replace container without --name being set"
+    );
     options.create_command = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
     let image = match &options.rootfs {
         Some(_) => None,

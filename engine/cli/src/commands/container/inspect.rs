@@ -121,6 +121,7 @@ fn show(
             let mut rows = documents.iter().map(serde_json::to_value).collect::<Result<Vec<Value>, _>>()?;
             if !is_json {
                 rows.iter_mut().for_each(times);
+                rows.iter_mut().for_each(empty);
             }
             format.render(&rows, None)?
         }
@@ -142,6 +143,21 @@ fn times(row: &mut Value) {
     row.get_mut("Created").map(go);
     for name in ["StartedAt", "FinishedAt", "CheckpointedAt", "RestoredAt"] {
         row["State"].get_mut(name).map(go);
+    }
+}
+
+/// Lists and maps that are null in JSON: Go prints them as empty.
+fn empty(row: &mut Value) {
+    for (part, names, value) in [
+        ("Config", &["Entrypoint", "Cmd"][..], Value::Array(Vec::new())),
+        ("Config", &["Labels", "Volumes"], Value::Object(Default::default())),
+        ("HostConfig", &["Links", "VolumesFrom"], Value::Array(Vec::new())),
+    ] {
+        let fields = names.iter().filter_map(|name| Some((name, row.get(part)?.get(name)?.is_null())));
+        let nulls: Vec<_> = fields.filter(|(_, is_null)| *is_null).map(|(name, _)| *name).collect();
+        for name in nulls {
+            row[part][name] = value.clone();
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use ketch_monitor::log::{Query, read};
 use super::prefix::Prefixed;
 use super::select::Wanted;
 use crate::globals::Globals;
-use crate::output::moment;
+use crate::output::{Span, moment};
 
 /// Show what containers have written
 #[derive(Debug, clap::Parser)]
@@ -23,7 +23,7 @@ pub(crate) struct Args {
     /// The container that was created last
     #[arg(long, short)]
     latest: bool,
-    /// With several containers, begin each line with its container's name
+    /// With several containers, begin each line with its container's name, not with its id
     #[arg(long, short)]
     names: bool,
     /// Show nothing older: a time (RFC 3339, a date, seconds since 1970) or an age (1h30m)
@@ -35,7 +35,7 @@ pub(crate) struct Args {
     /// Begin each line with its time
     #[arg(long, short)]
     timestamps: bool,
-    /// Show nothing younger
+    /// Show nothing younger: a time, or a span from now on
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
     #[arg(value_name = "CONTAINER")]
@@ -43,16 +43,17 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
-    let time = |flag: &str, text: &Option<String>| {
+    let time = |flag: &str, text: &Option<String>, span| {
         let parsed = text.as_deref().map(|text| {
-            moment(text).with_context(|| format!("parsing --{flag} {text:?}: unable to interpret time value"))
+            moment(text, span)
+                .with_context(|| format!("parsing --{flag} {text:?}: unable to interpret time value"))
         });
         parsed.transpose()
     };
     let query = Query {
         tail: usize::try_from(args.tail).ok(),
-        since: time("since", &args.since)?,
-        until: time("until", &args.until)?,
+        since: time("since", &args.since, Span::Back)?,
+        until: time("until", &args.until, Span::Ahead)?,
         follow: args.follow,
         timestamps: args.timestamps,
     };
@@ -69,9 +70,15 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
         !(args.follow && chosen.len() > 1),
         "--follow takes one container at a time: run `ketch logs --follow` once for each"
     );
-    let prefix = args.names && chosen.len() > 1;
+    let many = chosen.len() > 1;
     for chosen in &chosen {
-        let shown = show(&engine, &chosen.record, &query, prefix);
+        let record = &chosen.record;
+        let prefix = match (many, args.names) {
+            (false, _) => "",
+            (true, false) => &record.id[..12],
+            (true, true) => &record.name,
+        };
+        let shown = show(&engine, record, &query, prefix);
         match shown {
             // Nobody reads any more.
             Err(error) if is_broken_pipe(&error) => break,
@@ -81,7 +88,7 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn show(engine: &Engine, record: &Record, query: &Query, prefix: bool) -> anyhow::Result<()> {
+fn show(engine: &Engine, record: &Record, query: &Query, prefix: &str) -> anyhow::Result<()> {
     if record.options.log.driver.as_deref() == Some("none") {
         bail!(
             "this container is using the 'none' log driver, cannot read logs: this container is not logging output"
@@ -93,9 +100,8 @@ fn show(engine: &Engine, record: &Record, query: &Query, prefix: bool) -> anyhow
     if !log.exists() && !container::status(&engine.paths, &record.id).is_alive() {
         return Ok(());
     }
-    let name = if prefix { record.name.as_str() } else { "" };
-    let mut out = Prefixed::new(BufWriter::new(io::stdout().lock()), name);
-    let mut err = Prefixed::new(io::stderr().lock(), name);
+    let mut out = Prefixed::new(BufWriter::new(io::stdout().lock()), prefix);
+    let mut err = Prefixed::new(io::stderr().lock(), prefix);
     read(&log, &run_dir, query, &mut out, &mut err)
         .and_then(|()| out.flush())
         .with_context(|| format!("cannot read the log of container {}", record.id))

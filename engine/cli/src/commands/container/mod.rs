@@ -5,6 +5,7 @@ use super::{Command, verb};
 pub(crate) mod attach;
 pub(crate) mod create;
 pub(crate) mod exec;
+pub(crate) mod exists;
 pub(crate) mod inspect;
 pub(crate) mod kill;
 pub(crate) mod logs;
@@ -27,6 +28,7 @@ pub(crate) const COMMANDS: &[Command] = &[
     verb!("attach", "Attach to a running container", attach),
     verb!("create", "Create a container without starting it", create),
     verb!("exec", "Run one more command in a running container", exec),
+    verb!("exists", "Tell whether there is such a container", exists),
     verb!("inspect", "Show all about containers as JSON", inspect),
     verb!("kill", "Send a signal to containers", kill),
     verb!("list", "List containers", ps),

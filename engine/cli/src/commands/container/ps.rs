@@ -73,6 +73,9 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
         filters.add(filter)?;
     }
     let engine = globals.engine()?;
+    for name in filters.neighbours() {
+        engine.db.find_container(name)?;
+    }
     let mut rows = rows(&engine, &args, &filters)?;
     sort(&mut rows, args.sort);
     std::io::stdout().write_all(text(&rows, &args)?.as_bytes())?;

@@ -48,6 +48,7 @@ impl Wanted<'_> {
         }
         let mut found = Vec::new();
         for name in self.names {
+            ensure!(!name.is_empty(), "name or ID cannot be empty");
             match engine.db.find_container(name) {
                 Ok(record) => found.push(Chosen { shown: name.clone(), record }),
                 Err(FindError::NotFound(_)) if self.ignore => {}

@@ -63,7 +63,8 @@ pub(super) fn message(error: impl Into<anyhow::Error>, code: i32, is_of_runtime:
     let text = format!("{:#}", error.into());
     match code {
         127 if is_of_runtime => text + ": OCI runtime attempted to invoke a command that was not found",
-        126 if is_of_runtime => text + ": OCI permission denied",
+        126 if is_of_runtime && text.starts_with("cannot execute") => text + ": OCI permission denied",
+        126 if is_of_runtime => format!("OCI runtime error: {text}"),
         _ => text,
     }
 }

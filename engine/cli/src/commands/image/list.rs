@@ -66,7 +66,7 @@ pub(crate) fn run(globals: &Globals, mut args: Args) -> anyhow::Result<ExitCode>
     let mut filters =
         args.filter.iter().map(|text| Filter::parse(&engine, text, &all)).collect::<Result<Vec<_>, _>>()?;
     filters.extend(args.image.take().as_deref().map(Filter::reference));
-    let chosen = all.iter().filter(|image| filters.iter().all(|filter| filter.matches(image)));
+    let chosen = all.iter().rev().filter(|image| filters.iter().all(|filter| filter.matches(image)));
     let mut rows: Vec<Row<'_>> = chosen.flat_map(|image| rows_of(image, &filters)).collect();
     sort(&mut rows, args.sort);
     std::io::stdout().write_all(text(&engine, &rows, &args)?.as_bytes())?;
@@ -94,11 +94,12 @@ fn sort(rows: &mut [Row<'_>], sort: Sort) {
     let created =
         |row: &Row<'_>| row.image.config.created().as_deref().and_then(unix_seconds).unwrap_or(i64::MIN);
     match sort {
+        // Those of one moment as they came.
         Sort::Created => rows.sort_by_key(|row| std::cmp::Reverse(created(row))),
         Sort::Id => rows.sort_by(|a, b| a.image.id.cmp(&b.image.id)),
-        Sort::Repository => rows.sort_by(|a, b| a.repository.cmp(b.repository)),
+        Sort::Repository => rows.sort_by(|a, b| (a.repository, a.tag).cmp(&(b.repository, b.tag))),
         Sort::Size => rows.sort_by_key(|row| row.image.size),
-        Sort::Tag => rows.sort_by(|a, b| a.tag.cmp(b.tag)),
+        Sort::Tag => rows.sort_by(|a, b| (a.tag, a.repository).cmp(&(b.tag, b.repository))),
     }
 }
 

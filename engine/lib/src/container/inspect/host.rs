@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::config::annotations;
 use crate::container::options::{MountKind, Options, Seccomp};
+use crate::spec;
 use crate::state::containers::Record;
 
 /// Microseconds of a CPU period, over which `--cpus` is counted.
@@ -59,6 +60,7 @@ pub(super) struct HostConfig {
     runtime: &'static str,
     console_size: [u16; 2],
     isolation: &'static str,
+    init: bool,
     cpu_shares: u64,
     memory: i64,
     nano_cpus: u64,
@@ -110,7 +112,7 @@ impl HostConfig {
             dns_search: Vec::new(),
             extra_hosts: Vec::new(),
             group_add: options.groups.clone(),
-            ipc_mode: "private",
+            ipc_mode: "shareable",
             cgroup: "",
             cgroups: "default",
             links: None,
@@ -127,6 +129,7 @@ impl HostConfig {
             runtime: "oci",
             console_size: [0, 0],
             isolation: "",
+            init: options.init,
             cpu_shares: limits.cpu_shares.unwrap_or(0),
             memory: limits.memory.unwrap_or(0),
             nano_cpus: (cpus * 1e9).round() as u64,
@@ -163,7 +166,7 @@ fn binds(options: &Options) -> Vec<String> {
         .iter()
         .filter_map(|mount| match &mount.kind {
             MountKind::Bind { source } => {
-                Some(bind(source.display().to_string(), &mount.destination, &mount.options))
+                Some(bind(source.display().to_string(), &mount.destination, &spec::bind_options(mount)))
             }
             // It has no name that a new container could be given.
             MountKind::Anonymous | MountKind::Tmpfs | MountKind::Ramfs => None,

@@ -267,7 +267,7 @@ fn mounts(record: &Record, image: Option<&Image>, dir: &Path) -> Vec<InspectMoun
             source: source.display().to_string(),
             rw: !is_read_only(&mount),
             propagation: propagation(&mount).to_owned(),
-            options: mount.options.iter().filter(|option| is_shown(option)).cloned().collect(),
+            options: spec::bind_options(&mount).into_iter().filter(|option| is_shown(option)).collect(),
             destination: mount.destination,
             driver,
             mode: "",

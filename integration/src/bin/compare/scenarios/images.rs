@@ -65,7 +65,6 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
             "rmi special",
             "load -i $DIR/special.tar",
             "rmi UPPER",
-            "image prune -f",
         ],
     },
     Scenario {

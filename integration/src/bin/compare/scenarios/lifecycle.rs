@@ -143,7 +143,6 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
             "create --network=none --name three $IMAGE true",
             "wait --condition created three",
             "wait --condition bogus three",
-            "wait --interval x one",
         ],
     },
     Scenario {

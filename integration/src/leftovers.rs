@@ -1,7 +1,11 @@
 //! What a run of ketch must not leave: processes, mounts, cgroups, sockets and files.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
+
+use nix::poll::{PollFd, PollFlags, poll};
 
 /// Everything on this machine that still belongs to an engine or runtime below `dir`, or to one of `ids`.
 pub fn find(dir: &Path, ids: &[String]) -> Vec<String> {
@@ -27,9 +31,19 @@ fn processes(dir: &Path, found: &mut Vec<String>) {
         let links = links.chain([process.join("cwd"), process.join("root")]);
         if links.filter_map(|link| fs::read_link(link).ok()).any(|target| target.starts_with(dir)) {
             let name = fs::read_to_string(process.join("comm")).unwrap_or_default();
-            found.push(format!("process {} ({})", entry.file_name().display(), name.trim()));
+            if !ends_soon(&entry.file_name()) {
+                found.push(format!("process {} ({})", entry.file_name().display(), name.trim()));
+            }
         }
     }
+}
+
+/// A monitor ends a moment after the last trace of its container; it is given two seconds.
+fn ends_soon(pid: &OsStr) -> bool {
+    let Some(pid) = pid.to_str().and_then(|pid| pid.parse().ok()) else { return false };
+    // Gone already.
+    let Ok(pidfd) = ketch_sys::pidfd::open(pid) else { return true };
+    poll(&mut [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)], 2000u16) == Ok(1)
 }
 
 fn mounts(dir: &Path, found: &mut Vec<String>) {

@@ -13,7 +13,6 @@
 #![forbid(unsafe_code)]
 
 pub mod attach;
-pub mod clock;
 pub mod config;
 mod end;
 pub mod exit;
@@ -27,6 +26,7 @@ mod start;
 mod streams;
 
 pub use config::Config;
+pub use ketch_runtime::clock;
 pub use run::run;
 
 /// `argv[0]` of the monitor.

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{Read, Seek};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ketch_sys::{Errno, pidfd};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -38,8 +38,27 @@ pub(crate) fn kill(pids: &[i32]) -> Result<Vec<OwnedFd>, Error> {
     Ok(dying)
 }
 
+/// How long a killed process may take to end. One that is stuck in the kernel, or frozen by somebody else's cgroup, does not
+/// end at all.
+const LIMIT: Duration = Duration::from_secs(10);
+
 pub(crate) fn until_dead(processes: &[OwnedFd]) -> Result<(), Error> {
-    processes.iter().try_for_each(|process| wait_for(process.as_fd(), PollFlags::POLLIN, PollTimeout::NONE))
+    let deadline = Instant::now() + LIMIT;
+    processes.iter().try_for_each(|process| until_ended(process, deadline))
+}
+
+fn until_ended(process: &OwnedFd, deadline: Instant) -> Result<(), Error> {
+    let failed = || Error::io("wait for the end of", "a killed process (frozen elsewhere, or stuck?)");
+    loop {
+        // Rounded up: what is left of a millisecond is not spun through.
+        let left = deadline.saturating_duration_since(Instant::now()) + Duration::from_millis(1);
+        let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
+        match poll(&mut [PollFd::new(process.as_fd(), PollFlags::POLLIN)], timeout) {
+            Err(Errno::EINTR) => {}
+            Ok(0) => return Err(failed()(Errno::ETIMEDOUT.into())),
+            result => return result.map(drop).map_err(|errno| failed()(errno.into())),
+        }
+    }
 }
 
 /// Waits until `key` of a v2 `cgroup.events` is `value`. A cgroup that is gone fulfils everything.

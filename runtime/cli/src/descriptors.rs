@@ -1,13 +1,12 @@
 //! Descriptors that cross the command line: socket activation's, and pidfds sent to a socket.
 
-use std::io::IoSlice;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 use anyhow::Context;
 use ketch_runtime::spec::Process;
-use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
+use ketch_sys::socket;
 
 /// How many descriptors systemd's socket activation has given to this process (sd_listen_fds(3)).
 /// The container's program is told of them as if they had been given to it: it is pid 1 there.
@@ -31,18 +30,8 @@ pub(crate) fn listen(process: Option<&mut Process>) -> u32 {
 
 /// Sends a pidfd to a listening unix socket. runc's message says what the process is: `standard` for a container's
 /// first, `setns` for an exec's.
-pub(crate) fn send_pidfd(socket: &Path, pidfd: &OwnedFd, kind: &str) -> anyhow::Result<()> {
-    let failed = || format!("cannot send the pidfd to {}", socket.display());
-    let stream = UnixStream::connect(socket).with_context(failed)?;
-    let fds = [pidfd.as_raw_fd()];
-    let message = [IoSlice::new(kind.as_bytes())];
-    sendmsg::<()>(
-        stream.as_raw_fd(),
-        &message,
-        &[ControlMessage::ScmRights(&fds)],
-        MsgFlags::MSG_NOSIGNAL,
-        None,
-    )
-    .with_context(failed)?;
-    Ok(())
+pub(crate) fn send_pidfd(path: &Path, pidfd: &OwnedFd, kind: &str) -> anyhow::Result<()> {
+    let failed = || format!("cannot send the pidfd to {}", path.display());
+    let stream = UnixStream::connect(path).with_context(failed)?;
+    socket::send(&stream, kind.as_bytes(), &[pidfd.as_fd()]).with_context(failed)
 }

@@ -19,6 +19,9 @@ use std::process::ExitCode;
 
 use globals::{First, Globals};
 
+#[global_allocator]
+static MEMORY: ketch_sys::alloc::Arena = ketch_sys::alloc::Arena::new();
+
 fn main() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().collect();
     match answer(words) {

@@ -1,12 +1,14 @@
 //! Hooks: the programs that a configuration has run at points of a container's life.
 //!
-//! runtime-spec, config, "POSIX-platform Hooks": the container's state comes on standard input, the environment is the
-//! hook's own, and a hook that does not exit with 0 fails.
+//! runtime-spec, config, "POSIX-platform Hooks": the container's state comes on standard input, and a hook that does not
+//! exit with 0 fails.
 
 use std::collections::HashMap;
+use std::ffi::{CString, OsStr};
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command};
@@ -104,21 +106,38 @@ pub fn of(hooks: Option<&Hooks>, stage: Stage) -> &[Hook] {
     list.as_deref().unwrap_or_default()
 }
 
-/// Runs the stage's hooks until one fails.
+/// Runs the stage's hooks, outside, until one fails.
+///
+/// As in runc and crun, one without an environment of its own has the caller's.
 pub fn run(hooks: Option<&Hooks>, stage: Stage, about: &About<'_>) -> Result<(), StepError> {
-    of(hooks, stage).iter().try_for_each(|hook| run_one(hook, stage, about))
+    of(hooks, stage).iter().try_for_each(|hook| run_one(hook, stage, about, None))
+}
+
+/// The same inside, where what a hook has without an environment of its own is `env`.
+pub(crate) fn run_inside(
+    hooks: Option<&Hooks>,
+    stage: Stage,
+    about: &About<'_>,
+    env: &[CString],
+) -> Result<(), StepError> {
+    of(hooks, stage).iter().try_for_each(|hook| run_one(hook, stage, about, Some(env)))
 }
 
 /// Runs all of the stage's hooks, and returns the errors of those that failed: what the specification wants of poststop.
 pub fn run_all(hooks: Option<&Hooks>, stage: Stage, about: &About<'_>) -> Vec<StepError> {
-    of(hooks, stage).iter().filter_map(|hook| run_one(hook, stage, about).err()).collect()
+    of(hooks, stage).iter().filter_map(|hook| run_one(hook, stage, about, None).err()).collect()
 }
 
-fn run_one(hook: &Hook, stage: Stage, about: &About<'_>) -> Result<(), StepError> {
+fn run_one(
+    hook: &Hook,
+    stage: Stage,
+    about: &About<'_>,
+    default_env: Option<&[CString]>,
+) -> Result<(), StepError> {
     let step = format!("run the {} hook", stage.name());
     let text = serde_json::to_vec(about).map_err(|_| Errno::EINVAL).at(&step, hook.path())?;
     let (reader, writer) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).at(&step, hook.path())?;
-    let mut child = spawn(hook, &text, writer).at(&step, hook.path())?;
+    let mut child = spawn(hook, default_env, &text, writer).at(&step, hook.path())?;
     let mut output = String::new();
     let deadline = hook.timeout().map(|seconds| Instant::now() + Duration::from_secs(seconds.unsigned_abs()));
     let ended = wait(&mut child, File::from(reader), deadline, &mut output).at(&step, hook.path())?;
@@ -133,7 +152,12 @@ fn run_one(hook: &Hook, stage: Stage, about: &About<'_>) -> Result<(), StepError
     }
 }
 
-fn spawn(hook: &Hook, input: &[u8], output: OwnedFd) -> std::io::Result<Child> {
+fn spawn(
+    hook: &Hook,
+    default_env: Option<&[CString]>,
+    input: &[u8],
+    output: OwnedFd,
+) -> std::io::Result<Child> {
     // A file rather than a pipe: a hook that does not read it hinders nobody.
     let stdin = memfd_create(c"state", MFdFlags::MFD_CLOEXEC)?;
     if write(&stdin, input)? != input.len() {
@@ -146,11 +170,24 @@ fn spawn(hook: &Hook, input: &[u8], output: OwnedFd) -> std::io::Result<Child> {
     if let Some((name, args)) = hook.args().as_deref().and_then(<[String]>::split_first) {
         command.arg0(name).args(args);
     }
-    let env = hook.env().as_deref().unwrap_or_default();
-    command.env_clear().envs(env.iter().filter_map(|entry| entry.split_once('=')));
+    match (hook.env(), default_env) {
+        (Some(env), _) => {
+            command.env_clear().envs(env.iter().filter_map(|entry| entry.split_once('=')));
+        }
+        (None, Some(env)) => {
+            command.env_clear().envs(env.iter().filter_map(|entry| split(entry.as_bytes())));
+        }
+        (None, None) => {}
+    }
     // A group of its own, so that a timeout ends what the hook has started too.
     command.process_group(0);
     command.stdin(stdin).stdout(output.try_clone()?).stderr(output).spawn()
+}
+
+/// `NAME=value`
+fn split(entry: &[u8]) -> Option<(&OsStr, &OsStr)> {
+    let at = entry.iter().position(|byte| *byte == b'=')?;
+    Some((OsStr::from_bytes(&entry[..at]), OsStr::from_bytes(&entry[at + 1..])))
 }
 
 /// Waits for the hook's end, `None` if it had to be killed at `deadline`, and collects the first of what it says.

@@ -18,9 +18,9 @@ pub struct Options<'a> {
     pub cgroup: Option<BorrowedFd<'a>>,
     /// Become a child of the caller's parent.
     pub sibling: bool,
-    /// Closed in the copy before anything runs there: its copy of the parent's end of a channel would keep the parent's
-    /// death from it.
-    pub closed: Option<BorrowedFd<'a>>,
+    /// What the child must not keep open, such as the caller's end of a socket whose closing it waits for. It must not
+    /// use them.
+    pub not_inherited: &'a [BorrowedFd<'a>],
 }
 
 /// A child: its number in the caller's pid namespace, and a descriptor that stays its own when the number is used again.
@@ -58,9 +58,9 @@ pub fn fork(options: Options<'_>, child: impl FnOnce() -> i32) -> Result<Child> 
     // the kernel writes one int to `pidfd`.
     let pid = Errno::result(unsafe { libc::syscall(libc::SYS_clone3, &raw const args, size_of_val(&args)) })?;
     if pid == 0 {
-        if let Some(fd) = options.closed {
-            // SAFETY: whoever owns the descriptor is in the parent; in the copy nobody uses or drops it, for the copy
-            // runs `child` and ends.
+        for fd in options.not_inherited {
+            // SAFETY: takes an integer. Whoever owns the descriptor is on the parent's side of the copy: nothing of
+            // it runs here again.
             unsafe { libc::close(fd.as_raw_fd()) };
         }
         let status = child();

@@ -5,6 +5,7 @@
 //! what it wants in kernel terms. `nix` serves where it has the call; the rest goes through
 //! `libc::syscall`.
 
+pub mod alloc;
 pub mod bpf;
 pub mod caps;
 pub mod clock;

@@ -13,13 +13,17 @@ pub fn close_on_exec_from(first: u32) -> Result<()> {
     .map(drop)
 }
 
-/// Undoes what would be inherited across `execve` and was never the new program's choice: blocked signals, and the
-/// SIGPIPE that Rust's runtime ignores.
+/// Undoes what would be inherited across `execve` and was never the new program's choice: blocked signals and ignored
+/// ones, such as `nohup`'s SIGHUP and the SIGPIPE of Rust's runtime. The real-time signals, which nobody ignores for
+/// another program, are left out: they would double the number of calls.
 pub fn reset_signals() -> Result<()> {
     SigSet::empty().thread_set_mask()?;
     let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
-    // SAFETY: the default action runs no code of ours.
-    unsafe { sigaction(Signal::SIGPIPE, &default) }.map(drop)
+    for signal in Signal::iterator().filter(|signal| !matches!(signal, Signal::SIGKILL | Signal::SIGSTOP)) {
+        // SAFETY: the default action runs no code of ours.
+        unsafe { sigaction(signal, &default) }?;
+    }
+    Ok(())
 }
 
 /// Lets descriptor `number` cross `execve`. EBADF: it is not open.

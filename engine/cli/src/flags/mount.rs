@@ -117,7 +117,7 @@ pub(super) fn tmpfs(text: &str) -> anyhow::Result<Mount> {
         match (key, word) {
             (Some("size" | "mode" | "uid" | "gid" | "nr_inodes" | "nr_blocks"), _)
             | (None, "tmpcopyup" | "notmpcopyup" | "noatime" | "relatime") => {
-                mount.options.push(word.to_owned())
+                mount.options.push(word.to_owned());
             }
             (None, "bind" | "rbind" | "z" | "Z" | "U" | "O") => {
                 bail!("--tmpfs {text}: unknown mount option {word:?}")
@@ -166,7 +166,7 @@ mod tests {
                     assert_eq!(got.options, options, "{text}");
                 }
                 (Err(got), Err(expected)) => {
-                    assert!(format!("{got:#}").contains(expected), "{text}: {got:#}")
+                    assert!(format!("{got:#}").contains(expected), "{text}: {got:#}");
                 }
                 (got, expected) => panic!("{text}: {got:?}, not {expected:?}"),
             }

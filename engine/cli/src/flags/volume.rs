@@ -122,7 +122,7 @@ mod tests {
                     assert_eq!(got.options, options, "{text}");
                 }
                 (Err(got), Err(expected)) => {
-                    assert!(format!("{got:#}").contains(expected), "{text}: {got:#}")
+                    assert!(format!("{got:#}").contains(expected), "{text}: {got:#}");
                 }
                 (got, expected) => panic!("{text}: {got:?}, not {expected:?}"),
             }

@@ -62,7 +62,10 @@ pub fn remove(engine: &Engine, record: &Record, force: Force) -> Result<Stopped,
                     }
                 }
                 // About to end by itself: its monitor is waited for below.
-                Force::No if matches!(status, Status::Stopping { .. }) => {}
+                Force::No if matches!(status, Status::Stopping { .. }) => {
+                    let run_dir = engine.paths.container_run(&record.id);
+                    lock::wait_free(&run_dir).map_err(FileError::at("wait for", &run_dir))?;
+                }
                 Force::No => return Err(RemoveError::Alive { id: record.id.clone(), status: status.name() }),
             }
         }

@@ -110,6 +110,12 @@ pub fn start(engine: &Engine, record: &Record, how: Start<'_>) -> Result<Started
             _ => {}
         }
         make_private(&run_dir)?;
+        if !lock::is_held(&run_dir).map_err(FileError::at("look at the lock of", &run_dir))? {
+            // What a killed monitor could not clear; before the lock, so that a dead state under a lock always has
+            // its own monitor there.
+            delete::delete(&engine.paths.runtime(), &record.id, true)
+                .map_err(|source| StartError::Leftover { id: record.id.clone(), source })?;
+        }
         if let Some(lock) = lock::try_take(&run_dir).map_err(FileError::at("lock", &run_dir))? {
             break (turn, lock);
         }
@@ -132,10 +138,6 @@ fn carry_out(
     mut how: Start<'_>,
     lock: lock::Lock,
 ) -> Result<Started, StartError> {
-    // What a killed monitor could not clear.
-    delete::delete(&engine.paths.runtime(), &record.id, true)
-        .map_err(|source| StartError::Leftover { id: record.id.clone(), source })?;
-
     let host = how.host.take().map_or_else(|| Host::read(&record.options), Ok)?;
     let dir = engine.paths.container(&record.id);
     make_private(&dir)?;

@@ -60,7 +60,7 @@ pub fn stop(engine: &Engine, record: &Record, seconds: Option<i64>) -> Result<St
 #[derive(Debug)]
 pub struct Stopping {
     running: Option<Signalled>,
-    /// The monitor of this run, if there is one: not of the next, which another command may begin meanwhile.
+    /// The monitor of this run: not of the next, which another command may begin meanwhile.
     monitor: Holder,
 }
 
@@ -125,11 +125,11 @@ impl Signalled {
         if seconds != Some(0) && ended(&init, deadline.flatten()).map_err(wait)? {
             return Ok(Stopped::Gracefully);
         }
-        match kill(&state, Signal::SIGKILL as i32, true) {
+        // The rest of the pid namespace dies with init. A cgroup of this name may be the next run's by now.
+        match kill(&state, Signal::SIGKILL as i32, false) {
             Ok(()) | Err(Errno::ESRCH) => {}
             Err(errno) => return Err(SignalError::Send { id: record.id.clone(), signal: 9, errno }),
         }
-        send(record, &init, Signal::SIGKILL as i32)?;
         ended(&init, None).map_err(wait)?;
         Ok(Stopped::Killed { signal, seconds: seconds.unwrap_or(0) })
     }

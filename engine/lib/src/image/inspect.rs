@@ -70,7 +70,7 @@ struct RawManifest {
     annotations: Map<String, Value>,
 }
 
-/// Describes the image that `text` stands for, as [`find`] takes it.
+/// Describes the image that `text` stands for, as [`find()`] takes it.
 pub fn inspect(engine: &Engine, text: &str) -> Result<Inspect, FindError> {
     find(engine, text).map(|image| describe(engine, image))
 }

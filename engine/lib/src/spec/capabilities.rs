@@ -216,7 +216,7 @@ mod tests {
                     assert_eq!(sets.permitted(), sets.effective(), "{label}");
                 }
                 (Err(error), Err(expected)) => {
-                    assert!(error.to_string().contains(expected), "{label}: {error}")
+                    assert!(error.to_string().contains(expected), "{label}: {error}");
                 }
                 (got, expected) => panic!("{label}: {got:?}, not {expected:?}"),
             }

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::SystemTime;
 
 use ketch_sys::Errno;
@@ -10,12 +10,13 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 
 use crate::attach;
-use crate::lock;
+use crate::lock::{self, Holder};
 
 /// Watches a log whose container is alive.
 #[derive(Debug)]
 pub(super) struct Follower {
-    run_dir: PathBuf,
+    /// The monitor of this run: a follower does not go on with the next one.
+    monitor: Holder,
     /// An attached client that wants no stream: it hears of the end, also of a monitor that is killed. None while
     /// some command is still starting the container, or removing it.
     socket: Option<OwnedFd>,
@@ -39,17 +40,18 @@ impl Follower {
             Err(Errno::ENOENT) => return Ok(None),
             Err(errno) => return Err(errno.into()),
         }
+        let monitor = lock::holder(run_dir)?;
         let socket = attach::open(run_dir, 0).ok();
         if socket.is_none() && !lock::is_held(run_dir)? {
             return Ok(None);
         }
-        Ok(Some(Follower { run_dir: run_dir.to_owned(), socket, inotify, until }))
+        Ok(Some(Follower { monitor, socket, inotify, until }))
     }
 
     /// Returns when there may be more to read; true: and nothing will come after that.
     pub(super) fn wait(&mut self) -> io::Result<bool> {
         let Some(socket) = &self.socket else {
-            lock::wait_free(&self.run_dir)?;
+            self.monitor.wait()?;
             return Ok(true);
         };
         let timeout = match self.until {
@@ -70,7 +72,7 @@ impl Follower {
         }
         if fds[1].any().unwrap_or(false) {
             // The monitor is ending: its lock is free in an instant, and then all is written.
-            lock::wait_free(&self.run_dir)?;
+            self.monitor.wait()?;
             return Ok(true);
         }
         match self.inotify.read_events() {

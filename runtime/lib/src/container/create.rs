@@ -3,6 +3,7 @@
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use ketch_cgroups::{Cgroup, Layout, Location};
 use ketch_sys::clone::Child;
@@ -12,16 +13,17 @@ use nix::sys::wait::WaitStatus;
 use nix::unistd::geteuid;
 
 use super::console_socket::ConsoleSocket;
-use super::directory::{Directory, now, write_atomically};
+use super::directory::{Directory, write_atomically};
 use super::start::StartError;
 use super::state::{ExecConfig, FIFO, State, StateError, Status, boot_id, check_id, start_time};
 use super::unfinished::Unfinished;
 use super::{listener, start};
+use crate::clock;
 use crate::hooks::{self, About, Stage};
 use crate::init::channel::{Channel, Message};
-use crate::init::{self, Gate, Job, idmap, namespace};
+use crate::init::{self, Gate, Job, idmap, namespace, stdio};
 use crate::plan::process::Keyring;
-use crate::plan::{self, Invalid, Plan};
+use crate::plan::{self, Invalid, Plan, ids};
 use crate::process;
 use crate::rootfs::Sources;
 use crate::spec::Spec;
@@ -215,7 +217,15 @@ impl Making<'_> {
             return Ok(Cgroup::open(Location::default()));
         }
         let resources = self.spec.linux().as_ref().and_then(|linux| linux.resources().as_ref());
-        Ok(ketch_cgroups::create(self.layout, &self.plan.cgroup, resources)?)
+        self.directory.plan_cgroup(&self.plan.cgroup)?;
+        let cgroup = ketch_cgroups::create(self.layout, &self.plan.cgroup, resources)?;
+        match self.directory.own_cgroup() {
+            Ok(()) => Ok(cgroup),
+            Err(error) => {
+                cgroup.remove()?;
+                Err(error.into())
+            }
+        }
     }
 
     /// Starts init and lets it go about its job.
@@ -227,14 +237,23 @@ impl Making<'_> {
     ) -> Result<(Child, Channel), CreateError> {
         let namespaces = &self.plan.namespaces;
         let root = options.rootfs.take();
-        let sources = match namespaces.separates(libc::CLONE_NEWUSER) {
+        // Only root has more rights out here than init will have in there.
+        let sources = match namespaces.separates(libc::CLONE_NEWUSER) && geteuid().is_root() {
             true => Sources::open(self.plan, root)?,
             false => Sources::later(root),
         };
+        let user = self.plan.process.user.uid;
+        let on_host = ids::host(&self.plan.ids.uids, user);
         let stdio = match std::mem::replace(&mut options.stdio, Stdio::Inherit) {
             Stdio::Fds(fds) => Some(fds),
             _ => None,
         };
+        // What root on the host owns, no id of a user namespace can give away.
+        match (on_host, &stdio) {
+            (Some(uid), Some(fds)) => stdio::give(fds.each_ref().map(AsFd::as_fd), uid)?,
+            (Some(uid), None) if !self.plan.process.terminal => stdio::give_to(uid)?,
+            _ => {}
+        }
         let directory = match cgroup {
             Some(cgroup) => {
                 Some(cgroup.directory().ok_or(Errno::ENOENT).at("open", "the container's cgroup")?)
@@ -260,10 +279,12 @@ impl Making<'_> {
             preserve_fds: options.preserve_fds,
             no_pivot: options.no_pivot,
             gate,
+            lock: Some(self.directory.lock.try_clone().at("duplicate the lock of", &self.directory.path)?),
         };
         let (ours, theirs) = Channel::pair()?;
         let into = directory.as_ref().map(AsFd::as_fd);
-        let child = namespace::spawn(namespaces, self.joined, into, &ours, &theirs, |channel| {
+        let lock = self.directory.lock.as_fd();
+        let child = namespace::spawn(namespaces, self.joined, into, (&ours, &theirs), lock, |channel| {
             init::main(job, channel)
         })?;
         Ok((child, ours))
@@ -317,7 +338,7 @@ impl Making<'_> {
             boot_id: boot_id().at("read", "/proc/sys/kernel/random/boot_id")?,
             bundle: self.bundle.to_owned(),
             rootfs: self.plan.root.path.clone(),
-            created: now(),
+            created: clock::rfc3339(SystemTime::now()),
             owner: geteuid().as_raw(),
             annotations: self.spec.annotations().clone().unwrap_or_default(),
             cgroup,

@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 use ketch_cgroups::{Cgroup, Layout, Location};
 use ketch_sys::{Errno, pidfd};
 use nix::fcntl::{Flock, FlockArg};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags, poll};
 use serde::Deserialize;
 
+use super::directory::{CGROUP_OWNED, CGROUP_PLANNED};
 use super::kill;
 use super::state::{FIFO, FILE, State, StateError, Status, check_id};
 use crate::hooks::{self, About, Stage};
@@ -31,6 +32,10 @@ pub enum DeleteError {
     NotStopped { id: String, status: Status },
     #[error("cannot kill container {id:?}")]
     Kill { id: String, source: Errno },
+    #[error(
+        "container {id:?} lives on with SIGKILL pending: process {pid} is frozen by another cgroup, or stuck in the kernel"
+    )]
+    Lives { id: String, pid: i32 },
     #[error("cannot lock {path}")]
     Lock { path: PathBuf, source: std::io::Error },
     #[error("container {id:?} was only partly deleted: {}", .problems.join("; "))]
@@ -109,9 +114,16 @@ fn is_same(root: &Path, state: &State) -> bool {
         })
 }
 
+/// How long a killed init may take to end. One that is stuck in the kernel, or frozen by somebody else's v1 cgroup, does not
+/// end at all.
+const LIMIT_MS: u16 = 10_000;
+
 /// Kills every process and waits for init's end.
 fn kill_and_wait(state: &State) -> Result<(), DeleteError> {
-    let failed = |source| DeleteError::Kill { id: state.id.clone(), source };
+    let failed = |source| match source {
+        Errno::ETIMEDOUT => DeleteError::Lives { id: state.id.clone(), pid: state.pid },
+        source => DeleteError::Kill { id: state.id.clone(), source },
+    };
     let init = match kill::init(state) {
         Err(Errno::ESRCH) => return Ok(()),
         init => init.map_err(failed)?,
@@ -123,8 +135,9 @@ fn kill_and_wait(state: &State) -> Result<(), DeleteError> {
     }
     let mut ended = [PollFd::new(init.as_fd(), PollFlags::POLLIN)];
     loop {
-        match poll(&mut ended, PollTimeout::NONE) {
+        match poll(&mut ended, LIMIT_MS) {
             Err(Errno::EINTR) => {}
+            Ok(0) => return Err(failed(Errno::ETIMEDOUT)),
             polled => return polled.map(|_| ()).map_err(failed),
         }
     }
@@ -151,7 +164,7 @@ pub(super) fn remove_cgroup(cgroup: &Cgroup) -> Result<(), String> {
 
 /// The state goes last but the directory: as long as it is there, the container is.
 pub(super) fn remove_directory(path: &Path) -> Result<(), String> {
-    for file in [FIFO, FILE] {
+    for file in [FIFO, CGROUP_OWNED, FILE] {
         match std::fs::remove_file(path.join(file)) {
             Err(e) if e.kind() != ErrorKind::NotFound => {
                 return Err(format!("cannot remove {}: {e}", path.join(file).display()));
@@ -167,23 +180,32 @@ pub(super) fn remove_directory(path: &Path) -> Result<(), String> {
     .map_err(|e| format!("cannot remove {}: {e}", path.display()))
 }
 
-/// Removes what a `create` left that was killed before it wrote the state. Its init has ended with it.
-///
-/// Of the cgroup only the path that a configuration without `cgroupsPath` leads to is known; whatever
-/// has processes there is not this container's, and stays.
+/// Removes what a `create` left that was killed before it wrote the state. Its init ends with it.
 fn delete_unfinished(root: &Path, id: &str) -> Result<Deleted, DeleteError> {
     let partly = |problem: String| DeleteError::Partly { id: id.to_owned(), problems: vec![problem] };
-    let (hierarchies, v2) = match ketch_cgroups::detect().map_err(|e| partly(with_causes(&e)))? {
+    let directory = root.join(id);
+    if let Ok(path) = std::fs::read_link(directory.join(CGROUP_OWNED)) {
+        remove_cgroup(&cgroup_at(&path).map_err(partly)?).map_err(partly)?;
+    } else if let Ok(path) = std::fs::read_link(directory.join(CGROUP_PLANNED)) {
+        // Perhaps made, and not yet entered: what has processes is somebody else's.
+        let cgroup = cgroup_at(&path).map_err(partly)?;
+        if cgroup.pids().is_ok_and(|pids| pids.is_empty()) {
+            cgroup.remove().map_err(|e| partly(with_causes(&e)))?;
+        }
+    }
+    remove_directory(&directory).map_err(partly)?;
+    Ok(Deleted::default())
+}
+
+/// The cgroup `path` of every hierarchy.
+fn cgroup_at(path: &Path) -> Result<Cgroup, String> {
+    let (hierarchies, v2) = match ketch_cgroups::detect().map_err(|e| with_causes(&e))? {
         Layout::V1 { hierarchies } => (hierarchies, false),
         Layout::V2 => (vec![PathBuf::from("/sys/fs/cgroup")], true),
     };
-    let paths = hierarchies.iter().map(|hierarchy| hierarchy.join(id)).collect();
-    let cgroup = Cgroup::open(Location { paths, v2 });
-    if cgroup.pids().is_ok_and(|pids| pids.is_empty()) {
-        cgroup.remove().map_err(|e| partly(with_causes(&e)))?;
-    }
-    remove_directory(&root.join(id)).map_err(partly)?;
-    Ok(Deleted::default())
+    let below = path.strip_prefix("/").unwrap_or(path);
+    let paths = hierarchies.iter().map(|hierarchy| hierarchy.join(below)).collect();
+    Ok(Cgroup::open(Location { paths, v2 }))
 }
 
 /// An error and its causes on one line.

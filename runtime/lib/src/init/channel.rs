@@ -37,12 +37,6 @@ pub(crate) enum Message {
 /// Room for the largest message: two path names and a little, or a path for each hierarchy of a deep cgroup.
 const MAX: usize = 16_384;
 
-impl AsFd for Channel {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
-    }
-}
-
 impl Channel {
     /// Both ends, close-on-exec.
     pub(crate) fn pair() -> Result<(Channel, Channel), StepError> {
@@ -79,6 +73,12 @@ impl Channel {
             Some(_) => Err(Errno::EBADMSG).at("understand", "the other end of init's channel"),
             None => Err(Errno::EPIPE).at("hear from", "the runtime"),
         }
+    }
+}
+
+impl AsFd for Channel {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
     }
 }
 

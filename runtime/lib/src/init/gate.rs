@@ -12,14 +12,14 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::stat::Mode;
 use nix::unistd::{mkfifo, read, unlink, write};
 
-use super::channel::{Channel, Message, decode_error, encode_error};
+use super::channel::{Channel, decode_error, encode_error};
 use super::namespace;
 use crate::step::{At, StepError};
 
 /// The way on for an init that is ready.
 #[derive(Debug)]
 pub(crate) enum Gate {
-    /// Go on the channel: the process that created starts too.
+    /// None but the channel: the process that created starts too.
     Channel,
     /// A byte in a FIFO, which init holds open for reading until `execve`, so that it can be seen who waits there.
     Fifo(OwnedFd),
@@ -35,10 +35,8 @@ impl Gate {
         open_file(path, OFlag::O_RDWR | OFlag::O_CLOEXEC, Mode::empty()).map(Gate::Fifo).at("open", path)
     }
 
-    /// Says that init is ready, and returns when it may go on.
-    pub(super) fn wait(&self, channel: &Channel) -> Result<(), StepError> {
-        channel.send(&Message::Ready)?;
-        channel.wait_for_go()?;
+    /// Returns when init, which is ready and has been told to go on, may start the program.
+    pub(super) fn wait(&self) -> Result<(), StepError> {
         let Gate::Fifo(fifo) = self else { return Ok(()) };
         let mut byte = [0];
         loop {

@@ -13,6 +13,7 @@ pub(crate) mod procfs;
 pub(crate) mod stdio;
 
 use std::ffi::OsStr;
+use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -48,6 +49,9 @@ pub(crate) struct Job<'a> {
     pub(crate) preserve_fds: u32,
     pub(crate) no_pivot: bool,
     pub(crate) gate: Gate,
+    /// The lock on the container's directory, held until `create` has done its part: a `delete` after one that was killed
+    /// so waits for init's end too.
+    pub(crate) lock: Option<File>,
 }
 
 /// The life of init; returns the exit status of one that could not become the container's program.
@@ -57,7 +61,11 @@ pub(crate) fn main(mut job: Job<'_>, channel: &Channel) -> i32 {
         Ok(ready) => ready,
         Err(error) => return namespace::fail(channel, error),
     };
-    let error = match job.gate.wait(channel) {
+    if let Err(error) = channel.send(&Message::Ready).and_then(|()| channel.wait_for_go()) {
+        return namespace::fail(channel, error);
+    }
+    job.lock = None;
+    let error = match job.gate.wait() {
         Ok(()) => start(&job, ready),
         Err(error) => error,
     };
@@ -159,7 +167,7 @@ fn run_create_hooks(job: &Job<'_>, root: impl AsFd, channel: &Channel) -> Result
     }
     // runc: these start in the container's root.
     fchdir(&root).at("enter", "the container's root")?;
-    hooks::run(job.hooks, Stage::CreateContainer, &inside(job, Stage::CreateContainer))
+    hooks::run_inside(job.hooks, Stage::CreateContainer, &inside(job, Stage::CreateContainer), &[])
 }
 
 /// As runc: hooks inside are told init's pid as it is there.
@@ -182,7 +190,9 @@ fn connect(job: &Job<'_>, console: Option<Console>, channel: &Channel) -> Result
 
 /// After `start`: the last hooks, then the program.
 fn start(job: &Job<'_>, ready: Ready<'_>) -> StepError {
-    match hooks::run(job.hooks, Stage::StartContainer, &inside(job, Stage::StartContainer)) {
+    let about = inside(job, Stage::StartContainer);
+    // As in runc and crun, these have the program's environment unless they bring one.
+    match hooks::run_inside(job.hooks, Stage::StartContainer, &about, &job.plan.process.env) {
         Ok(()) => ready.exec(),
         Err(error) => error,
     }

@@ -7,6 +7,7 @@ use ketch_sys::{Errno, pidfd};
 use nix::fcntl::{OFlag, open};
 use nix::libc;
 use nix::sched::{CloneFlags, setns, unshare};
+use nix::sys::prctl;
 use nix::sys::stat::{Mode, fstat, stat};
 use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
 
@@ -52,24 +53,26 @@ pub(crate) fn refuse_host_sysctl(plan: &Plan, open: &[Open<'_>]) -> Result<(), S
 /// are made by `init`: see [`unshare_cgroup`], [`unshare_ipc`] and [`unshare_time`].
 ///
 /// `ours` and `theirs` are the ends of the channel; `init` gets the latter and returns an exit status. If
-/// [`waits_for_go`], it begins when it is sent Go.
+/// [`waits_for_go`], it begins when it is sent Go. It does not inherit `ours`, nor `callers_own`.
 pub(crate) fn spawn(
     namespaces: &Namespaces,
     open: &[Open<'_>],
     cgroup: Option<BorrowedFd<'_>>,
-    ours: &Channel,
-    theirs: &Channel,
+    (ours, theirs): (&Channel, &Channel),
+    callers_own: BorrowedFd<'_>,
     init: impl FnOnce(&Channel) -> i32,
 ) -> Result<Child, StepError> {
+    let not_inherited = [ours.as_fd(), callers_own];
     let mut later = libc::CLONE_NEWCGROUP | libc::CLONE_NEWTIME;
     if ipc_is_later(namespaces) {
         later |= libc::CLONE_NEWIPC;
     }
     let new = (namespaces.new & !later) as u32 as u64;
     if goes_between(namespaces) {
-        return spawn_between(new, open, cgroup, ours, theirs, init);
+        let options = clone::Options { cgroup, not_inherited: &not_inherited, ..clone::Options::default() };
+        return spawn_between(options, new, open, (ours, theirs), init);
     }
-    let options = clone::Options { namespaces: new, cgroup, sibling: false, closed: Some(ours.as_fd()) };
+    let options = clone::Options { namespaces: new, cgroup, sibling: false, not_inherited: &not_inherited };
     let waits = waits_for_go(namespaces);
     clone::fork(options, || {
         match join(open).and_then(|()| if waits { theirs.wait_for_go() } else { Ok(()) }) {
@@ -95,16 +98,14 @@ fn goes_between(namespaces: &Namespaces) -> bool {
 
 /// The same by a process in between, which joins first, makes init as its own sibling, and ends.
 fn spawn_between(
+    options: clone::Options<'_>,
     new: u64,
     open: &[Open<'_>],
-    cgroup: Option<BorrowedFd<'_>>,
-    ours: &Channel,
-    theirs: &Channel,
+    (ours, theirs): (&Channel, &Channel),
     init: impl FnOnce(&Channel) -> i32,
 ) -> Result<Child, StepError> {
-    let options = clone::Options { namespaces: 0, cgroup, sibling: false, closed: Some(ours.as_fd()) };
     let between = clone::fork(options, || {
-        let options = clone::Options { namespaces: new, cgroup: None, sibling: true, closed: None };
+        let options = clone::Options { namespaces: new, sibling: true, ..clone::Options::default() };
         let made = join(open).and_then(|()| {
             // Not before the runtime knows it: a message of its own could come before its pid.
             clone::fork(options, || match theirs.wait_for_go() {
@@ -182,10 +183,24 @@ pub(crate) fn unshare_time(offsets: &[String]) -> Result<(), StepError> {
     unshare(time).at("create", "the time namespace")?;
     let procfs = Procfs::host()?;
     if !offsets.is_empty() {
-        procfs.write("self/timens_offsets", &offsets.concat())?;
+        write_time_offsets(&procfs, offsets)?;
     }
     let own = procfs.namespace("time_for_children")?;
     setns(&own, time).at("join", "the new time namespace")
+}
+
+/// After a change of ids a process may not be looked into by its own user, to whom its files in procfs then do not belong:
+/// proc(5). For the time that it takes it may.
+fn write_time_offsets(procfs: &Procfs, offsets: &[String]) -> Result<(), StepError> {
+    let write = || procfs.write("self/timens_offsets", &offsets.concat());
+    match write() {
+        Err(StepError { errno: Errno::EACCES, .. }) => {}
+        result => return result,
+    }
+    prctl::set_dumpable(true).at("set", "the dumpable flag")?;
+    let written = write();
+    prctl::set_dumpable(false).at("clear", "the dumpable flag")?;
+    written
 }
 
 /// Becomes root of the user namespace that the caller is in. Until then it has the ids of outside, which may mean nothing

@@ -23,7 +23,12 @@ pub(crate) fn replace(streams: [BorrowedFd<'_>; 3]) -> Result<(), StepError> {
 /// As in runc, `/dev/null` is left alone, and so is what cannot change hands.
 pub(crate) fn give_to(uid: u32) -> Result<(), StepError> {
     let (input, output, error) = (std::io::stdin(), std::io::stdout(), std::io::stderr());
-    for stream in [input.as_fd(), output.as_fd(), error.as_fd()] {
+    give([input.as_fd(), output.as_fd(), error.as_fd()], uid)
+}
+
+/// The same for `streams` that are not standard yet.
+pub(crate) fn give(streams: [BorrowedFd<'_>; 3], uid: u32) -> Result<(), StepError> {
+    for stream in streams {
         let stat = fstat(stream).at("inspect", "a standard stream")?;
         if stat.st_uid == uid || stat.st_rdev == makedev(1, 3) {
             continue;

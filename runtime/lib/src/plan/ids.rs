@@ -68,6 +68,12 @@ fn ranges(field: &str, mappings: &[LinuxIdMapping]) -> Result<Vec<Range>, Invali
     Ok(ranges)
 }
 
+/// What the host calls the container's `id`.
+pub fn host(ranges: &[Range], id: u32) -> Option<u32> {
+    let range = ranges.iter().find(|range| id >= range.container && id - range.container < range.size)?;
+    Some(range.host + (id - range.container))
+}
+
 /// The text of `uid_map`, one range a line.
 pub fn map_text(ranges: &[Range]) -> String {
     ranges.iter().fold(String::new(), |mut text, range| {
@@ -89,7 +95,13 @@ mod tests {
         let two = read(
             r#"[{"containerID": 0, "hostID": 1000, "size": 1}, {"containerID": 1, "hostID": 100000, "size": 65535}]"#,
         );
-        assert_eq!(map_text(&two.expect("valid")), "0 1000 1\n1 100000 65535\n");
+        let two = two.expect("valid");
+        assert_eq!(map_text(&two), "0 1000 1\n1 100000 65535\n");
+        for (container, on_host) in
+            [(0, Some(1000)), (1, Some(100_000)), (65535, Some(165_534)), (65536, None)]
+        {
+            assert_eq!(host(&two, container), on_host);
+        }
     }
 
     #[test]

@@ -74,14 +74,15 @@ pub fn plan(spec: &Spec, id: &str, bundle: &Path) -> Result<Plan, Invalid> {
     let ids = ids::plan(&linux, &namespaces)?;
     let mounts = mount::plan(spec.mounts().as_deref().unwrap_or_default(), bundle)?;
     refuse_unsupported(&linux)?;
+    let domainname = name_of_uts("domainname", spec.domainname().as_ref(), &namespaces)?;
     check_hooks(spec.hooks().as_ref())?;
     Ok(Plan {
         root: root(spec, bundle)?,
         dev: device::plan(linux.devices().as_deref().unwrap_or_default(), &mounts)?,
         hidden: hidden::plan(&linux)?,
-        sysctl: sysctl::plan(linux.sysctl().as_ref(), &namespaces)?,
+        sysctl: sysctl::plan(linux.sysctl().as_ref(), &namespaces, domainname.as_deref())?,
         hostname: name_of_uts("hostname", spec.hostname().as_ref(), &namespaces)?,
-        domainname: name_of_uts("domainname", spec.domainname().as_ref(), &namespaces)?,
+        domainname,
         cgroup: cgroup(linux.cgroups_path().as_deref(), id)?,
         process: process_plan(process, &linux)?,
         namespaces,

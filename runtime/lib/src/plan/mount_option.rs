@@ -88,9 +88,9 @@ fn attribute(word: &str) -> Option<Change> {
         "nodiratime" => set(attr::NODIRATIME),
         "diratime" => clear(attr::NODIRATIME),
         // relatime is the kernel's default, which undoing another choice leads back to.
-        "relatime" | "atime" | "nostrictatime" => access_time(attr::RELATIME),
+        "relatime" | "norelatime" | "atime" | "nostrictatime" => access_time(attr::RELATIME),
         "noatime" => access_time(attr::NOATIME),
-        "strictatime" | "norelatime" => access_time(attr::STRICTATIME),
+        "strictatime" => access_time(attr::STRICTATIME),
         _ => return None,
     })
 }

@@ -30,12 +30,16 @@ const IPC: [&str; 8] = [
 pub(super) fn plan(
     sysctl: Option<&HashMap<String, String>>,
     namespaces: &Namespaces,
+    domainname: Option<&str>,
 ) -> Result<Vec<Sysctl>, Invalid> {
     let mut plan = Vec::new();
     for (key, value) in sysctl.into_iter().flatten() {
         let path =
             path(key).ok_or_else(|| Invalid::new("linux.sysctl", format!("{key:?} is no parameter")))?;
         check(&path, namespaces).map_err(|reason| Invalid::new("linux.sysctl", format!("{key} {reason}")))?;
+        if path == "kernel/domainname" && domainname.is_some_and(|name| name != value) {
+            return Err(Invalid::new("linux.sysctl", format!("{key} contradicts the field `domainname`")));
+        }
         plan.push(Sysctl { path, value: value.clone() });
     }
     plan.sort_by(|a, b| a.path.cmp(&b.path));

@@ -61,6 +61,9 @@ pub(crate) fn plan(scheduler: &Scheduler) -> Result<Attributes, Invalid> {
     if policy != SCHED_DEADLINE && (runtime, deadline, period) != (0, 0, 0) {
         return Err(Invalid::new(FIELD, "runtime, deadline and period are for SCHED_DEADLINE only"));
     }
+    if policy == SCHED_DEADLINE {
+        check_deadline(runtime, deadline, period).map_err(|reason| Invalid::new(FIELD, reason))?;
+    }
     let flags = scheduler.flags().iter().flatten().fold(0, |flags, flag| flags | flag_bit(*flag));
     Ok(Attributes {
         policy,
@@ -72,6 +75,23 @@ pub(crate) fn plan(scheduler: &Scheduler) -> Result<Attributes, Invalid> {
         period,
         ..Default::default()
     })
+}
+
+/// sched(7), "SCHED_DEADLINE": runtime <= deadline <= period, none below 1024 ns, all below 2^63. A period of 0 is the
+/// deadline's.
+fn check_deadline(runtime: u64, deadline: u64, period: u64) -> Result<(), String> {
+    const LEAST: u64 = 1024;
+    const MOST: u64 = i64::MAX as u64;
+    let period = if period == 0 { deadline } else { period };
+    for (name, value) in [("runtime", runtime), ("deadline", deadline), ("period", period)] {
+        if !(LEAST..=MOST).contains(&value) {
+            return Err(format!("SCHED_DEADLINE needs a {name} of {LEAST} ns or more, not {value}"));
+        }
+    }
+    if runtime > deadline || deadline > period {
+        return Err(format!("runtime {runtime}, deadline {deadline} and period {period} do not ascend"));
+    }
+    Ok(())
 }
 
 /// linux/sched.h
@@ -148,4 +168,29 @@ pub(crate) fn set(plan: &ProcessPlan) -> Result<(), StepError> {
         scheduler::set_personality(persona).at("set the personality", &format!("{persona:#x}"))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deadlines() {
+        for (runtime, deadline, period, valid) in [
+            (10_000, 20_000, 20_000, true),
+            (10_000, 20_000, 0, true),
+            (0, 20_000, 20_000, false),
+            (10_000, 0, 20_000, false),
+            (30_000, 20_000, 20_000, false),
+            (10_000, 20_000, 15_000, false),
+            (1023, 20_000, 20_000, false),
+            (u64::MAX, u64::MAX, u64::MAX, false),
+        ] {
+            assert_eq!(
+                check_deadline(runtime, deadline, period).is_ok(),
+                valid,
+                "{runtime} {deadline} {period}"
+            );
+        }
+    }
 }

@@ -27,26 +27,29 @@ pub(super) fn mount(root: impl AsFd, mount: &Mount, cgroups: &mut Cgroups<'_>) -
     }
 }
 
-/// With a cgroup namespace what is mounted starts at the container's cgroup; without one it is the host's whole tree, as
-/// in runc. Where a user namespace may not mount it, the container's part is bound.
+/// With a cgroup namespace what is mounted starts at the container's cgroup. Without one it is the host's whole tree, as
+/// in runc; that is bound, as a mount of it from the host's namespace would set the host's mount options anew.
 fn mount_v2(root: impl AsFd, mount: &Mount, cgroups: &mut Cgroups<'_>) -> Result<(), StepError> {
     let destination = &mount.destination;
     let target = target::directory(root, destination)?;
-    let filesystem = Filesystem {
-        kind: c"cgroup2".to_owned(),
-        source: Some(c"cgroup".to_owned()),
-        parameters: vec![Parameter { key: c"nsdelegate".to_owned(), value: None }],
+    let namespace = cgroups.namespace;
+    let own = cgroups.join()?.paths.first().filter(|_| namespace);
+    let bind = |path: &Path| {
+        let tree = mount::clone_tree(AT_FDCWD, path, false).at("bind cgroups on", destination)?;
+        mount::set_attr(&tree, false, mount.change).at("set the options of", destination)?;
+        Ok(tree)
     };
-    let made = match super::mount::make(&filesystem, mount.change.set, destination) {
-        Err(error) if matches!(error.errno, Errno::EPERM | Errno::EBUSY) => {
-            const ALL: &str = "/sys/fs/cgroup";
-            let namespace = cgroups.namespace;
-            let own = cgroups.join()?.paths.first().filter(|_| namespace).map_or(Path::new(ALL), |path| path);
-            let tree = mount::clone_tree(AT_FDCWD, own, true).at("bind cgroups on", destination)?;
-            mount::set_attr(&tree, false, mount.change).at("set the options of", destination)?;
-            tree
+    let made = match own {
+        None => bind(Path::new("/sys/fs/cgroup"))?,
+        Some(own) => {
+            let source = Some(c"cgroup".to_owned());
+            let filesystem = Filesystem { kind: c"cgroup2".to_owned(), source, parameters: Vec::new() };
+            match super::mount::make(&filesystem, mount.change.set, destination) {
+                // A user namespace that does not own the cgroup namespace may not mount it.
+                Err(error) if matches!(error.errno, Errno::EPERM | Errno::EBUSY) => bind(own)?,
+                made => made?,
+            }
         }
-        result => result?,
     };
     mount::attach(&made, &target).at("mount cgroup2 on", destination)
 }

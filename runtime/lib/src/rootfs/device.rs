@@ -5,10 +5,11 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use ketch_sys::{Errno, mount};
-use nix::fcntl::{AT_FDCWD, AtFlags};
-use nix::sys::stat::{FchmodatFlags, Mode, SFlag, fchmodat, fstat, fstatat, mknodat};
+use nix::fcntl::AtFlags;
+use nix::sys::stat::{FchmodatFlags, Mode, SFlag, fchmodat, fstatat, mknodat};
 use nix::unistd::{AccessFlags, Gid, Uid, UnlinkatFlags, access, fchownat, symlinkat, unlinkat};
 
+use super::node::{self, Nodes};
 use super::target;
 use crate::plan::device::{Devices, Node};
 use crate::step::{At, StepError};
@@ -22,14 +23,10 @@ const LINKS: [(&str, &str); 5] = [
     ("core", "/proc/kcore"),
 ];
 
-/// Fills `/dev` below `root`. `opened` has the host's nodes, where they had to be opened outside. The umask must be 0.
-pub(super) fn populate(
-    root: impl AsFd,
-    devices: &Devices,
-    opened: Vec<Option<OwnedFd>>,
-) -> Result<(), StepError> {
+/// Fills `/dev` below `root`. The umask must be 0.
+pub(super) fn populate(root: impl AsFd, devices: &Devices, nodes: Nodes) -> Result<(), StepError> {
     let dev = target::directory(&root, Path::new("/dev"))?;
-    let mut opened = opened.into_iter();
+    let mut opened = nodes.open(devices)?.into_iter();
     for node in &devices.nodes {
         let opened = opened.next().flatten();
         match (node.path.parent(), node.path.file_name()) {
@@ -51,16 +48,6 @@ pub(super) fn populate(
     link_ptmx(&dev)
 }
 
-/// The host's node for `node`, cloned, and known to be the same device.
-pub(super) fn open_host(node: &Node) -> Result<OwnedFd, StepError> {
-    let tree = mount::clone_tree(AT_FDCWD, &node.path, false).at("open the host's device", &node.path)?;
-    let stat = fstat(&tree).at("inspect the host's device", &node.path)?;
-    if SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT != node.kind || stat.st_rdev != node.number {
-        return Err(Errno::ENODEV).at("use the host's device, which is another one, as", &node.path);
-    }
-    Ok(tree)
-}
-
 fn make(
     root: impl AsFd,
     dir: impl AsFd,
@@ -68,14 +55,14 @@ fn make(
     node: &Node,
     opened: Option<OwnedFd>,
 ) -> Result<(), StepError> {
-    if let Some(host) = opened {
-        return bind(root, &host, &node.path);
+    if let Some(opened) = opened {
+        return bind(root, &opened, &node.path);
     }
     match mknodat(&dir, name, node.kind, Mode::from_bits_truncate(node.mode), node.number) {
         Ok(()) => give(&dir, name, node),
         Err(Errno::EEXIST) => keep(&dir, name, node),
         // In a user namespace nobody may make a device; the host's can be bound.
-        Err(Errno::EPERM) => bind(root, &open_host(node)?, &node.path),
+        Err(Errno::EPERM) => bind(root, &node::open_host(node)?, &node.path),
         Err(errno) => Err(errno).at("make the device", &node.path),
     }
 }
@@ -99,9 +86,9 @@ fn keep(dir: impl AsFd, name: &OsStr, node: &Node) -> Result<(), StepError> {
     give(dir, name, node)
 }
 
-fn bind(root: impl AsFd, host: &OwnedFd, path: &PathBuf) -> Result<(), StepError> {
+fn bind(root: impl AsFd, node: &OwnedFd, path: &PathBuf) -> Result<(), StepError> {
     let target = target::file(root, path)?;
-    mount::attach(host, &target).at("bind the host's device on", path)
+    mount::attach(node, &target).at("bind the device on", path)
 }
 
 /// `/dev/ptmx` must be the one of the container's devpts; an image's own node would open the host's.

@@ -7,6 +7,7 @@ mod copy_up;
 mod device;
 pub(crate) mod hide;
 mod mount;
+mod node;
 pub(crate) mod root;
 pub(crate) mod target;
 
@@ -16,6 +17,7 @@ use ketch_sys::mount::{Change, Propagation, clone_tree, set_attr};
 use nix::fcntl::AT_FDCWD;
 use nix::sys::stat::{Mode, umask};
 
+use self::node::Nodes;
 use crate::init::cgroup::Cgroups;
 use crate::plan::Plan;
 use crate::plan::mount::Source;
@@ -27,7 +29,7 @@ pub(crate) struct Sources {
     /// A detached mount.
     root: Option<OwnedFd>,
     binds: Vec<Option<OwnedFd>>,
-    nodes: Vec<Option<OwnedFd>>,
+    nodes: Nodes,
 }
 
 impl Sources {
@@ -53,11 +55,10 @@ impl Sources {
                 _ => None,
             });
         }
-        let mut nodes = Vec::new();
-        for node in plan.dev.iter().flat_map(|dev| &dev.nodes) {
-            let is_device = node.kind != nix::sys::stat::SFlag::S_IFIFO;
-            nodes.push(if is_device { Some(cut_off(device::open_host(node)?)?) } else { None });
-        }
+        let nodes = match &plan.dev {
+            Some(devices) => Nodes::make(devices, &plan.ids)?,
+            None => Nodes::Inside,
+        };
         Ok(Sources { root: Some(root), binds, nodes })
     }
 }

@@ -12,17 +12,19 @@ use nix::unistd::{chdir, chroot, fchdir};
 use crate::plan::Root;
 use crate::step::{At, StepError};
 
-/// Cuts the namespace's mounts off from the host's, but for what `linux.rootfsPropagation` wants to stay connected.
+/// Cuts the namespace's mounts off from the host's.
+///
+/// With a shared root they stay connected: a bind then passes on what is mounted in it, to the host too. The container's
+/// own mounts do not appear there, as the mount that holds its root is made private ([`attach`]).
 pub(super) fn isolate(plan: &Root) -> Result<(), StepError> {
-    let (propagation, recursive) = plan.propagation.unwrap_or((Propagation::Slave, true));
+    let propagation = match plan.propagation {
+        Some((Propagation::Shared, _)) => return Ok(()),
+        Some((Propagation::Private, _)) => Propagation::Private,
+        // An unbindable mount could not be cloned; the root becomes that at the end.
+        Some((Propagation::Slave | Propagation::Unbindable, _)) | None => Propagation::Slave,
+    };
     let root = open("/", OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty()).at("open", "/")?;
-    // Slave first, whatever is asked for: "shared" alone may stay what it is, since the new mounts' parent is made private.
-    if propagation == Propagation::Shared {
-        return Ok(());
-    }
-    let propagation = if propagation == Propagation::Unbindable { Propagation::Slave } else { propagation };
-    set(&root, recursive || propagation == Propagation::Slave, propagation)
-        .at("set the propagation of", "the namespace's mounts")
+    set(&root, true, propagation).at("set the propagation of", "the namespace's mounts")
 }
 
 /// Attaches the root at its path; what comes back is open on it.
@@ -56,8 +58,13 @@ pub(super) fn clone(path: &Path) -> Result<OwnedFd, StepError> {
 
 /// Makes what `root` is open on the root of the namespace, and detaches all else.
 pub(crate) fn pivot(root: impl AsFd, plan: &Root) -> Result<(), StepError> {
+    let host = open("/", OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty()).at("open", "the host's root")?;
     fchdir(&root).at("enter", "the container's root")?;
     mount::pivot_here().at("pivot to", "the container's root")?;
+    if matches!(plan.propagation, Some((Propagation::Shared, _))) {
+        // What is still connected would be unmounted on the host too.
+        set(&host, true, Propagation::Slave).at("cut off", "the host's mounts")?;
+    }
     mount::detach_here().at("detach", "the host's root")?;
     chdir("/").at("enter", "/")?;
     apply_propagation(root, plan)

@@ -10,14 +10,18 @@ use crate::commands::image::pull::Registry;
 use crate::commands::image::{show, show_warning};
 use crate::flags::Pull;
 
-/// The image that ketch brings along.
-const BUILT_IN: &str = "hello";
+/// The image that ketch brings along, and how it can be asked for.
 const BUILT_IN_NAME: &str = "localhost/hello:latest";
+const BUILT_IN: [&str; 3] = ["hello", "localhost/hello", BUILT_IN_NAME];
+/// Tells it from an image of the user's by that name.
+const BUILT_IN_LABEL: &str = "io.ketch.built-in";
 
 /// Finds `name` in the store, or pulls it as `policy` has it.
 pub(super) fn resolve(engine: &Engine, name: &str, policy: Pull, quiet: bool) -> anyhow::Result<Image> {
     let found = match image::find(engine, name) {
-        Ok(image) => Some(image),
+        Ok(image) if !is_built_in(&image) => Some(image),
+        // Another version of ketch may have put it there.
+        Ok(image) => built_in(engine, name)?.or(Some(image)),
         Err(FindError::Unknown(_)) => built_in(engine, name)?,
         Err(error) => return Err(error.into()),
     };
@@ -41,14 +45,23 @@ fn fetch(engine: &Engine, name: &str, quiet: bool) -> anyhow::Result<Image> {
 
 /// `hello` needs no registry.
 fn built_in(engine: &Engine, name: &str) -> anyhow::Result<Option<Image>> {
-    if name != BUILT_IN {
+    if !BUILT_IN.contains(&name) {
         return Ok(None);
     }
     let id = import_builtin(engine, BUILT_IN_NAME, &[("hello", 0o755, HELLO)], configuration()?)?;
     Ok(Some(image::find(engine, &id)?))
 }
 
+fn is_built_in(image: &Image) -> bool {
+    let labels = image.config.config().as_ref().and_then(|config| config.labels().as_ref());
+    labels.is_some_and(|labels| labels.contains_key(BUILT_IN_LABEL))
+}
+
 fn configuration() -> anyhow::Result<ImageConfiguration> {
-    let config = ConfigBuilder::default().cmd(vec!["/hello".to_owned()]).build()?;
+    let label = (BUILT_IN_LABEL.to_owned(), "hello".to_owned());
+    let config = ConfigBuilder::default()
+        .cmd(vec!["/hello".to_owned()])
+        .labels(std::collections::HashMap::from([label]))
+        .build()?;
     Ok(ImageConfigurationBuilder::default().config(config).build()?)
 }

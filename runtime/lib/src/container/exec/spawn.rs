@@ -36,7 +36,8 @@ fn make(
     theirs: &Channel,
 ) -> Result<Child, StepError> {
     let cgroup = join.cgroup.directory.as_ref().map(AsFd::as_fd);
-    let options = clone::Options { cgroup, closed: Some(ours.as_fd()), ..clone::Options::default() };
+    let not_inherited = [ours.as_fd()];
+    let options = clone::Options { cgroup, not_inherited: &not_inherited, ..clone::Options::default() };
     let whole = || child::run(join, join.namespaces & !libc::CLONE_NEWPID, program, theirs);
     if join.namespaces & libc::CLONE_NEWPID == 0 {
         return clone::fork(options, whole).at("create", "the process");
@@ -66,7 +67,8 @@ fn make_between(
     theirs: &Channel,
 ) -> Result<Child, StepError> {
     let cgroup = join.cgroup.directory.as_ref().map(AsFd::as_fd);
-    let options = clone::Options { cgroup, closed: Some(ours.as_fd()), ..clone::Options::default() };
+    let not_inherited = [ours.as_fd()];
+    let options = clone::Options { cgroup, not_inherited: &not_inherited, ..clone::Options::default() };
     let between = clone::fork(options, || {
         let made = child::enter(join, join.namespaces, program).and_then(|()| {
             let sibling = clone::Options { sibling: true, ..clone::Options::default() };

@@ -3,10 +3,10 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Length of a [`stamp`].
-pub(crate) const STAMP: usize = "2026-11-24T10:11:12.123456789".len();
+pub const STAMP: usize = "2026-11-24T10:11:12.123456789".len();
 
 /// `2026-11-24T10:11:12.123456789`, to which the caller adds `Z` or `+00:00`.
-pub(crate) fn stamp(time: SystemTime) -> [u8; STAMP] {
+pub fn stamp(time: SystemTime) -> [u8; STAMP] {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
     let (seconds, nanos) = (since.as_secs(), since.subsec_nanos());
     let (year, month, day) = civil((seconds / 86_400) as i64);
@@ -23,6 +23,7 @@ pub(crate) fn stamp(time: SystemTime) -> [u8; STAMP] {
     text
 }
 
+/// `2026-11-24T10:11:12.123456789Z`.
 pub fn rfc3339(time: SystemTime) -> String {
     let mut text = String::with_capacity(30);
     text.extend(stamp(time).iter().map(|b| char::from(*b)));

@@ -6,13 +6,14 @@ use std::time::{Duration, Instant};
 use ketch_cgroups::Cgroup;
 use ketch_monitor::lock::{self, Holder};
 use ketch_runtime::container::kill::kill;
-use ketch_runtime::container::state::{State, Status as Runtime, Vitals};
+use ketch_runtime::container::state::{State, Status as Runtime};
 use ketch_sys::{Errno, pidfd};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 
 use super::FileError;
 use super::status::{self, Status};
+use super::turn::Turn;
 use crate::Engine;
 use crate::state::containers::Record;
 
@@ -60,7 +61,7 @@ pub fn stop(engine: &Engine, record: &Record, seconds: Option<i64>) -> Result<St
 pub struct Stopping {
     running: Option<Signalled>,
     /// The monitor of this run: not of the next, which another command may begin meanwhile.
-    monitor: Option<Holder>,
+    monitor: Holder,
 }
 
 #[derive(Debug)]
@@ -79,12 +80,17 @@ pub fn begin(engine: &Engine, record: &Record, seconds: Option<i64>) -> Result<S
         return Err(SignalError::Paused { id: record.id.clone() });
     }
     let run_dir = engine.paths.container_run(&record.id);
-    let monitor = lock::holder(&run_dir).map_err(FileError::at("look at the lock of", &run_dir))?;
-    let Some((state, init)) = running(engine, record)? else {
-        // Ended, and being recorded; or not yet begun: then what holds the lock is about to start it.
-        let ending = Vitals::load_vitals(&engine.paths.runtime(), &record.id).is_ok();
-        return Ok(Stopping { running: None, monitor: ending.then_some(monitor) });
-    };
+    let holder = || lock::holder(&run_dir).map_err(FileError::at("look at the lock of", &run_dir));
+    let mut monitor = holder()?;
+    let mut found = running(engine, record)?;
+    if found.is_none() {
+        // Somebody may be starting it, and hold the lock for a run that is yet to come. With the turn nobody is, and a
+        // lock that is held is that of a monitor in its last steps.
+        let _turn = Turn::take(&engine.paths, &record.id)?;
+        monitor = holder()?;
+        found = running(engine, record)?;
+    }
+    let Some((state, init)) = found else { return Ok(Stopping { running: None, monitor }) };
     let seconds = match seconds {
         None => Some(record.options.stop_timeout.unwrap_or(TIMEOUT)),
         Some(seconds) => u64::try_from(seconds).ok(),
@@ -94,7 +100,7 @@ pub fn begin(engine: &Engine, record: &Record, seconds: Option<i64>) -> Result<S
         send(record, &init, signal)?;
     }
     let signalled = Signalled { state, init, signal, seconds, since: Instant::now() };
-    Ok(Stopping { running: Some(signalled), monitor: Some(monitor) })
+    Ok(Stopping { running: Some(signalled), monitor })
 }
 
 impl Stopping {
@@ -104,9 +110,8 @@ impl Stopping {
             Some(signalled) => signalled.end(record)?,
             None => Stopped::NotRunning,
         };
-        if let Some(monitor) = self.monitor {
-            monitor.wait().map_err(FileError::at("wait for", &engine.paths.container_run(&record.id)))?;
-        }
+        let run_dir = engine.paths.container_run(&record.id);
+        self.monitor.wait().map_err(FileError::at("wait for", &run_dir))?;
         Ok(stopped)
     }
 }
@@ -120,11 +125,11 @@ impl Signalled {
         if seconds != Some(0) && ended(&init, deadline.flatten()).map_err(wait)? {
             return Ok(Stopped::Gracefully);
         }
-        match kill(&state, Signal::SIGKILL as i32, true) {
+        // The rest of the pid namespace dies with init. A cgroup of this name may be the next run's by now.
+        match kill(&state, Signal::SIGKILL as i32, false) {
             Ok(()) | Err(Errno::ESRCH) => {}
             Err(errno) => return Err(SignalError::Send { id: record.id.clone(), signal: 9, errno }),
         }
-        send(record, &init, Signal::SIGKILL as i32)?;
         ended(&init, None).map_err(wait)?;
         Ok(Stopped::Killed { signal, seconds: seconds.unwrap_or(0) })
     }

@@ -164,14 +164,8 @@ fn protect() {
 
 fn start_error(error: &CreateError) -> StartError {
     let code = match error {
-        CreateError::Step(step) if step.step == EXECUTE => {
-            if step.errno == Errno::ENOENT {
-                127
-            } else {
-                126
-            }
-        }
-        // podman's code for all else that a runtime refuses.
+        CreateError::Step(step) if step.step == EXECUTE && step.errno == Errno::ENOENT => 127,
+        // Not executable, or whatever else the runtime refuses, as with podman.
         _ => 126,
     };
     let mut message = error.to_string();

@@ -83,13 +83,13 @@ fn descend(
         return list(&path, table);
     }
     if verb.as_encoded_bytes().starts_with(b"-") {
-        let message = format!("unknown flag: {}; try '{path} --help'", verb.to_string_lossy());
+        let message = format!("unknown flag: {}\nSee '{path} --help'", verb.to_string_lossy());
         return Err(Failure { code: 125, message }.into());
     }
     let Some(command) = table.iter().find(|command| *verb == *command.name) else {
         return Err(Failure {
             code: 125,
-            message: format!("unrecognized command `{path} {}`; try '{path} --help'", verb.to_string_lossy()),
+            message: format!("unrecognized command `{path} {}`\nTry '{path} --help' for more information", verb.to_string_lossy()),
         }
         .into());
     };

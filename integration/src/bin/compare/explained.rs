@@ -18,6 +18,7 @@ const EXPLAINED: &[(&str, &str, &str)] = &[
         "podman adds an empty line and exits with 0; ketch exits with the container's code, as docker does",
     ),
     ("ps", "ps -a --format '{{.Label", "no methods in templates yet: index .Labels \"tier\" does the same"),
+    ("logs", "logs one one", "podman reads them side by side, in no order; ketch one after the other"),
     (
         "logs",
         "logs --names one two",

@@ -12,15 +12,21 @@ use nix::unistd::{Gid, Uid, fchown, fchownat, symlinkat};
 
 const DIRECTORY: OFlag = OFlag::O_DIRECTORY.union(OFlag::O_NOFOLLOW).union(OFlag::O_CLOEXEC);
 
-/// Copies what is in the directory `from` into the directory `to`: contents, owners and modes. Hard links become files
-/// of their own.
+/// Copies what is in the directory `from` into the directory `to`, and its owner: contents, owners and modes. The mode of
+/// `to` itself stays. Hard links become files of their own.
 pub(super) fn copy(from: impl AsFd, to: impl AsFd) -> Result<(), Errno> {
     let from = openat(from.as_fd(), c".", OFlag::O_RDONLY | DIRECTORY, Mode::empty())?;
     let to = openat(to.as_fd(), c".", OFlag::O_RDONLY | DIRECTORY, Mode::empty())?;
     let stat = fstat(&from)?;
     fchown(&to, Some(Uid::from_raw(stat.st_uid)), Some(Gid::from_raw(stat.st_gid)))?;
-    fchmod(&to, Mode::from_bits_truncate(stat.st_mode))?;
     copy_entries(from, &to)
+}
+
+/// Gives the directory `to` the mode of `from`.
+pub(super) fn take_mode(from: impl AsFd, to: impl AsFd) -> Result<(), Errno> {
+    let mode = Mode::from_bits_truncate(fstat(from)?.st_mode);
+    // A detached mount is open as with O_PATH.
+    fchmod(openat(to.as_fd(), c".", OFlag::O_RDONLY | DIRECTORY, Mode::empty())?, mode)
 }
 
 fn copy_entries(from: OwnedFd, to: &OwnedFd) -> Result<(), Errno> {

@@ -40,6 +40,10 @@ pub(super) fn bind(
 /// Mounts a new file system on the mount's destination.
 pub(super) fn new(root: impl AsFd, mount: &Mount, filesystem: &Filesystem) -> Result<(), StepError> {
     let kind = filesystem.kind.to_string_lossy();
+    // As in runc and crun, a tmpfs whose mode is not said has that of the directory which it hides, if there is one.
+    let has_mode = filesystem.parameters.iter().any(|parameter| &*parameter.key == c"mode");
+    let hidden =
+        if kind == "tmpfs" && !has_mode { target::existing(&root, &mount.destination)? } else { None };
     // procfs and sysfs are the kernel speaking of itself: a symlink in an image must not put them elsewhere, and
     // something else in their place (CVE-2019-19921).
     let target = match &*kind {
@@ -51,10 +55,15 @@ pub(super) fn new(root: impl AsFd, mount: &Mount, filesystem: &Filesystem) -> Re
     if is_dev(mount) {
         attributes &= !attr::RDONLY;
     }
-    let made = if mount.copy_up {
+    let made = if mount.copy_up || hidden.is_some() {
         // Written to first, whatever it is to be.
         let made = make(filesystem, attributes & !attr::RDONLY, &mount.destination)?;
-        copy_up::copy(&target, &made).at("copy into the tmpfs on", &mount.destination)?;
+        if mount.copy_up {
+            copy_up::copy(&target, &made).at("copy into the tmpfs on", &mount.destination)?;
+        }
+        if let Some(hidden) = hidden {
+            copy_up::take_mode(hidden, &made).at("set the mode of", &mount.destination)?;
+        }
         let finish = Change { set: attributes & attr::RDONLY, ..Change::default() };
         mount::set_attr(&made, false, finish).at("set the options of", &mount.destination)?;
         made

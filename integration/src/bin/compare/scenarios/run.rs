@@ -84,7 +84,6 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
             "logs one",
             "ps -a --format '{{.Names}} {{.Status}} {{.ExitCode}}'",
             "run -d --rm --network=none --name two $IMAGE true",
-            "wait --ignore two",
             "start one",
             "start -a one",
             "rm one",

@@ -14,7 +14,7 @@ fn wrong_words() {
         ("run --rm --mount type=magic,dst=/x busybox true", 125, "magic"),
         ("run --rm --network elsewhere busybox true", 125, "elsewhere"),
         ("run --rm --cpus many busybox true", 125, "many"),
-        ("run --rm --memory 1k busybox true", 125, "memory"),
+        ("run --rm --memory 1k busybox true", 126, "memory"),
         ("run --rm --ulimit nonsense=1 busybox true", 125, "nonsense"),
         ("run --rm --security-opt seccomp=/none busybox true", 125, "/none"),
         ("run --rm --rootfs /no/such/root true", 125, "/no/such/root"),

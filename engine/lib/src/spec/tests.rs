@@ -166,7 +166,11 @@ fn user_mounts_take_precedence() {
     let (_, value) = built(&Options { mounts: vec![bind("/dev", &[])], ..Options::default() });
     assert!(!destinations(&value).iter().any(|path| path.starts_with("/dev/")));
 
-    let twice = Options { mounts: vec![bind("/x", &[]), bind("/x/.", &[])], ..Options::default() };
+    let again = Options { mounts: vec![bind("/x", &[]), bind("/x/.", &[])], ..Options::default() };
+    let (_, value) = built(&again);
+    assert_eq!(destinations(&value).iter().filter(|path| **path == "/x").count(), 1);
+
+    let twice = Options { mounts: vec![bind("/x", &[]), bind("/x/.", &["ro"])], ..Options::default() };
     let error = build_with(&twice, &json!({"Cmd": ["sh"]}), &host()).unwrap_err();
     assert_eq!(error.to_string(), "/x: duplicate mount destination");
 }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use ketch_engine::container::remove::Force;
+use ketch_engine::image::reference::Reference;
 use ketch_engine::image::remove::{RemoveError, Removed, remove, sweep};
 use ketch_engine::image::{self, FindError};
 use ketch_engine::{Engine, container, state};
@@ -90,6 +91,8 @@ fn remove_one(engine: &Engine, image: &str, force: bool, all_names: bool) -> any
 /// podman's exit codes: 2 when an image is in use, 1 when one is not there, 125 for all else.
 fn failure(errors: &[anyhow::Error]) -> Option<Failure> {
     let code = |error: &anyhow::Error| match error.downcast_ref() {
+        // Not missing: no image can be called that.
+        Some(RemoveError::Find(FindError::Unknown(name))) if Reference::parse(name).is_err() => 125,
         Some(RemoveError::Find(FindError::Unknown(_))) => 1,
         Some(RemoveError::InUse { .. }) => 2,
         _ => 125,

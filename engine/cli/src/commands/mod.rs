@@ -89,7 +89,10 @@ fn descend(
     let Some(command) = table.iter().find(|command| *verb == *command.name) else {
         return Err(Failure {
             code: 125,
-            message: format!("unrecognized command `{path} {}`\nTry '{path} --help' for more information", verb.to_string_lossy()),
+            message: format!(
+                "unrecognized command `{path} {}`\nTry '{path} --help' for more information",
+                verb.to_string_lossy()
+            ),
         }
         .into());
     };

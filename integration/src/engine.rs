@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -64,6 +65,20 @@ impl Engine {
     /// The same, from one line split at spaces.
     pub fn line(&self, line: &str) -> Output {
         self.run(line.split_whitespace())
+    }
+
+    /// Returns when the container has written `text`: that it is ready, say.
+    #[track_caller]
+    pub fn wait_for_log(&self, name: &str, text: &str) {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !self.run(["logs", name]).stdout.contains(text) {
+            assert!(
+                Instant::now() < deadline,
+                "{name} does not write {text:?}: {:#?}",
+                self.run(["logs", name])
+            );
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 
     /// Full ids of all containers.

@@ -28,10 +28,11 @@ fn a_whole_life() {
 #[test]
 fn stop_sends_the_stop_signal_first() {
     let engine = Engine::with_busybox();
-    let script = "trap 'exit 3' TERM; trap 'exit 4' USR1; while :; do sleep 0.05; done";
+    let script = "trap 'exit 3' TERM; trap 'exit 4' USR1; echo ready; while :; do sleep 0.05; done";
     for (options, code) in [(vec![], 3), (vec!["--stop-signal", "USR1"], 4)] {
         let args = [vec!["run", "-d", "--name", "s"], options, vec!["busybox", "sh", "-c", script]].concat();
         engine.run(args).ok();
+        engine.wait_for_log("s", "ready");
         engine.line("stop s").ok();
         assert_eq!(engine.line("inspect s").ok().json()[0]["State"]["ExitCode"], code);
         engine.line("rm s").ok();

@@ -162,9 +162,10 @@ fn init_reaps_and_forwards() {
             "busybox",
             "sh",
             "-c",
-            "trap 'exit 5' TERM; while :; do sleep 0.1; done",
+            "trap 'exit 5' TERM; echo ready; while :; do sleep 0.1; done",
         ])
         .ok();
+    engine.wait_for_log("i", "ready");
     engine.line("stop -t 5 i").ok();
     assert_eq!(engine.line("inspect i").ok().json()[0]["State"]["ExitCode"], 5);
 }

@@ -13,9 +13,13 @@ mod output;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+#[global_allocator]
+static MEMORY: ketch_sys::alloc::Arena = ketch_sys::alloc::Arena::new();
+
 fn main() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().collect();
     if words.first().is_some_and(|name| name == ketch_monitor::PROGRAM) {
+        MEMORY.retire();
         return ketch_monitor::run(ketch_engine::container::cleanup::cleanup);
     }
     if words.first().is_some_and(|name| name == commands::TERMINAL_KEEPER) {

@@ -29,6 +29,11 @@ impl Arena {
         Arena { memory: UnsafeCell::new([0; SIZE]), next: AtomicUsize::new(0) }
     }
 
+    /// Hands out nothing from now on: for a process that turns out to be one that lives long.
+    pub fn retire(&self) {
+        self.next.store(SIZE, Ordering::Relaxed);
+    }
+
     fn start(&self) -> *mut u8 {
         self.memory.get().cast()
     }
@@ -126,10 +131,15 @@ mod tests {
             ARENA.dealloc(moved, layout(10, 1));
             assert_eq!(ARENA.alloc(layout(10, 1)), moved);
 
-            // What does not fit is System's.
+            // What does not fit is System's, and in the end all is.
             let big = ARENA.alloc(layout(SIZE, 1));
             assert!(!big.is_null() && ARENA.offset(big).is_none());
             ARENA.dealloc(big, layout(SIZE, 1));
+            ARENA.retire();
+            let late = ARENA.alloc(layout(1, 1));
+            assert!(!late.is_null() && ARENA.offset(late).is_none());
+            ARENA.dealloc(late, layout(1, 1));
+            ARENA.dealloc(moved, layout(10, 1));
         }
     }
 }

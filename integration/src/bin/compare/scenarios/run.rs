@@ -85,6 +85,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
             "ps -a --format '{{.Names}} {{.Status}} {{.ExitCode}}'",
             "run -d --rm --network=none --name two $IMAGE true",
             "start one",
+            "wait one",
             "start -a one",
             "rm one",
         ],

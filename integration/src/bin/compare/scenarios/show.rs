@@ -59,7 +59,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
             "logs one",
             "logs --tail 1 one",
             "logs --tail 0 one",
-            "logs -n 2 one",
+            "logs -n zz one",
             "logs -t one",
             "logs -f one",
             "logs --since 1h one",

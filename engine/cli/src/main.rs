@@ -3,6 +3,8 @@
 //! The same binary under the name `ketch-monitor` is the process beside each container.
 
 #![forbid(unsafe_code)]
+// The arguments' doc comments are their help texts, where brackets mean "optional".
+#![allow(rustdoc::broken_intra_doc_links)]
 
 mod commands;
 mod failure;

@@ -119,7 +119,7 @@ fn images() {
     let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
     assert_eq!(words(first), words(heading));
     assert_eq!(rows("images -n").len(), 3);
-    assert_eq!(rows("images -q"), [&two[..12], &one[..12]]);
+    assert_eq!(rows("images -q"), [&one[..12], &two[..12]]);
     assert_eq!(rows("images -q --no-trunc one"), [format!("sha256:{one}")]);
     assert_eq!(rows("images --filter reference=quay.io/*/two -q"), [&two[..12]]);
     assert_eq!(rows("images --filter reference!=one -q"), [&two[..12]]);

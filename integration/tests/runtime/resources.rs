@@ -39,8 +39,9 @@ fn values_reach_the_kernel() {
     ] {
         let out = limited(shell(&value(files)), &resources).run().ok();
         let shown = out.text().split_whitespace().next().unwrap_or_default();
-        // v2 has a weight of 1 to 10000 in place of shares.
-        assert!(shown == expected || (expected == "512" && shown == "20"), "{resources}: {out:?}");
+        // v2 has a weight of 1 to 10000 in place of shares: by crun's and runc's newer curve, or the older one.
+        let weight = expected == "512" && ["59", "20"].contains(&shown);
+        assert!(shown == expected || weight, "{resources}: {out:?}");
     }
 }
 

@@ -14,14 +14,22 @@ pub fn close_on_exec_from(first: u32) -> Result<()> {
 }
 
 /// Undoes what would be inherited across `execve` and was never the new program's choice: blocked signals and ignored
-/// ones, such as `nohup`'s SIGHUP and the SIGPIPE of Rust's runtime. The real-time signals, which nobody ignores for
-/// another program, are left out: they would double the number of calls.
+/// ones, such as `nohup`'s SIGHUP and the SIGPIPE of Rust's runtime. Of the real-time signals only the first three are
+/// seen to: a libc keeps them for itself, and musl's posix_spawn leaves them ignored. Nobody ignores the others for
+/// another program, and they would double the number of calls.
 pub fn reset_signals() -> Result<()> {
     SigSet::empty().thread_set_mask()?;
     let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
     for signal in Signal::iterator().filter(|signal| !matches!(signal, Signal::SIGKILL | Signal::SIGSTOP)) {
         // SAFETY: the default action runs no code of ours.
         unsafe { sigaction(signal, &default) }?;
+    }
+    // sigaction(3) refuses those that it keeps for itself. The kernel's own structure of four words, all zero, is SIG_DFL.
+    let default = [0u64; 4];
+    for signal in 32..35 {
+        // SAFETY: the kernel reads the structure and writes nothing; the last argument is the size of its signal set.
+        let call = unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), 0usize, 8usize) };
+        Errno::result(call)?;
     }
     Ok(())
 }

@@ -1,28 +1,59 @@
 //! The root of a container: layers and an upper directory, joined.
 
 use std::ffi::CString;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use ketch_sys::Errno;
 use ketch_sys::mount::Filesystem;
+use nix::fcntl::{OFlag, open};
+use nix::sys::stat::Mode;
+use nix::sys::utsname::uname;
+use nix::unistd::{chdir, fchdir};
 
 /// The root of a container as one detached overlay mount: attached nowhere, gone with its last descriptor.
 ///
 /// `lowers` are lowest first. Without `upper` (upper and work directory, both on one file system and in use by no other
 /// mount) it is read-only. `volatile`: nothing of the upper is synced, for containers that do not outlive a crash.
 ///
-/// fsopen(2) with one `lowerdir+` an element (Linux 6.8; before that one `lowerdir` string, in which a colon parts and
-/// whose length is bounded).
+/// fsopen(2) with one `lowerdir+` an element (Linux 6.8; before that see [`Joined`]).
 pub fn overlay(lowers: &[PathBuf], upper: Option<(&Path, &Path)>, volatile: bool) -> Result<OwnedFd, Errno> {
+    let lowers = highest_first(lowers);
+    let each = |overlay: &Filesystem| {
+        lowers.iter().try_for_each(|lower| overlay.set_string(c"lowerdir+", &text(lower)?))
+    };
+    match uname() {
+        // Asked to, an older overlayfs would fail as well, and complain to the kernel's log each time.
+        Ok(system) if version(system.release().as_encoded_bytes()) < (6, 8) => {
+            make_joined(&lowers, upper, volatile)
+        }
+        _ => make(each, upper, volatile),
+    }
+}
+
+/// `6.1.0-56-cloud-amd64` → (6, 1).
+fn version(release: &[u8]) -> (u32, u32) {
+    let mut numbers = release
+        .split(|byte| !byte.is_ascii_digit())
+        .map(|digits| std::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok()).unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
+}
+
+/// The same with one `lowerdir` for all.
+fn make_joined(lowers: &[&Path], upper: Option<(&Path, &Path)>, volatile: bool) -> Result<OwnedFd, Errno> {
+    let joined = Joined::open(lowers)?;
+    make(|overlay| overlay.set_string(c"lowerdir", &joined.text), upper, volatile)
+}
+
+fn make(
+    set_lowers: impl Fn(&Filesystem) -> Result<(), Errno>,
+    upper: Option<(&Path, &Path)>,
+    volatile: bool,
+) -> Result<OwnedFd, Errno> {
     let overlay = Filesystem::open(c"overlay")?;
     overlay.set_string(c"source", c"ketch")?;
-    let lowers = highest_first(lowers);
-    match lowers.iter().try_for_each(|lower| overlay.set_string(c"lowerdir+", &text(lower)?)) {
-        Err(Errno::EINVAL) => overlay.set_string(c"lowerdir", &joined(&lowers)?)?,
-        result => result?,
-    }
+    set_lowers(&overlay)?;
     match upper {
         Some((upper, work)) => {
             overlay.set_string(c"upperdir", &text(upper)?)?;
@@ -41,6 +72,35 @@ pub fn overlay(lowers: &[PathBuf], upper: Option<(&Path, &Path)>, volatile: bool
     overlay.mount(0)
 }
 
+/// All lower directories in one `lowerdir`, where fsconfig(2) takes 255 bytes: a path of a layer has about 90. So they are
+/// named by descriptor, from /proc/self/fd as the working directory: `7:8:9`. Some 60 layers fit.
+struct Joined {
+    text: CString,
+    /// The caller's working directory, which it gets back on drop.
+    here: OwnedFd,
+    _lowers: Vec<OwnedFd>,
+}
+
+impl Joined {
+    fn open(lowers: &[&Path]) -> Result<Joined, Errno> {
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let open = |path: &Path| open(path, flags, Mode::empty());
+        let here = open(Path::new("."))?;
+        let lowers = lowers.iter().map(|lower| open(lower)).collect::<Result<Vec<OwnedFd>, Errno>>()?;
+        let numbers: Vec<String> = lowers.iter().map(|lower| lower.as_raw_fd().to_string()).collect();
+        let text = CString::new(numbers.join(":")).map_err(|_| Errno::EINVAL)?;
+        chdir("/proc/self/fd")?;
+        Ok(Joined { text, here, _lowers: lowers })
+    }
+}
+
+impl Drop for Joined {
+    fn drop(&mut self) {
+        // It was the working directory a moment ago, and is open.
+        let _ = fchdir(&self.here);
+    }
+}
+
 /// As overlayfs counts. A directory that comes twice is taken at its highest place, where it hides the lower one anyhow;
 /// the kernel refuses it twice (ELOOP).
 fn highest_first(lowers: &[PathBuf]) -> Vec<&Path> {
@@ -57,32 +117,29 @@ fn text(path: &Path) -> Result<CString, Errno> {
     CString::new(path.as_os_str().as_bytes()).map_err(|_| Errno::EINVAL)
 }
 
-fn joined(paths: &[&Path]) -> Result<CString, Errno> {
-    let mut text = Vec::new();
-    for path in paths {
-        if !text.is_empty() {
-            text.push(b':');
-        }
-        for &byte in path.as_os_str().as_bytes() {
-            if matches!(byte, b':' | b'\\') {
-                text.push(b'\\');
-            }
-            text.push(byte);
-        }
-    }
-    CString::new(text).map_err(|_| Errno::EINVAL)
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
     use std::io::Read;
 
     use ketch_sys::xattr;
-    use nix::fcntl::{OFlag, openat};
-    use nix::sys::stat::{Mode, SFlag, mknod};
+    use nix::fcntl::openat;
+    use nix::sys::stat::{SFlag, mknod};
 
     use super::*;
+
+    #[test]
+    fn kernel_versions() {
+        for (release, expected) in [
+            ("6.1.0-56-cloud-amd64", (6, 1)),
+            ("6.18.44-fc-v669", (6, 18)),
+            ("5.10", (5, 10)),
+            ("7.0-rc1", (7, 0)),
+            ("", (0, 0)),
+        ] {
+            assert_eq!(version(release.as_bytes()), expected, "{release}");
+        }
+    }
 
     /// Needs root: it mounts, though nowhere.
     #[test]
@@ -116,6 +173,13 @@ mod tests {
         let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_CLOEXEC;
         openat(&root, "new", flags, Mode::S_IRUSR).unwrap();
         assert!(path("upper/new").exists());
+
+        // As before Linux 6.8.
+        let here = std::env::current_dir().unwrap();
+        let older = make_joined(&highest_first(&lowers[..3]), None, false).unwrap();
+        assert_eq!(read(&older, "both"), Ok("middle".to_owned()));
+        assert_eq!(read(&older, "sub/hidden"), Err(Errno::ENOENT));
+        assert_eq!(std::env::current_dir().unwrap(), here);
 
         let read_only = overlay(&lowers, None, false).unwrap();
         assert_eq!(read(&read_only, "both"), Ok("low".to_owned()));

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
+use ketch_cgroups::Layout;
 use nix::unistd::{getegid, geteuid};
 
 use crate::globals::Globals;
@@ -31,6 +32,9 @@ pub(crate) fn run(_globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
     let path = args.bundle.clone().unwrap_or_default().join("config.json");
     let text = match args.rootless {
         true => rootless(geteuid().as_raw(), getegid().as_raw()),
+        false if ketch_cgroups::detect().is_ok_and(|layout| layout == Layout::V2) => {
+            in_cgroup_namespace(ROOT)
+        }
         false => ROOT.to_owned(),
     };
     match File::create_new(&path) {
@@ -40,6 +44,12 @@ pub(crate) fn run(_globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
     }
     .with_context(|| format!("cannot write {}", path.display()))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// As runc, where cgroups are v2: without a cgroup namespace the container would see the host's whole tree.
+fn in_cgroup_namespace(text: &str) -> String {
+    let one = |name: &str| format!("\t\t\t{{\n\t\t\t\t\"type\": \"{name}\"\n\t\t\t}}");
+    text.replace(&one("mount"), &format!("{},\n{}", one("mount"), one("cgroup")))
 }
 
 /// For a user who maps nobody but themselves.
@@ -67,5 +77,12 @@ mod tests {
         for same in ["/process", "/root", "/hostname", "/linux/maskedPaths", "/linux/readonlyPaths"] {
             assert_eq!(rootless.pointer(same), root.pointer(same), "{same}");
         }
+    }
+
+    #[test]
+    fn a_cgroup_namespace_is_the_last() {
+        let spec: Value = serde_json::from_str(&in_cgroup_namespace(ROOT)).expect("JSON");
+        let namespaces = spec["linux"]["namespaces"].as_array().expect("a list");
+        assert_eq!((namespaces.len(), &namespaces[5]["type"]), (6, &Value::from("cgroup")));
     }
 }

@@ -40,7 +40,9 @@ pub(crate) fn import<E: From<ImportError>>(
         if commit(engine, staging, &staged, &row)? {
             return Ok(row.id);
         }
-        // Another command has removed a layer that was there; it is fetched like the others.
+        // Another command has removed a layer that was there; it is fetched like the others. What has left staging for
+        // the store is the store's now, and may be removed from it as well.
+        staged.retain(|layer| staging.path().join(hex(&layer.diff_id)).exists());
     }
 }
 

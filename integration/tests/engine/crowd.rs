@@ -35,6 +35,20 @@ fn two_hundred_by_eight_clients() {
     assert_eq!(engine.ids(), Vec::<String>::new());
 }
 
+/// The first commands ever, eight at once: all of them find, or make, the same state.
+#[test]
+fn first_commands() {
+    for _ in 0..15 {
+        let engine = Engine::new();
+        let clients: Vec<_> = (0..8)
+            .map(|_| engine.command().args(["ps", "-a"]).stdout(Stdio::null()).spawn().unwrap())
+            .collect();
+        for mut client in clients {
+            assert!(client.wait().unwrap().success());
+        }
+    }
+}
+
 /// One name, eight clients: one gets it.
 #[test]
 fn one_name_for_one_container() {

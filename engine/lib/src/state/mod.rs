@@ -136,7 +136,8 @@ fn connect(path: &Path) -> Result<Connection, Error> {
     let flags =
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).or_else(|error| {
-        let directory = path.parent().filter(|directory| !directory.exists()).ok_or(error)?;
+        // Mostly the directory is missing. If it is there now, another process has made it since.
+        let directory = path.parent().ok_or(error)?;
         make_directory(directory).map_err(|_| rusqlite::Error::InvalidPath(directory.to_owned()))?;
         Connection::open_with_flags(path, flags)
     });

@@ -51,13 +51,9 @@ impl<T> At<T> for Result<T, Errno> {
 
 impl<T> At<T> for std::io::Result<T> {
     fn at(self, step: &str, object: impl AsObject) -> Result<T, StepError> {
-        self.map_err(|e| Errno::from_raw(e.raw_os_error().unwrap_or(libc_eio()))).at(step, object)
+        // An error without an errno (a short write, say) is reported as EIO.
+        self.map_err(|e| e.raw_os_error().map_or(Errno::EIO, Errno::from_raw)).at(step, object)
     }
-}
-
-/// An `io::Error` without an errno (a short write, say) is reported as EIO.
-const fn libc_eio() -> i32 {
-    Errno::EIO as i32
 }
 
 /// What a step can be done to.

@@ -1,9 +1,6 @@
 //! `rm`: nothing of the container stays.
 
-use std::path::{Path, PathBuf};
-
-use ketch_cgroups::{Cgroup, Layout, Location, detect};
-use ketch_monitor::{exit, lock};
+use ketch_monitor::lock;
 use ketch_runtime::container::delete::{self, DeleteError};
 
 use super::FileError;
@@ -11,8 +8,8 @@ use super::status::{Status, status};
 use super::stop::{self, SignalError, Stopped};
 use super::tree::{self, TreeError};
 use super::turn::Turn;
+use crate::Engine;
 use crate::state::{self, containers::Record};
-use crate::{Engine, spec};
 
 #[derive(Debug, thiserror::Error)]
 pub enum RemoveError {
@@ -26,8 +23,6 @@ pub enum RemoveError {
     Stop(#[from] SignalError),
     #[error(transparent)]
     Runtime(#[from] DeleteError),
-    #[error("cannot remove the cgroup of container {id}")]
-    Cgroup { id: String, source: ketch_cgroups::Error },
     #[error(transparent)]
     Tree(#[from] TreeError),
     #[error(transparent)]
@@ -96,32 +91,13 @@ pub fn remove(engine: &Engine, record: &Record, force: Force) -> Result<Stopped,
 
 /// Removes all of it, the row last: what is killed half-way can be removed again. The caller has the turn, and there is
 /// no other monitor. Goes on past what is gone already.
+///
+/// The runtime finds the cgroups as well, also those of a monitor that was killed between making them and writing the
+/// state: it notes their place first.
 pub(super) fn purge(engine: &Engine, record: &Record) -> Result<(), RemoveError> {
     delete::delete(&engine.paths.runtime(), &record.id, true)?;
-    let dir = engine.paths.container(&record.id);
-    // With an exit record, or without a directory, there was no monitor that could have left one.
-    if dir.exists() && !matches!(exit::load(&dir), Ok(Some(_))) {
-        remove_stray_cgroup(record)?;
-    }
-    tree::remove(&dir)?;
+    tree::remove(&engine.paths.container(&record.id))?;
     tree::remove(&engine.paths.container_run(&record.id))?;
     engine.db.delete_container(&record.id)?;
     Ok(())
-}
-
-/// A monitor that was killed between making the cgroup and writing the runtime's state leaves one that no state names.
-fn remove_stray_cgroup(record: &Record) -> Result<(), RemoveError> {
-    let failed = |source| RemoveError::Cgroup { id: record.id.clone(), source };
-    let path = spec::cgroup(&record.options, &record.id);
-    let below = |base: &Path| base.join(path.strip_prefix("/").unwrap_or(&path));
-    let (paths, v2): (Vec<PathBuf>, bool) = match detect().map_err(failed)? {
-        Layout::V2 => (vec![below(Path::new("/sys/fs/cgroup"))], true),
-        Layout::V1 { hierarchies } => (hierarchies.iter().map(|base| below(base)).collect(), false),
-    };
-    let paths: Vec<PathBuf> = paths.into_iter().filter(|path| path.exists()).collect();
-    if paths.is_empty() {
-        return Ok(());
-    }
-    let cgroup = Cgroup::open(Location { paths, v2 });
-    cgroup.remove().or_else(|_| cgroup.kill().and_then(|()| cgroup.remove())).map_err(failed)
 }

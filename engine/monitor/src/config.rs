@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use ketch_cgroups::systemd::Manager;
 use ketch_runtime::spec::Spec;
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +18,9 @@ pub struct Config {
     /// The runtime's state root.
     pub runtime_root: PathBuf,
     pub spec: Spec,
+    /// The systemd that makes the container's cgroup. None: it is made by hand.
+    #[serde(default)]
+    pub systemd: Option<Manager>,
     /// Whether descriptor [`spawn::ROOTFS_FD`](crate::spawn::ROOTFS_FD) carries the root mount.
     pub rootfs_fd: bool,
     /// Keep stdin open for attached clients (`-i`); otherwise it is /dev/null.

@@ -96,6 +96,7 @@ fn make(config: &Config, rootfs: Option<OwnedFd>) -> Result<(Created, Streams), 
         no_pivot: false,
         no_new_keyring: false,
         start_by_other: false,
+        systemd: config.systemd.as_ref(),
     };
     let created = create(&config.spec, options).map_err(|error| start_error(&error))?;
     Ok((created, streams))

@@ -1,8 +1,10 @@
-//! cgroups: v1, hybrid and v2, by the file system.
+//! cgroups: v1, hybrid and v2, by the file system or by systemd.
 //!
 //! [`plan`] is pure: `linux.resources` become the files to write. [`create`] makes the
 //! directories and writes them; a [`Cgroup`] is what was made: processes are put in, killed,
 //! frozen, counted, and the directories removed.
+//!
+//! [`systemd`] has the directories made by systemd, as scopes.
 //!
 //! `devices` is the device filter of both versions, `tree` walks sub-cgroups, `stats` reads usage.
 
@@ -20,6 +22,7 @@ mod layout;
 mod made;
 mod plan;
 mod stats;
+pub mod systemd;
 mod tree;
 mod v1;
 mod v2;
@@ -28,6 +31,7 @@ mod wait;
 pub use error::Error;
 pub use layout::{Layout, detect, path_for};
 pub use stats::{Cpu, Io, Memory, Pids, Stats};
+pub use v2::in_user_namespace;
 
 /// Where a container's cgroups are; kept in its state. The default is a container without cgroups:
 /// every operation on it succeeds and does nothing.
@@ -38,6 +42,9 @@ pub struct Location {
     /// Whether `paths` is the one directory of a v2 cgroup.
     #[serde(default)]
     pub v2: bool,
+    /// The unit of systemd's that they are. None: the directories were made by hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<systemd::Unit>,
 }
 
 /// A container's cgroups.
@@ -53,11 +60,13 @@ pub struct Cgroup {
 pub fn create(layout: &Layout, path: &Path, resources: Option<&LinuxResources>) -> Result<Cgroup, Error> {
     let location = match layout {
         Layout::V1 { hierarchies } => {
-            Location { paths: v1::create(hierarchies, path, resources)?, v2: false }
+            Location { paths: v1::create(hierarchies, path, resources)?, ..Location::default() }
         }
-        Layout::V2 => {
-            Location { paths: vec![v2::create(Path::new(layout::ROOT), path, resources)?], v2: true }
-        }
+        Layout::V2 => Location {
+            paths: vec![v2::create(Path::new(layout::ROOT), path, resources)?],
+            v2: true,
+            unit: None,
+        },
     };
     Ok(Cgroup { location })
 }
@@ -75,6 +84,12 @@ impl Cgroup {
         Cgroup { location }
     }
 
+    /// The cgroup of a unit, as systemd knows it; without directories if the unit is not active.
+    pub fn of_unit(unit: &systemd::Unit) -> Result<Cgroup, Error> {
+        let paths = systemd::locate(unit)?.into_iter().collect();
+        Ok(Cgroup { location: Location { paths, v2: true, unit: Some(unit.clone()) } })
+    }
+
     pub fn location(&self) -> &Location {
         &self.location
     }
@@ -83,7 +98,7 @@ impl Cgroup {
     pub fn below(&self, name: &str) -> Cgroup {
         let name = path_for(Some(Path::new(name)), "");
         let paths = self.location.paths.iter().map(|parent| layout::join(parent, &name)).collect();
-        Cgroup { location: Location { paths, v2: self.location.v2 } }
+        Cgroup { location: Location { paths, v2: self.location.v2, unit: None } }
     }
 
     /// v2: a descriptor for `CLONE_INTO_CGROUP`. v1: None, see [`Cgroup::entrances`]; None as well
@@ -117,7 +132,7 @@ impl Cgroup {
     /// running container's would be denied everything for a moment.
     pub fn apply(&self, resources: &LinuxResources) -> Result<(), Error> {
         match &self.location.paths[..] {
-            [path] if self.location.v2 => v2::apply(path, resources),
+            [path] if self.location.v2 => v2::apply(path, self.location.unit.as_ref(), resources),
             paths => v1::apply(paths, resources),
         }
     }
@@ -170,8 +185,11 @@ impl Cgroup {
 
     /// Removes the directories, sub-cgroups first. Goes on past an error; what is gone already is no error.
     ///
-    /// Parents stay, also those that [`create`] made: others may be about to use them.
+    /// Parents stay, also those that [`create`] or systemd made: others may be about to use them.
     pub fn remove(&self) -> Result<(), Error> {
+        if let (Some(unit), [path]) = (&self.location.unit, &self.location.paths[..]) {
+            return systemd::stop(unit, path);
+        }
         let errors: Vec<Error> =
             self.location.paths.iter().filter_map(|path| tree::remove(path).err()).collect();
         Error::several(errors)

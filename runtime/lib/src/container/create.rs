@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use ketch_cgroups::systemd::{self, Manager, Scope};
 use ketch_cgroups::{Cgroup, Layout, Location};
 use ketch_sys::clone::Child;
 use ketch_sys::{Errno, pidfd};
@@ -48,6 +49,8 @@ pub struct Options<'a> {
     /// `create` (true): init waits on a FIFO below `root`, for another process to `start` it.
     /// `run` (false): init waits on the channel, and [`Created::start`] is the only way.
     pub start_by_other: bool,
+    /// The systemd that makes the cgroup; None: it is made by hand. Only on cgroup v2.
+    pub systemd: Option<&'a Manager>,
 }
 
 /// Where the container's standard streams lead.
@@ -105,6 +108,8 @@ pub enum CreateError {
     Cgroup(#[from] ketch_cgroups::Error),
     #[error(transparent)]
     Step(#[from] StepError),
+    #[error("the systemd cgroup driver needs cgroup v2, and this host has v1: use cgroupfs")]
+    SystemdOnV1,
     #[error("init ended while it was being set up: {0}")]
     Died(String),
     #[error(transparent)]
@@ -126,6 +131,7 @@ pub fn create_in(layout: &Layout, spec: &Spec, mut options: Options<'_>) -> Resu
     check_id(options.id)?;
     let bundle = std::path::absolute(options.bundle).at("make absolute", options.bundle)?;
     let plan = decide(spec, &options, &bundle)?;
+    let scope = decide_scope(layout, spec, &options)?;
     let socket = match options.stdio {
         Stdio::ConsoleSocket(path) => Some(ConsoleSocket::connect(path)?),
         _ => None,
@@ -135,8 +141,16 @@ pub fn create_in(layout: &Layout, spec: &Spec, mut options: Options<'_>) -> Resu
 
     let directory = Directory::make(options.root, options.id)?;
     let mut unfinished = Unfinished::new(directory.path.clone());
-    let making =
-        Making { layout, spec, plan: &plan, bundle: &bundle, joined: &joined, socket, directory: &directory };
+    let making = Making {
+        layout,
+        spec,
+        plan: &plan,
+        scope: scope.as_ref(),
+        bundle: &bundle,
+        joined: &joined,
+        socket,
+        directory: &directory,
+    };
     making.carry_out(&mut options, &mut unfinished).map_err(|error| unfinished.undo_after(error))
 }
 
@@ -151,11 +165,28 @@ fn decide(spec: &Spec, options: &Options<'_>, bundle: &Path) -> Result<Plan, Cre
     Ok(plan)
 }
 
+/// The scope that systemd is to make. None: the cgroup is made by hand, or there is none.
+fn decide_scope(layout: &Layout, spec: &Spec, options: &Options<'_>) -> Result<Option<Scope>, CreateError> {
+    let Some(manager) = options.systemd else { return Ok(None) };
+    if let Layout::V1 { hierarchies } = layout {
+        return match hierarchies.is_empty() {
+            true => Ok(None),
+            false => Err(CreateError::SystemdOnV1),
+        };
+    }
+    let linux = spec.linux().as_ref();
+    let path = linux.and_then(|linux| linux.cgroups_path().as_deref());
+    let resources = linux.and_then(|linux| linux.resources().as_ref());
+    let annotations = spec.annotations().clone().unwrap_or_default();
+    Ok(Some(systemd::plan(manager, path, options.id, resources, &annotations)?))
+}
+
 /// What the steps of `create` share.
 struct Making<'a> {
     layout: &'a Layout,
     spec: &'a Spec,
     plan: &'a Plan,
+    scope: Option<&'a Scope>,
     bundle: &'a Path,
     joined: &'a [namespace::Open<'a>],
     socket: Option<ConsoleSocket>,
@@ -172,9 +203,10 @@ impl Making<'_> {
             true => Gate::make_fifo(&self.directory.path.join(FIFO))?,
             false => Gate::Channel,
         };
-        // v2: init is started in its cgroup. v1: that is made while init builds its root, on another CPU.
-        if *self.layout == Layout::V2 {
-            unfinished.cgroup = Some(self.make_cgroup()?);
+        // v2: init is started in its cgroup. v1: that is made while init builds its root, on another CPU. So is a scope,
+        // which cannot be without a process.
+        if *self.layout == Layout::V2 && self.scope.is_none() {
+            unfinished.cgroup = Some(self.make_cgroup(0)?);
         }
         let (child, channel) = self.spawn(options, gate, unfinished.cgroup.as_ref())?;
         let init = unfinished.init.insert(child.pidfd);
@@ -188,9 +220,11 @@ impl Making<'_> {
         let location = match &unfinished.cgroup {
             Some(cgroup) => cgroup.location().clone(),
             None => {
-                let cgroup = unfinished.cgroup.insert(self.make_cgroup()?);
+                let cgroup = unfinished.cgroup.insert(self.make_cgroup(child.pid)?);
                 let location = cgroup.location().clone();
-                tell(&channel, &Message::Cgroups(location.clone(), cgroup.entrances()?))?;
+                // systemd has moved init already.
+                let entrances = if self.scope.is_some() { Vec::new() } else { cgroup.entrances()? };
+                tell(&channel, &Message::Cgroups(location.clone(), entrances))?;
                 location
             }
         };
@@ -212,17 +246,26 @@ impl Making<'_> {
         Ok(Created { state, pidfd, console, root: options.root.to_owned(), channel })
     }
 
-    fn make_cgroup(&self) -> Result<Cgroup, CreateError> {
+    /// Makes the cgroup, or the scope around `init`.
+    fn make_cgroup(&self, init: i32) -> Result<Cgroup, CreateError> {
         if matches!(self.layout, Layout::V1 { hierarchies } if hierarchies.is_empty()) {
             return Ok(Cgroup::open(Location::default()));
         }
-        let resources = self.spec.linux().as_ref().and_then(|linux| linux.resources().as_ref());
-        self.directory.plan_cgroup(&self.plan.cgroup)?;
-        let cgroup = ketch_cgroups::create(self.layout, &self.plan.cgroup, resources)?;
+        let cgroup = match self.scope {
+            Some(scope) => {
+                self.directory.plan_unit(scope.unit())?;
+                scope.start(init)?
+            }
+            None => {
+                let resources = self.spec.linux().as_ref().and_then(|linux| linux.resources().as_ref());
+                self.directory.plan_cgroup(&self.plan.cgroup)?;
+                ketch_cgroups::create(self.layout, &self.plan.cgroup, resources)?
+            }
+        };
         match self.directory.own_cgroup() {
             Ok(()) => Ok(cgroup),
             Err(error) => {
-                cgroup.remove()?;
+                cgroup.kill().and_then(|()| cgroup.remove())?;
                 Err(error.into())
             }
         }

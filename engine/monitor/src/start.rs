@@ -5,6 +5,7 @@ use std::fs;
 use std::os::fd::OwnedFd;
 use std::time::SystemTime;
 
+use ketch_cgroups::Cgroup;
 use ketch_runtime::container::create::{CreateError, Created, Options, create};
 use ketch_runtime::container::delete::delete_stopped;
 use ketch_runtime::container::state::State;
@@ -123,6 +124,7 @@ fn serve(
         listener,
         report: copy(report)?,
         init: copy(&created.pidfd)?,
+        oom: Cgroup::open(created.state.cgroup.clone()).oom_events(),
         streams,
         log,
         stdin: config.stdin,

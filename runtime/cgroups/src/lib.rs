@@ -10,7 +10,9 @@
 
 #![forbid(unsafe_code)]
 
+use std::fs::File;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use oci_spec::runtime::LinuxResources;
@@ -76,6 +78,14 @@ pub fn create(layout: &Layout, path: &Path, resources: Option<&LinuxResources>) 
 /// Async-signal-safe: write(2) and nothing else.
 pub fn enter(entrances: &[OwnedFd]) -> Result<(), ketch_sys::Errno> {
     entrances.iter().try_for_each(|entrance| nix::unistd::write(entrance, b"0").map(drop))
+}
+
+/// Whether [`Cgroup::oom_events`] has a process that the OOM killer ended. An error says that the cgroup has gone.
+pub fn oom_kill_in(events: &File) -> std::io::Result<bool> {
+    let mut text = [0; 512];
+    let n = events.read_at(&mut text, 0)?;
+    let text = String::from_utf8_lossy(&text[..n]);
+    Ok(file::field(&text, "oom_kill").is_some_and(|kills| kills > 0))
 }
 
 impl Cgroup {
@@ -176,6 +186,25 @@ impl Cgroup {
     /// Whether the kernel's OOM killer has ended a process in it.
     pub fn oom_killed(&self) -> bool {
         stats::oom_kills(&self.location).is_some_and(|kills| kills > 0)
+    }
+
+    /// For a cgroup that systemd removes the moment it is empty, before anybody could ask [`Cgroup::oom_killed`]: a file
+    /// for [`oom_kill_in`], with POLLPRI when that may have changed. None for a cgroup that only we remove.
+    pub fn oom_events(&self) -> Option<File> {
+        match (&self.location.unit, &self.location.paths[..]) {
+            (Some(_), [path]) => File::open(path.join("memory.events")).ok(),
+            _ => None,
+        }
+    }
+
+    /// v2: a descriptor of the cgroup that process `pid` is in, for `CLONE_INTO_CGROUP`; None if that is not below this one.
+    ///
+    /// A container that hands controllers down to cgroups of its own, as systemd does, has moved its processes there: its own
+    /// cgroup takes none any more (EBUSY).
+    pub fn directory_of(&self, pid: i32) -> Option<OwnedFd> {
+        let [own] = &self.location.paths[..] else { return None };
+        let path = v2::of_process(pid).ok()?;
+        if path.starts_with(own) { file::directory(&path).ok() } else { None }
     }
 
     /// What it uses now. A controller that is not there, or a file that cannot be read, is None.

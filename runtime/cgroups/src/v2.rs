@@ -154,6 +154,14 @@ pub fn in_user_namespace() -> bool {
         .is_ok_and(|map| !map.split_whitespace().eq(["0", "0", "4294967295"]))
 }
 
+/// The directory that `pid` is in, as the kernel says.
+pub(crate) fn of_process(pid: i32) -> Result<PathBuf, Error> {
+    let path = PathBuf::from(format!("/proc/{pid}/cgroup"));
+    let text = file::read(&path).map_err(Error::io("read", &path))?;
+    let own = text.lines().find_map(|line| line.strip_prefix("0::")).unwrap_or_default();
+    Ok(layout::join(Path::new(layout::ROOT), Path::new(own)))
+}
+
 pub(crate) fn freeze(directory: &Path, frozen: bool) -> Result<(), Error> {
     file::write(&directory.join("cgroup.freeze"), if frozen { "1" } else { "0" })?;
     if frozen { wait::until_event(directory, "frozen", 1) } else { Ok(()) }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use ketch_cgroups::systemd::Manager;
 use ketch_monitor::Config;
 use ketch_monitor::exit::Exit;
 
@@ -31,7 +32,8 @@ pub fn cleanup(config: &Config, exit: &Exit) {
     };
     let Ok(Some(_turn)) = turn else { return };
     let Ok(db) = Database::open(&paths.database()) else { return };
-    let engine = Engine { paths, db };
+    // Removing needs neither: a cgroup's own manager is in its state.
+    let engine = Engine { paths, db, cgroup_manager: None, systemd: Manager::system() };
     if let Ok(record) = engine.db.find_container(&config.id) {
         let _ = purge(&engine, &record);
     }

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use ketch_monitor::clock;
 use ketch_sys::Errno;
 
-use super::options::Options;
+use super::options::{CgroupManager, Options};
 use super::{FileError, name};
 use crate::Engine;
 use crate::image::Image;
@@ -18,6 +18,12 @@ use crate::state::containers::{InsertError, Record};
 pub enum CreateError {
     #[error("running container create option: names must match [a-zA-Z0-9][a-zA-Z0-9_.-]*: invalid argument")]
     Name,
+    #[error(
+        "did not receive systemd slice as cgroup parent when using systemd to manage cgroups: invalid argument"
+    )]
+    NoSlice,
+    #[error("systemd slice received as cgroup parent when using cgroupfs: invalid argument")]
+    Slice,
     #[error("cannot get random bytes")]
     Random(#[source] Errno),
     #[error(transparent)]
@@ -35,6 +41,8 @@ pub fn create(engine: &Engine, mut options: Options, image: Option<&Image>) -> R
     if options.name.as_deref().is_some_and(|name| !name::is_valid(name)) {
         return Err(CreateError::Name);
     }
+    options.cgroup_manager = engine.cgroup_manager();
+    check_cgroup_parent(&options)?;
     let config = image.and_then(|image| image.config.config().as_ref());
     let mut entrypoint = spec::arguments(&options, config)?;
     let of_image = config.and_then(|config| config.entrypoint().as_ref());
@@ -65,6 +73,19 @@ pub fn create(engine: &Engine, mut options: Options, image: Option<&Image>) -> R
         return Err(FileError { step: "write the container's id to", path: path.clone(), source }.into());
     }
     Ok(record)
+}
+
+/// As podman: a slice for systemd, a directory for cgroupfs.
+fn check_cgroup_parent(options: &Options) -> Result<(), CreateError> {
+    let Some(parent) = options.cgroup_parent.as_deref().filter(|parent| !parent.is_empty()) else {
+        return Ok(());
+    };
+    let name = parent.rsplit('/').next().unwrap_or_default();
+    match options.cgroup_manager {
+        CgroupManager::Systemd { .. } if !ketch_cgroups::systemd::is_slice(name) => Err(CreateError::NoSlice),
+        CgroupManager::Cgroupfs if name.ends_with(".slice") => Err(CreateError::Slice),
+        _ => Ok(()),
+    }
 }
 
 fn reserve(engine: &Engine, record: &mut Record) -> Result<(), CreateError> {

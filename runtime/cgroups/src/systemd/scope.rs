@@ -11,7 +11,7 @@ use super::bus::{BusError, Value};
 use super::manager::{self, Manager, Talk, of_systemd};
 use super::{Unit, name, properties, text};
 use crate::plan::Write;
-use crate::{Cgroup, Error, Location, devices, file, layout, plan as limits, tree, v2};
+use crate::{Cgroup, Error, Location, devices, layout, plan as limits, tree, v2};
 
 /// All that is decided about a scope before it is made.
 #[derive(Debug)]
@@ -132,12 +132,10 @@ fn is_dead(unit: &Unit) -> Result<bool, Error> {
 
 /// Where the kernel says that `pid` is, which must be the unit's cgroup.
 fn path_of(pid: i32, unit: &Unit) -> Result<PathBuf, Error> {
-    let path = PathBuf::from(format!("/proc/{pid}/cgroup"));
-    let text = file::read(&path).map_err(Error::io("read", &path))?;
-    let own = text.lines().find_map(|line| line.strip_prefix("0::")).unwrap_or_default();
-    match own.rsplit('/').next() == Some(&unit.name) {
-        true => Ok(layout::join(Path::new(layout::ROOT), Path::new(own))),
-        false => Err(Error::NotMoved { unit: unit.name.clone(), pid, path: own.into() }),
+    let path = v2::of_process(pid)?;
+    match path.file_name().is_some_and(|name| name == &*unit.name) {
+        true => Ok(path),
+        false => Err(Error::NotMoved { unit: unit.name.clone(), pid, path }),
     }
 }
 

@@ -8,3 +8,4 @@
 mod engine;
 mod host;
 mod scope;
+mod user;

@@ -111,6 +111,14 @@ impl Cgroup {
         Cgroup { location: Location { paths, v2: self.location.v2, unit: None } }
     }
 
+    /// Sees to it that the calling process may start others in the cgroup: an ordinary user's is moved below his own systemd.
+    pub fn come_near(&self) -> Result<(), Error> {
+        match (&self.location.unit, &self.location.paths[..]) {
+            (Some(unit), [path]) => systemd::come_near(unit, path),
+            _ => Ok(()),
+        }
+    }
+
     /// v2: a descriptor for `CLONE_INTO_CGROUP`. v1: None, see [`Cgroup::entrances`]; None as well
     /// for a cgroup that is gone, where any way in tells why.
     pub fn directory(&self) -> Option<OwnedFd> {

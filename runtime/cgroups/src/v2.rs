@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use nix::libc;
+use nix::unistd::geteuid;
 use oci_spec::runtime::LinuxResources;
 
 use crate::made::Made;
@@ -134,14 +135,14 @@ fn check_type(directory: &Path, writes: &[Write]) -> Result<(), Error> {
     if kind == "domain invalid" { file::write(&path, "threaded") } else { Ok(()) }
 }
 
-/// In a user namespace the kernel takes no device filter (EPERM), and none is needed: no node can be made there, and those bound in are
-/// the host's, with its permissions. runc passes over it in the same way.
+/// An ordinary user may attach none (EPERM), nor may root of a user namespace, and none is needed: no node can be made by
+/// them, and those bound in are the host's, with its permissions. runc passes over it in the same way.
 pub(crate) fn attach_filter(directory: &Path, filter: &[ketch_sys::bpf::Insn]) -> Result<(), Error> {
     use std::os::fd::AsFd;
 
     let failed = |errno: ketch_sys::Errno| Error::io("attach a device filter to", directory)(errno.into());
     let program = match ketch_sys::bpf::load_cgroup_device(filter) {
-        Err(ketch_sys::Errno::EPERM) if in_user_namespace() => return Ok(()),
+        Err(ketch_sys::Errno::EPERM) if !geteuid().is_root() || in_user_namespace() => return Ok(()),
         result => result.map_err(failed)?,
     };
     let cgroup = file::directory(directory)?;

@@ -15,7 +15,7 @@ mod text;
 pub use bus::BusError;
 pub use manager::Manager;
 pub use scope::{Scope, plan};
-pub(crate) use scope::{locate, set, stop};
+pub(crate) use scope::{come_near, locate, set, stop};
 pub use slice::{create_slice, is_slice};
 
 /// A unit that is a container's cgroup; kept in its state.

@@ -97,6 +97,31 @@ impl Scope {
     }
 }
 
+/// Moves the calling process to where it may start others in the unit's cgroup: for that a user must have the right to the
+/// cgroup above both, and his session is not below his own systemd. It gets a scope of its own there, as with podman.
+///
+/// Nothing for the host's systemd, and when it is there already. The scope ends with the caller and what it has started elsewhere.
+pub(crate) fn come_near(unit: &Unit, path: &Path) -> Result<(), Error> {
+    if !unit.manager.user {
+        return Ok(());
+    }
+    let is_manager = |name: &std::ffi::OsStr| {
+        name.to_str().is_some_and(|name| name.starts_with("user@") && name.ends_with(".service"))
+    };
+    let above = path.ancestors().find(|path| path.file_name().is_some_and(is_manager));
+    let pid = std::process::id().cast_signed();
+    let own = v2::of_process(pid)?;
+    if above.is_none_or(|above| own.starts_with(above)) {
+        return Ok(());
+    }
+    let scope = Unit { name: format!("ketch-exec-{pid}.scope"), manager: unit.manager.clone() };
+    let properties = [
+        Value::property("Description", Value::text("ketch exec")),
+        Value::property("CollectMode", Value::text("inactive-or-failed")),
+    ];
+    start(&scope, &properties, pid)
+}
+
 /// A scope of this name that has ended, and is about to be forgotten by systemd, is in the way for a moment: it is gone once
 /// systemd has answered another call.
 fn start(unit: &Unit, properties: &[Value], pid: i32) -> Result<(), Error> {

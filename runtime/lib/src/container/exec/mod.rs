@@ -70,6 +70,7 @@ pub fn exec(state: &State, process: &Process, options: Options<'_>) -> Result<St
     let plan = plan(state, process)?;
     options.stdio.check(plan.terminal)?;
     let container = Cgroup::open(state.cgroup.clone());
+    container.come_near()?;
     let cgroup = match options.cgroup {
         Some(name) => Way::into_exactly(&container.below(name))?,
         None => Way::into(container, state.pid)?,

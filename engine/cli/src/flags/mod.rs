@@ -240,7 +240,7 @@ pub(crate) fn into_options(flags: &ContainerFlags) -> anyhow::Result<Options> {
         stop_timeout: flags.stop_timeout,
         log: log(flags)?,
         cid_file: flags.cidfile.clone(),
-        create_command: Vec::new(),
+        ..Options::default()
     })
 }
 

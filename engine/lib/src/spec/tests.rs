@@ -27,8 +27,15 @@ fn image(config: &Value) -> ImageConfiguration {
 }
 
 fn build_with(options: &Options, config: &Value, host: &Host) -> Result<Build, SpecError> {
-    let facts =
-        Facts { id: ID, name: "boat", dir: Path::new("/var/lib/k"), passwd: PASSWD, group: b"", host };
+    let facts = Facts {
+        id: ID,
+        name: "boat",
+        dir: Path::new("/var/lib/k"),
+        passwd: PASSWD,
+        group: b"",
+        host,
+        joined: &Joined::default(),
+    };
     build(options, Some(&image(config)), &facts)
 }
 

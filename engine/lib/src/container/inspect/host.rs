@@ -27,7 +27,7 @@ pub(super) struct HostConfig {
     #[serde(rename = "ContainerIDFile")]
     container_id_file: String,
     log_config: Value,
-    network_mode: &'static str,
+    network_mode: String,
     port_bindings: BTreeMap<String, Value>,
     restart_policy: Value,
     auto_remove: bool,

@@ -131,7 +131,7 @@ struct NetworkSettings {
     link_local_prefix: u32,
     ports: BTreeMap<String, Value>,
     sandbox_key: String,
-    networks: BTreeMap<&'static str, Value>,
+    networks: BTreeMap<String, Value>,
 }
 
 /// Puts together what is known. `image` is the record's; `hard_limits` are those that the container inherits.

@@ -6,12 +6,15 @@
 mod attend;
 mod enter;
 
+use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
 
 use ketch_cgroups::{Cgroup, Layout};
 use ketch_sys::Errno;
 use nix::libc;
+use nix::sys::stat::{Mode, fchmod, fstat};
+use nix::unistd::{Gid, fchown};
 
 use self::attend::Attendance;
 use super::checkpoint::{WORK, make_directory};
@@ -25,10 +28,10 @@ use crate::criu::protocol::{CgroupRoot, Kind, Options as Opts, Request};
 use crate::criu::session::{Session, open_directory};
 use crate::criu::{CgroupMode, NetworkLock, external, log, namespace as criu_namespace};
 use crate::init::namespace;
-use crate::plan::{self, Plan};
+use crate::plan::{self, Plan, ids};
 use crate::rootfs;
 use crate::spec::Spec;
-use crate::step::At;
+use crate::step::{At, StepError};
 
 /// What the caller decides about the container, besides its configuration.
 #[derive(Debug)]
@@ -104,6 +107,20 @@ pub fn restore_in(layout: &Layout, spec: &Spec, options: Options<'_>) -> Result<
     Ok(restored)
 }
 
+/// CRIU reads the images from inside a user namespace too, whose root is nobody to a directory that only its owner may enter:
+/// that group is let in. The names in there stay hidden from it.
+fn open_to_user_namespace(images: &File, path: &Path, plan: &Plan) -> Result<(), StepError> {
+    let Some(gid) = ids::host(&plan.ids.gids, 0) else { return Ok(()) };
+    let stat = fstat(images).at("inspect", path)?;
+    let mode = Mode::from_bits_truncate(stat.st_mode);
+    if mode.contains(Mode::S_IXOTH) || (stat.st_gid == gid && mode.contains(Mode::S_IXGRP)) {
+        return Ok(());
+    }
+    let step = "let the container's user namespace into";
+    fchown(images, None, Some(Gid::from_raw(gid))).at(step, path)?;
+    fchmod(images, mode - Mode::S_IRWXG | Mode::S_IXGRP).at(step, path)
+}
+
 /// What the steps of `restore` share.
 struct Restoring<'a> {
     layout: &'a Layout,
@@ -129,6 +146,7 @@ impl Restoring<'_> {
             Some(root) => root,
             None => rootfs::root::clone(&self.plan.root.path)?,
         };
+        open_to_user_namespace(&images, options.images, self.plan)?;
         let cgroup = cgroup::make(self.layout, self.spec, self.plan, self.directory)?;
         let cgroup = unfinished.cgroup.insert(cgroup);
         let mode = options.cgroups.unwrap_or(match self.layout {

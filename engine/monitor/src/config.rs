@@ -6,6 +6,8 @@ use ketch_cgroups::systemd::Manager;
 use ketch_runtime::spec::Spec;
 use serde::{Deserialize, Serialize};
 
+use crate::spawn::HandedCounts;
+
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Config {
     pub id: String,
@@ -21,8 +23,8 @@ pub struct Config {
     /// The systemd that makes the container's cgroup. None: it is made by hand.
     #[serde(default)]
     pub systemd: Option<Manager>,
-    /// Whether descriptor [`spawn::ROOTFS_FD`](crate::spawn::ROOTFS_FD) carries the root mount.
-    pub rootfs_fd: bool,
+    /// The descriptors beside it.
+    pub handed: HandedCounts,
     /// Keep stdin open for attached clients (`-i`); otherwise it is /dev/null.
     pub stdin: bool,
     /// `-i` without a later reader: close stdin when the first attached client closes its own.

@@ -35,7 +35,7 @@ pub fn cleanup(config: &Config, exit: &Exit) {
     // Removing needs neither: a cgroup's own manager is in its state.
     let engine = Engine { paths, db, cgroup_manager: None, systemd: Manager::system() };
     if let Ok(record) = engine.db.find_container(&config.id) {
-        let _ = purge(&engine, &record);
+        let _ = purge(&engine, &record, true);
     }
 }
 

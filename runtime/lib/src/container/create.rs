@@ -3,9 +3,8 @@
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
-use ketch_cgroups::systemd::{self, Manager, Scope};
+use ketch_cgroups::systemd::{Manager, Scope};
 use ketch_cgroups::{Cgroup, Layout, Location};
 use ketch_sys::clone::Child;
 use ketch_sys::{Errno, pidfd};
@@ -16,10 +15,10 @@ use nix::unistd::geteuid;
 use super::console_socket::ConsoleSocket;
 use super::directory::{Directory, write_atomically};
 use super::start::StartError;
-use super::state::{ExecConfig, FIFO, State, StateError, Status, boot_id, check_id, start_time};
+use super::state::{Birth, FIFO, State, StateError, Status, check_id};
 use super::unfinished::Unfinished;
-use super::{listener, start};
-use crate::clock;
+use super::{cgroup, listener, start};
+use crate::criu::CriuError;
 use crate::hooks::{self, About, Stage};
 use crate::init::channel::{Channel, Message};
 use crate::init::{self, Gate, Job, idmap, namespace, stdio};
@@ -68,7 +67,7 @@ pub enum Stdio<'a> {
 
 impl Stdio<'_> {
     /// Refuses a terminal that nobody takes, and one that is not made.
-    pub(super) fn check(&self, terminal: bool) -> Result<(), Invalid> {
+    pub(in crate::container) fn check(&self, terminal: bool) -> Result<(), Invalid> {
         let field = "process.terminal";
         match (terminal, self) {
             (true, Stdio::Inherit | Stdio::Fds(_)) => {
@@ -110,6 +109,8 @@ pub enum CreateError {
     Step(#[from] StepError),
     #[error("the systemd cgroup driver needs cgroup v2, and this host has v1: use cgroupfs")]
     SystemdOnV1,
+    #[error(transparent)]
+    Criu(#[from] CriuError),
     #[error("init ended while it was being set up: {0}")]
     Died(String),
     #[error(transparent)]
@@ -131,7 +132,7 @@ pub fn create_in(layout: &Layout, spec: &Spec, mut options: Options<'_>) -> Resu
     check_id(options.id)?;
     let bundle = std::path::absolute(options.bundle).at("make absolute", options.bundle)?;
     let plan = decide(spec, &options, &bundle)?;
-    let scope = decide_scope(layout, spec, &options)?;
+    let scope = cgroup::plan_scope(layout, spec, options.id, options.systemd)?;
     let socket = match options.stdio {
         Stdio::ConsoleSocket(path) => Some(ConsoleSocket::connect(path)?),
         _ => None,
@@ -163,22 +164,6 @@ fn decide(spec: &Spec, options: &Options<'_>, bundle: &Path) -> Result<Plan, Cre
         _ => Keyring::Inherited,
     };
     Ok(plan)
-}
-
-/// The scope that systemd is to make. None: the cgroup is made by hand, or there is none.
-fn decide_scope(layout: &Layout, spec: &Spec, options: &Options<'_>) -> Result<Option<Scope>, CreateError> {
-    let Some(manager) = options.systemd else { return Ok(None) };
-    if let Layout::V1 { hierarchies } = layout {
-        return match hierarchies.is_empty() {
-            true => Ok(None),
-            false => Err(CreateError::SystemdOnV1),
-        };
-    }
-    let linux = spec.linux().as_ref();
-    let path = linux.and_then(|linux| linux.cgroups_path().as_deref());
-    let resources = linux.and_then(|linux| linux.resources().as_ref());
-    let annotations = spec.annotations().clone().unwrap_or_default();
-    Ok(Some(systemd::plan(manager, path, options.id, resources, &annotations)?))
 }
 
 /// What the steps of `create` share.
@@ -248,26 +233,9 @@ impl Making<'_> {
 
     /// Makes the cgroup, or the scope around `init`.
     fn make_cgroup(&self, init: i32) -> Result<Cgroup, CreateError> {
-        if matches!(self.layout, Layout::V1 { hierarchies } if hierarchies.is_empty()) {
-            return Ok(Cgroup::open(Location::default()));
-        }
-        let cgroup = match self.scope {
-            Some(scope) => {
-                self.directory.plan_unit(scope.unit())?;
-                scope.start(init)?
-            }
-            None => {
-                let resources = self.spec.linux().as_ref().and_then(|linux| linux.resources().as_ref());
-                self.directory.plan_cgroup(&self.plan.cgroup)?;
-                ketch_cgroups::create(self.layout, &self.plan.cgroup, resources)?
-            }
-        };
-        match self.directory.own_cgroup() {
-            Ok(()) => Ok(cgroup),
-            Err(error) => {
-                cgroup.kill().and_then(|()| cgroup.remove())?;
-                Err(error.into())
-            }
+        match self.scope {
+            Some(scope) => cgroup::make_scope(scope, init, self.directory),
+            None => cgroup::make(self.layout, self.spec, self.plan, self.directory),
         }
     }
 
@@ -371,28 +339,15 @@ impl Making<'_> {
 
     /// None if init has ended already.
     fn state(&self, options: &Options<'_>, pid: i32, cgroup: Location) -> Result<Option<State>, StepError> {
-        let Some(start_time) = start_time(pid) else { return Ok(None) };
-        let linux = self.spec.linux().as_ref();
-        Ok(Some(State {
-            oci_version: self.spec.version().clone(),
-            id: options.id.to_owned(),
+        State::new(Birth {
+            spec: self.spec,
+            id: options.id,
             pid,
-            start_time,
-            boot_id: boot_id().at("read", "/proc/sys/kernel/random/boot_id")?,
-            bundle: self.bundle.to_owned(),
-            rootfs: self.plan.root.path.clone(),
-            created: clock::rfc3339(SystemTime::now()),
-            owner: geteuid().as_raw(),
-            annotations: self.spec.annotations().clone().unwrap_or_default(),
+            bundle: self.bundle,
+            plan: self.plan,
+            layout: self.layout,
             cgroup,
-            config: ExecConfig {
-                process: self.spec.process().clone(),
-                namespaces: linux.and_then(|linux| linux.namespaces().clone()).unwrap_or_default(),
-                seccomp: linux.and_then(|linux| linux.seccomp().clone()),
-                personality: linux.and_then(|linux| linux.personality().clone()),
-                hooks: self.spec.hooks().clone(),
-            },
-        }))
+        })
     }
 }
 

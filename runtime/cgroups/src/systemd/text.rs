@@ -24,7 +24,7 @@ pub(crate) fn property(key: &str, text: &str) -> Result<Option<(String, Value)>,
         Value::I64(n) => u64::try_from(n).ok().and_then(|n| n.checked_mul(1_000_000)),
         Value::U32(n) => u64::from(n).checked_mul(1_000_000),
         Value::U64(n) => n.checked_mul(1_000_000),
-        Value::Double(n) if n >= 0.0 && n < 1e13 => Some((n * 1e6) as u64),
+        Value::Double(n) if (0.0..1e13).contains(&n) => Some((n * 1e6) as u64),
         _ => None,
     };
     let micros = micros.ok_or_else(|| refuse(format!("{text:?} is no number of seconds")))?;

@@ -88,7 +88,7 @@ pub fn detach(socket: &Socket, host_name: &str) -> Result<(), Error> {
     socket.send(&batch)
 }
 
-/// Gives the indices of both ends, each in its namespace: up, and the near one a port of the bridge.
+/// Gives the indices of both ends, each in its namespace. The near one is up, and a port of the bridge.
 fn make_pair(socket: &Socket, attachment: &Attachment<'_>) -> Result<(u32, u32), Error> {
     let mut batch = Batch::default();
     batch.push(("make interface", attachment.host_name), NEW_LINK, CREATE | EXCL, |message| {
@@ -102,7 +102,8 @@ fn make_pair(socket: &Socket, attachment: &Attachment<'_>) -> Result<(u32, u32),
             info.text(INFO_KIND, "veth");
             info.nest(INFO_DATA, |data| {
                 data.nest(PEER, |peer| {
-                    peer.raw(&header(0, UP));
+                    // Not up yet: it has no other end before the message is done (ENOTCONN).
+                    peer.raw(&header(0, 0));
                     peer.text(IFNAME, attachment.name);
                     peer.attribute(ADDRESS, &attachment.mac);
                     peer.number(NET_NS_FD, attachment.namespace.as_raw_fd() as u32);
@@ -129,6 +130,7 @@ fn configure(inside: &Socket, index: u32, attachment: &Attachment<'_>) -> Result
     batch.push(("bring up", "the loopback interface"), NEW_LINK, 0, |message| {
         message.raw(&header(LOOPBACK, UP))
     });
+    batch.push(("bring up", attachment.name), NEW_LINK, 0, |message| message.raw(&header(index, UP)));
     for &(address, prefix) in attachment.addresses {
         push_address(&mut batch, index, address, prefix);
     }

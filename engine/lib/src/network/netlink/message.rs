@@ -19,11 +19,11 @@ pub(crate) struct Batch {
 
 /// What a message is for, to be named when it fails.
 #[derive(Debug, Clone)]
-pub(crate) struct Step {
-    pub(crate) name: &'static str,
-    pub(crate) object: String,
+pub(super) struct Step {
+    pub(super) name: &'static str,
+    pub(super) object: String,
     /// An answer that is as good as success.
-    pub(crate) tolerated: Option<Errno>,
+    pub(super) tolerated: Option<Errno>,
     /// Where the message begins.
     start: usize,
 }
@@ -71,6 +71,11 @@ impl Batch {
 
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// How many messages are in it.
+    pub(crate) fn len(&self) -> usize {
+        self.steps.len()
     }
 
     /// The sequence number of the last message that is answered in any case.

@@ -14,6 +14,7 @@ mod namespace;
 pub(crate) mod socket;
 
 pub use address::{Address, addresses};
+pub(crate) use address::{octets, read_ip};
 pub use attach::{Attachment, Route, attach, detach};
 pub use bridge::{Bridge, ensure_bridge, remove_bridge};
 pub use error::Error;

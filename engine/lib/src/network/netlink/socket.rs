@@ -18,6 +18,20 @@ const RECEIVE: usize = 32 << 10;
 /// What the default send buffer takes in one message, and a bit less.
 const SMALL: usize = 128 << 10;
 
+/// A message that failed: its place in the batch, from 0.
+#[derive(Debug, Clone)]
+pub(crate) struct Failure {
+    pub(crate) place: usize,
+    pub(crate) errno: Errno,
+    step: Step,
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Error {
+        Error::Failed { step: failure.step.name, object: failure.step.object, source: failure.errno }
+    }
+}
+
 /// A connection to one family of the kernel, in the network namespace in which it was opened, wherever the process
 /// goes later.
 #[derive(Debug)]
@@ -48,7 +62,7 @@ impl Socket {
     pub(crate) fn query(&self, batch: &Batch, mut reply: impl FnMut(Received<'_>)) -> Result<(), Error> {
         match self.exchange(batch, &mut reply)?.into_iter().next() {
             None => Ok(()),
-            Some((step, source)) => Err(Error::Failed { step: step.name, object: step.object, source }),
+            Some(failure) => Err(failure.into()),
         }
     }
 
@@ -57,7 +71,7 @@ impl Socket {
         &self,
         batch: &Batch,
         reply: &mut dyn FnMut(Received<'_>),
-    ) -> Result<Vec<(Step, Errno)>, Error> {
+    ) -> Result<Vec<Failure>, Error> {
         self.transmit(batch.bytes()).at("send", "a netlink message")?;
         let mut failed = Vec::new();
         let mut buffer = vec![0; RECEIVE];
@@ -76,7 +90,11 @@ impl Socket {
                             && code != 0
                             && step.tolerated != Some(Errno::from_raw(-code))
                         {
-                            failed.push((step.clone(), Errno::from_raw(-code)));
+                            failed.push(Failure {
+                                place: message.sequence as usize - 1,
+                                errno: Errno::from_raw(-code),
+                                step: step.clone(),
+                            });
                         }
                         if is_last {
                             return Ok(failed);

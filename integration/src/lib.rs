@@ -1,6 +1,6 @@
 //! Drives `ketch` and `ketchrun`, or a peer with the same command line, against the real kernel.
 //!
-//! Each test owns its directories and cgroups and leaves none: the harness checks that on drop.
+//! Each test owns its directories, cgroups and network namespace and leaves none: the harness checks that on drop.
 //! `KETCH_TEST_ENGINE` and `KETCH_TEST_RUNTIME` name another program to be the subject.
 
 #![forbid(unsafe_code)]
@@ -9,6 +9,7 @@ pub mod bundle;
 pub mod engine;
 pub mod image;
 pub mod leftovers;
+pub mod netns;
 pub mod output;
 pub mod program;
 pub mod registry;
@@ -16,4 +17,5 @@ pub mod registry;
 pub use bundle::Bundle;
 pub use engine::Engine;
 pub use image::ImageBuilder;
+pub use netns::Netns;
 pub use output::Output;

@@ -59,7 +59,7 @@ fn get(port: u16, path: &str) -> String {
 
 #[test]
 fn apt_python_and_a_web_server() {
-    let engine = Engine::new();
+    let engine = Engine::on_the_hosts_network();
     let dir = tempfile::tempdir_in("/var/tmp").unwrap();
     let archive = engine.path("debian.tar");
     ImageBuilder::scratch()

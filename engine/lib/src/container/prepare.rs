@@ -30,7 +30,9 @@ pub enum PrepareError {
 /// Makes it all; done again at every start, and no harm in that.
 pub(super) fn prepare(record: &Record, build: &Build, rootfs: BorrowedFd<'_>) -> Result<(), PrepareError> {
     for file in &build.files {
-        write(&file.path, &file.content, file.mode)?;
+        if let Some(content) = &file.content {
+            write(&file.path, content, file.mode)?;
+        }
     }
     for volume in &build.volumes {
         fill(volume, rootfs)?;

@@ -9,6 +9,7 @@ use super::stop::{self, SignalError, Stopped};
 use super::tree::{self, TreeError};
 use super::turn::Turn;
 use crate::Engine;
+use crate::network::{self, SetupError};
 use crate::state::{self, containers::Record};
 
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +28,8 @@ pub enum RemoveError {
     Tree(#[from] TreeError),
     #[error(transparent)]
     File(#[from] FileError),
+    #[error(transparent)]
+    Network(#[from] SetupError),
     #[error(transparent)]
     State(#[from] state::Error),
 }
@@ -96,6 +99,7 @@ pub fn remove(engine: &Engine, record: &Record, force: Force) -> Result<Stopped,
 /// state: it notes their place first.
 pub(super) fn purge(engine: &Engine, record: &Record) -> Result<(), RemoveError> {
     delete::delete(&engine.paths.runtime(), &record.id, true)?;
+    network::release(engine, &record.id)?;
     tree::remove(&engine.paths.container(&record.id))?;
     tree::remove(&engine.paths.container_run(&record.id))?;
     engine.db.delete_container(&record.id)?;

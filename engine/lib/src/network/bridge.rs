@@ -5,7 +5,7 @@ use std::io;
 use std::net::IpAddr;
 
 use super::create::CreateNetworkError;
-use super::netlink::{self, Link, Socket, addresses, ensure_bridge, find_link, links, remove_bridge};
+use super::netlink::{self, Socket, addresses, ensure_bridge, find_link, links, remove_bridge};
 use super::{DEFAULT, Network, default, firewall, rules, subnet};
 use crate::Engine;
 use crate::state;

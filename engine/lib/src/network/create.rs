@@ -183,7 +183,8 @@ fn check(wanted: &Wanted) -> Result<(), CreateNetworkError> {
         let valid = match &**name {
             "mtu" => value.parse::<u32>().is_ok_and(|mtu| mtu == 0 || (68..=65535).contains(&mtu)),
             "metric" => value.parse::<u32>().is_ok_and(|metric| metric > 0),
-            "isolate" | "no_default_route" => matches!(&**value, "true" | "false" | "1" | "0"),
+            "isolate" => matches!(&**value, "true" | "false" | "1" | "0" | "strict"),
+            "no_default_route" => matches!(&**value, "true" | "false" | "1" | "0"),
             _ => return Err(CreateNetworkError::Option(name.clone())),
         };
         if !valid {

@@ -3,14 +3,14 @@
 //! In a network whose containers know each other by name, each container's file has a line for every other. They are
 //! told from the container's own lines by their end, so that what it has written there itself stays.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::net::IpAddr;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use super::SetupError;
+use super::{Network as Bridged, SetupError};
 use crate::Engine;
 use crate::container::FileError;
 use crate::container::options::{Network, Options};
@@ -21,16 +21,9 @@ const MARK: &str = "\t# neighbour";
 /// Brings the files of all who are on these networks up to date.
 pub(super) fn refresh<'a>(
     engine: &Engine,
-    networks: impl Iterator<Item = &'a str>,
+    networks: impl Iterator<Item = &'a Bridged>,
 ) -> Result<(), SetupError> {
-    let mut named = BTreeMap::new();
-    for id in networks {
-        if let Some(network) = engine.db.network(id)?
-            && network.dns
-        {
-            named.insert(network.id, network.name);
-        }
-    }
+    let named: Vec<&Bridged> = networks.filter(|network| network.dns).collect();
     if named.is_empty() {
         return Ok(());
     }
@@ -40,8 +33,8 @@ pub(super) fn refresh<'a>(
     let turn = turn.map_err(FileError::at("open", &path))?;
     turn.lock().map_err(FileError::at("lock", &path))?;
     let mut concerned = BTreeSet::new();
-    for id in named.keys() {
-        concerned.extend(engine.db.leases_of(id)?.into_iter().map(|(container, _)| container));
+    for network in named {
+        concerned.extend(engine.db.leases_of(&network.id)?.into_iter().map(|(container, _)| container));
     }
     for container in &concerned {
         let lines = neighbours(engine, container)?;
@@ -57,10 +50,8 @@ fn neighbours(engine: &Engine, container: &str) -> Result<String, SetupError> {
     let Some(hold) = engine.db.hold_of(container)? else { return Ok(lines) };
     for own in &hold.leases {
         let Some(network) = engine.db.network(&own.network)?.filter(|network| network.dns) else { continue };
-        for (id, lease) in engine.db.leases_of(&network.id)? {
-            if id == container {
-                continue;
-            }
+        let others = engine.db.leases_of(&network.id)?.into_iter().filter(|(id, _)| id != container);
+        for (id, lease) in others {
             let Ok(record) = engine.db.find_container(&id) else { continue };
             let names = names(&record.name, &id, &record.options, &network.name);
             for address in super::setup::addresses(&lease) {

@@ -75,8 +75,12 @@ impl Network {
         self.options.get("metric").and_then(|text| text.parse().ok()).unwrap_or(100)
     }
 
-    pub fn isolate(&self) -> bool {
-        self.is_on("isolate")
+    pub fn isolation(&self) -> firewall::Isolation {
+        match self.options.get("isolate").map(String::as_str) {
+            Some("strict") => firewall::Isolation::Strict,
+            Some("true" | "1") => firewall::Isolation::Isolated,
+            _ => firewall::Isolation::None,
+        }
     }
 
     /// Whether its containers get a way out.

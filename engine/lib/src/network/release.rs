@@ -28,7 +28,11 @@ pub(super) fn release_hold(engine: &Engine, container: &str, hold: &Hold) -> Res
         }
     }
     engine.db.give_back(hold.id)?;
-    hosts::refresh(engine, hold.leases.iter().map(|lease| &*lease.network))
+    let mut networks = Vec::new();
+    for lease in &hold.leases {
+        networks.extend(engine.db.network(&lease.network)?);
+    }
+    hosts::refresh(engine, networks.iter())
 }
 
 fn is_joined(engine: &Engine, container: &str) -> Result<bool, SetupError> {

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::Network;
-use super::firewall::{self, Isolation};
+use super::firewall;
 use crate::container::options::Protocol;
 use crate::state::networks::Hold;
 
@@ -12,7 +12,7 @@ pub(super) fn network(network: &Network) -> firewall::Network<'_> {
         bridge: &network.bridge,
         masquerade: !network.internal,
         internal: network.internal,
-        isolation: if network.isolate() { Isolation::Isolated } else { Isolation::None },
+        isolation: network.isolation(),
     }
 }
 

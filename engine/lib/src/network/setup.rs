@@ -16,12 +16,12 @@ use super::bridge::{self, BridgeError};
 use super::create::CreateNetworkError;
 use super::netlink::{self, Attachment, Namespace, Route, Socket, attach};
 use super::ports::{self, ListenError};
-use super::{DEFAULT, Network, Subnet, default, firewall, reserve, rules, subnet};
+use super::{DEFAULT, Network, Subnet, default, firewall, hosts, reserve, rules, subnet};
 use crate::Engine;
 use crate::container::FileError;
 use crate::container::options::{self, Endpoint};
 use crate::container::status;
-use crate::spec::NetworkFacts;
+use crate::spec::{NetworkFacts, SharedFiles};
 use crate::state::containers::{FindError, Record};
 use crate::state::networks::{FindNetworkError, Hold, Lease, Want};
 use crate::state;
@@ -62,6 +62,17 @@ pub enum SetupError {
     File(#[from] FileError),
     #[error(transparent)]
     State(#[from] state::Error),
+}
+
+impl SetupError {
+    /// podman's: what is refused before the container exists is 125, what its start meets 126.
+    pub fn exit_code(&self) -> i32 {
+        match self {
+            SetupError::NotInSubnet { .. } | SetupError::Address(_) | SetupError::Listen(_) => 126,
+            SetupError::Firewall(firewall::Error::PortTaken(_)) => 126,
+            _ => 125,
+        }
+    }
 }
 
 /// A container's network between the reservation and the moment when it runs.
@@ -107,6 +118,17 @@ pub(crate) fn begin(engine: &Engine, record: &Record) -> Result<Setup, SetupErro
 impl Setup {
     fn joining(namespace: OwnedFd) -> Setup {
         Setup { joined: Some(NETWORK_PATH.into()), namespace: Some(namespace), ..Setup::default() }
+    }
+
+    /// Whether there will be something to give back.
+    pub(crate) fn gives_back(&self) -> bool {
+        self.bridges.is_some()
+    }
+
+    /// Tells the container's neighbours of it, and it of them. Its own files are written by then.
+    pub(crate) fn introduce(&self, engine: &Engine) -> Result<(), SetupError> {
+        let Some(bridges) = &self.bridges else { return Ok(()) };
+        hosts::refresh(engine, bridges.networks.iter().map(|(network, _)| network))
     }
 
     /// Makes the interfaces and leads the ports to them.
@@ -170,7 +192,9 @@ fn join(engine: &Engine, record: &Record, id: &str) -> Result<Setup, SetupError>
         return Err(not_running());
     }
     let mut setup = Setup::joining(namespace.into());
-    setup.facts.shared = Some(engine.paths.container(&other.id));
+    let dir = engine.paths.container(&other.id);
+    let there = |name: &str| Some(dir.join(name)).filter(|path| path.exists());
+    setup.facts.shared = Some(SharedFiles { hosts: there("hosts"), resolv_conf: there("resolv.conf") });
     Ok(setup)
 }
 

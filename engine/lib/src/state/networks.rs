@@ -492,5 +492,5 @@ fn hold(c: &Connection, id: i64) -> rusqlite::Result<Hold> {
     Ok(Hold { id, leases, bindings })
 }
 
-#[cfg(test)]
-mod tests;
+
+

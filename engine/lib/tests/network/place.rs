@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use std::thread;
 use std::time::Duration;
 
-use ketch_engine::network::firewall::{self, Isolation, Network};
+use ketch_engine::network::firewall::{self, Firewall, Isolation, Network};
 use ketch_engine::network::netlink::{
     Attachment, Bridge, Error, Namespace, Route, Socket, attach, ensure_bridge, loopback_up, mac_of, within,
 };
@@ -18,7 +18,7 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 pub fn on_a_host(test: impl FnOnce(&Host) + Send + 'static) {
     let run = move || {
         nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("a network namespace: run as root");
-        let host = Host { socket: Socket::open().unwrap() };
+        let host = Host { socket: Socket::open().unwrap(), firewall: Firewall::open().unwrap() };
         loopback_up(Namespace::own().unwrap().as_fd()).unwrap();
         test(&host);
     };
@@ -30,6 +30,7 @@ pub fn on_a_host(test: impl FnOnce(&Host) + Send + 'static) {
 /// The namespace of the test's thread.
 pub struct Host {
     pub socket: Socket,
+    pub firewall: Firewall,
 }
 
 /// Gateways of a network with these numbers: 10.N.0.1/24, fd00:N::1/64.
@@ -60,7 +61,7 @@ impl Host {
         let index = self.bridge(number);
         let name = bridge_name(number);
         let network = Network { bridge: &name, masquerade: !internal, internal, isolation };
-        firewall::add(&[network], &[], "").unwrap();
+        firewall::add(&self.firewall, &[network], &[], "").unwrap();
         index
     }
 

@@ -2,11 +2,10 @@
 
 use crate::network::netlink::Error;
 use crate::network::netlink::message::{APPEND, Batch, CREATE, EXCL, attribute, read_text};
-use crate::network::netlink::socket::Socket;
 
 use super::expression::Expression::{self, *};
 use super::expression::{Header, Meta, Register, Verdict as To};
-use super::transaction::{Transaction, answer, push};
+use super::transaction::{Firewall, Transaction, answer, push};
 
 pub(super) const TABLE: &str = "ketch";
 
@@ -253,7 +252,7 @@ pub(super) enum Found {
     Other,
 }
 
-pub(super) fn find(socket: &Socket) -> Result<(Found, u32), Error> {
+pub(super) fn find(firewall: &Firewall) -> Result<(Found, u32), Error> {
     let mut batch = Batch::default();
     push(&mut batch, ("ask for", "the firewall's generation"), GET_GENERATION, 0, |_| ());
     push(&mut batch, ("find table", TABLE), GET_TABLE, 0, |message| message.text(NAME, TABLE));
@@ -261,7 +260,7 @@ pub(super) fn find(socket: &Socket) -> Result<(Found, u32), Error> {
     batch.acknowledge();
     let mut generation = 0;
     let mut found = Found::Missing;
-    socket.query(&batch, |reply| {
+    firewall.query(&batch, |reply| {
         if let Some(body) = answer(reply, NEW_GENERATION) {
             let number = attribute(body, 1).and_then(|value| value.try_into().ok());
             generation = number.map_or(0, u32::from_be_bytes);
@@ -326,6 +325,11 @@ fn make_set(transaction: &mut Transaction, id: u32, set: &Set) {
             message.big(7, length);
         }
         message.big(10, id);
+        // Tells nft(8) to show a name as one: user data of type 0, 4 bytes, the machine's byte order.
+        if set.key.0 == [INTERFACE] {
+            let [a, b, c, d] = 1u32.to_ne_bytes();
+            message.attribute(13, &[0, 4, a, b, c, d]);
+        }
     });
 }
 

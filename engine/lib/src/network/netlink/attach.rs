@@ -10,7 +10,7 @@ use super::error::Error;
 use super::forwarding;
 use super::link::{
     ADDRESS, DELETE_LINK, IFNAME, INET, INET6, INFO_DATA, INFO_KIND, LINKINFO, MASTER, MTU, Mac, NET_NS_FD,
-    NEW_LINK, UP, delete, header, push_find, read_link,
+    NEW_LINK, UP, delete, header, no_link_local, push_find, read_link,
 };
 use super::message::{APPEND, Batch, CREATE, EXCL};
 use super::namespace::within;
@@ -92,7 +92,7 @@ pub fn detach(socket: &Socket, host_name: &str) -> Result<(), Error> {
 fn make_pair(socket: &Socket, attachment: &Attachment<'_>) -> Result<(u32, u32), Error> {
     let mut batch = Batch::default();
     batch.push(("make interface", attachment.host_name), NEW_LINK, CREATE | EXCL, |message| {
-        message.raw(&header(0, UP));
+        message.raw(&header(0, 0));
         message.text(IFNAME, attachment.host_name);
         message.number(MASTER, attachment.bridge);
         if let Some(mtu) = attachment.mtu {
@@ -113,6 +113,16 @@ fn make_pair(socket: &Socket, attachment: &Attachment<'_>) -> Result<(u32, u32),
                 });
             });
         });
+    });
+    // A port of a bridge has no use for an address, nor the bridge for the packets that look for who has it already.
+    batch.push(("configure interface", attachment.host_name), NEW_LINK, 0, |message| {
+        message.raw(&header(0, 0));
+        message.text(IFNAME, attachment.host_name);
+        no_link_local(message);
+    });
+    batch.push(("bring up interface", attachment.host_name), NEW_LINK, 0, |message| {
+        message.raw(&header(0, UP));
+        message.text(IFNAME, attachment.host_name);
     });
     push_find(&mut batch, attachment.host_name);
     batch.acknowledge();

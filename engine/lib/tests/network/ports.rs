@@ -1,5 +1,6 @@
 //! Published ports.
 
+use std::fs;
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, TcpStream, UdpSocket};
 
@@ -129,11 +130,17 @@ fn reached_by_the_container_itself_and_by_a_neighbour() {
         let _world = host.world(9);
         publish(host, &[port(None, 8080, web.v4), port(None, 8080, web.v6)]);
         let (v4, v6) = (web.listen(web.v4, 80), web.listen(web.v6, 80));
-        for client in [&web, &neighbour] {
-            for by in [address(1, 1), address(9, 1)] {
-                // By the bridge's address, so that the answer comes back by it.
-                assert_eq!(finish(client.run(|| connect((by.0, 8080))), &v4), address(1, 1).0);
-                assert_eq!(finish(client.run(|| connect((by.1, 8080))), &v6), address(1, 1).1);
+        for bridged in ["0", "1"] {
+            for file in ["bridge-nf-call-iptables", "bridge-nf-call-ip6tables"] {
+                // It is there if br_netfilter is.
+                let _ = fs::write(format!("/proc/sys/net/bridge/{file}"), bridged);
+            }
+            for client in [&web, &neighbour] {
+                for by in [address(1, 1), address(9, 1)] {
+                    // By the bridge's address, so that the answer comes back by it.
+                    assert_eq!(finish(client.run(|| connect((by.0, 8080))), &v4), address(1, 1).0);
+                    assert_eq!(finish(client.run(|| connect((by.1, 8080))), &v6), address(1, 1).1);
+                }
             }
         }
     });

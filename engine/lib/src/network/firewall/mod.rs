@@ -59,3 +59,6 @@ pub enum Protocol {
     Udp,
     Sctp,
 }
+
+#[cfg(test)]
+mod tests;

@@ -26,6 +26,10 @@ const MAIN: u8 = 254;
 const STATIC: u8 = 4;
 const UNICAST: u8 = 1;
 
+/// IFLA_INFO_SLAVE_DATA and IFLA_BRPORT_MODE: frames may leave by the port that they came by.
+const INFO_PORT_DATA: u16 = 5;
+const PORT_HAIRPIN: u16 = 4;
+
 /// VETH_INFO_PEER
 const PEER: u16 = 1;
 const LOOPBACK: u32 = 1;
@@ -119,6 +123,10 @@ fn make_pair(socket: &Socket, attachment: &Attachment<'_>) -> Result<(u32, u32),
         message.raw(&header(0, 0));
         message.text(IFNAME, attachment.host_name);
         no_link_local(message);
+        // Where br_netfilter is on, what a container sends to itself by way of a published port is bridged, not routed.
+        message.nest(LINKINFO, |info| {
+            info.nest(INFO_PORT_DATA, |port| port.attribute(PORT_HAIRPIN, &[1]));
+        });
     });
     batch.push(("bring up interface", attachment.host_name), NEW_LINK, 0, |message| {
         message.raw(&header(0, UP));
@@ -138,7 +146,7 @@ fn make_pair(socket: &Socket, attachment: &Attachment<'_>) -> Result<(u32, u32),
 fn configure(inside: &Socket, index: u32, attachment: &Attachment<'_>) -> Result<(), Error> {
     let mut batch = Batch::default();
     batch.push(("bring up", "the loopback interface"), NEW_LINK, 0, |message| {
-        message.raw(&header(LOOPBACK, UP))
+        message.raw(&header(LOOPBACK, UP));
     });
     batch.push(("bring up", attachment.name), NEW_LINK, 0, |message| message.raw(&header(index, UP)));
     for &(address, prefix) in attachment.addresses {

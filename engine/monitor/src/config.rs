@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use ketch_runtime::spec::Spec;
 use serde::{Deserialize, Serialize};
 
+use crate::spawn::HandedCounts;
+
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Config {
     pub id: String,
@@ -17,8 +19,8 @@ pub struct Config {
     /// The runtime's state root.
     pub runtime_root: PathBuf,
     pub spec: Spec,
-    /// Whether descriptor [`spawn::ROOTFS_FD`](crate::spawn::ROOTFS_FD) carries the root mount.
-    pub rootfs_fd: bool,
+    /// The descriptors beside it.
+    pub handed: HandedCounts,
     /// Keep stdin open for attached clients (`-i`); otherwise it is /dev/null.
     pub stdin: bool,
     /// `-i` without a later reader: close stdin when the first attached client closes its own.

@@ -14,6 +14,7 @@ mod container;
 mod image;
 mod top_level;
 mod usage;
+mod volume;
 
 pub(crate) use container::terminal::{PROGRAM as TERMINAL_KEEPER, main as keep_terminal};
 

@@ -101,7 +101,7 @@ impl Filters {
             && self.labels.iter().all(labelled)
             && !self.not_labels.iter().any(labelled)
             && any(&self.ancestors, |image| is_ancestor(record, image))
-            && any(&self.networks, |network| network == record.options.network.name())
+            && any(&self.networks, |network| *network == record.options.network.name())
             && compare(&self.before, |own, other| own < other)
             && compare(&self.since, |own, other| own > other)
     }

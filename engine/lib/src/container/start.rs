@@ -8,7 +8,7 @@ use std::os::unix::fs::DirBuilderExt;
 use ketch_monitor::attach::{self, Session};
 use ketch_monitor::config::{Config, LogConfig, LogDriver};
 use ketch_monitor::exit::Exit;
-use ketch_monitor::spawn::{self, spawn};
+use ketch_monitor::spawn::{self, Handed, spawn};
 use ketch_monitor::{exit, lock};
 use ketch_runtime::container::delete::{self, DeleteError};
 
@@ -20,7 +20,7 @@ use super::turn::Turn;
 use super::{FileError, log_path};
 use crate::Engine;
 use crate::image::Image;
-use crate::spec::{self, Build, Facts, Host, SpecError};
+use crate::spec::{self, Build, Facts, Host, Joined, SpecError};
 use crate::state::{self, containers::Record};
 
 /// What the caller has, and wants.
@@ -151,20 +151,23 @@ fn carry_out(
             id: &record.id,
             name: &record.name,
             dir: &dir,
+            volumes: &engine.paths.volumes(),
             passwd: &root::read_file(&rootfs, "etc/passwd")?,
             group: &root::read_file(&rootfs, "etc/group")?,
             host: &host,
+            joined: &Joined::default(),
         },
     )?;
     // One empty directory for all: each container mounts its root there in a mount namespace of its own.
     if let Some(root) = build.spec.root_mut() {
         root.set_path(mount_point);
     }
-    prepare(record, &build, rootfs.as_fd())?;
+    prepare(engine, record, &build, rootfs.as_fd())?;
 
-    let config = config(engine, record, build, &how);
+    let handed = Handed { rootfs: Some(rootfs), ..Handed::default() };
+    let config = config(engine, record, build, &how, &handed);
     status::begin(&dir).map_err(FileError::at("prepare", &dir))?;
-    let monitor = spawn(&config, lock, Some(rootfs))?;
+    let monitor = spawn(&config, lock, handed)?;
     let session = how.attach.map(|options| connect(engine, record, options)).transpose()?;
     monitor.start()?;
     Ok(Started { now: true, session })
@@ -175,7 +178,7 @@ fn connect(engine: &Engine, record: &Record, options: attach::Options) -> Result
         .map_err(|source| StartError::Attach { id: record.id.clone(), source })
 }
 
-fn config(engine: &Engine, record: &Record, build: Build, how: &Start<'_>) -> Config {
+fn config(engine: &Engine, record: &Record, build: Build, how: &Start<'_>, handed: &Handed) -> Config {
     let (options, dir) = (&record.options, engine.paths.container(&record.id));
     let driver = match options.log.driver.as_deref() {
         Some("none") => LogDriver::None,
@@ -187,7 +190,7 @@ fn config(engine: &Engine, record: &Record, build: Build, how: &Start<'_>) -> Co
         run_dir: engine.paths.container_run(&record.id),
         runtime_root: engine.paths.runtime(),
         spec: build.spec,
-        rootfs_fd: true,
+        handed: handed.counts(),
         stdin: options.stdin,
         stdin_once: options.stdin && !how.detached,
         log: LogConfig {
@@ -204,7 +207,7 @@ fn config(engine: &Engine, record: &Record, build: Build, how: &Start<'_>) -> Co
 /// Notes why, for `inspect`; with `--rm` the container goes.
 fn undo(engine: &Engine, record: &Record, error: StartError) -> StartError {
     if record.options.remove {
-        return match purge(engine, record) {
+        return match purge(engine, record, true) {
             Ok(()) => error,
             Err(remove) => StartError::Remove { start: Box::new(error), remove: Box::new(remove) },
         };

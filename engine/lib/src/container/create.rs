@@ -9,6 +9,7 @@ use ketch_sys::Errno;
 use super::options::Options;
 use super::{FileError, name};
 use crate::Engine;
+use crate::events::{Action, Event};
 use crate::image::Image;
 use crate::spec::{self, SpecError};
 use crate::state;
@@ -64,6 +65,7 @@ pub fn create(engine: &Engine, mut options: Options, image: Option<&Image>) -> R
         engine.db.delete_container(&record.id)?;
         return Err(FileError { step: "write the container's id to", path: path.clone(), source }.into());
     }
+    engine.event(Event::of_container(&record, Action::Create));
     Ok(record)
 }
 

@@ -20,17 +20,13 @@ enum Key {
 
 /// podman's words.
 #[derive(Debug, thiserror::Error)]
-pub enum FilterError {
-    #[error("{0} is an invalid filter")]
-    Form(String),
-    #[error("{0} is an invalid filter")]
-    Key(String),
-}
+#[error("{0} is an invalid filter")]
+pub struct FilterError(String);
 
 impl Filters {
     /// Adds one `key=value`.
     pub fn add(&mut self, text: &str) -> Result<(), FilterError> {
-        let (name, value) = text.split_once('=').ok_or_else(|| FilterError::Form(text.to_owned()))?;
+        let (name, value) = text.split_once('=').ok_or_else(|| FilterError(text.to_owned()))?;
         let key = match &*name.to_ascii_lowercase() {
             "container" => Key::Container,
             "event" | "status" => Key::Event,
@@ -40,7 +36,7 @@ impl Filters {
             "pod" => Key::Pod,
             "type" => Key::Type,
             "volume" => Key::Volume,
-            _ => return Err(FilterError::Key(name.to_owned())),
+            _ => return Err(FilterError(name.to_owned())),
         };
         match self.0.iter_mut().find(|(other, _)| *other == key) {
             Some((_, values)) => values.push(value.to_owned()),
@@ -51,12 +47,8 @@ impl Filters {
 
     pub fn admit(&self, event: &Event) -> bool {
         self.0.iter().all(|(key, values)| {
-            let mut values = values.iter();
-            match key {
-                // Each narrows it down, as with labels everywhere.
-                Key::Label => values.all(|value| matches(*key, value, event)),
-                _ => values.any(|value| matches(*key, value, event)),
-            }
+            // Labels too, unlike those of `ps`: so it is with podman.
+            values.iter().any(|value| matches(*key, value, event))
         })
     }
 }
@@ -112,7 +104,8 @@ mod tests {
             (&["image=localhost/bb:latest"], false),
             (&["label=a"], true),
             (&["label=a=b"], true),
-            (&["label=a", "label=c"], false),
+            (&["label=c"], false),
+            (&["label=a", "label=c"], true),
             (&["pod=f0"], true),
             (&["volume=web"], false),
         ] {

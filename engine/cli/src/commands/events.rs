@@ -180,7 +180,8 @@ fn line(event: &Event, whole_ids: bool) -> String {
 fn fields(event: &Event) -> Value {
     json!({
         "Attributes": event.attributes.clone().unwrap_or_default(),
-        "ContainerExitCode": event.container_exit_code,
+        // Go's word for a pointer to nothing.
+        "ContainerExitCode": event.container_exit_code.map_or_else(|| "<nil>".into(), Value::from),
         "Error": event.error,
         "HealthStatus": event.health_status,
         "ID": event.id,

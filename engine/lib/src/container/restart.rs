@@ -6,9 +6,11 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use super::FileError;
+use super::root;
 use super::start::{Start, StartError, Started, start};
 use super::status::{Status, status};
 use super::stop::{self, SignalError, Stopped, Stopping};
+use super::tree::TreeError;
 use crate::Engine;
 use crate::events::{Action, Event};
 use crate::state::containers::Record;
@@ -27,6 +29,8 @@ pub enum RestartError {
     Start(#[from] StartError),
     #[error(transparent)]
     File(#[from] FileError),
+    #[error(transparent)]
+    Tree(#[from] TreeError),
 }
 
 /// A container that was sent its stop signal and is to be started again. Several can be, before the first is waited for.
@@ -59,6 +63,9 @@ impl Restarting {
         how: Start<'_>,
     ) -> Result<(Stopped, Started), RestartError> {
         let stopped = self.stopping.finish(engine, record)?;
+        if self.mark.is_some() {
+            root::forget_volatile(&engine.paths.container(&record.id))?;
+        }
         let started = start(engine, record, how)?;
         drop(self.mark);
         Ok((stopped, started))

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use ketch_cgroups::Cgroup;
 use ketch_monitor::clock;
-use ketch_runtime::container::state::{Status as Runtime, Vitals};
+use ketch_runtime::container::state::Vitals;
 
 use super::options::Network;
 use crate::Engine;
@@ -18,21 +18,29 @@ pub struct Sample {
     pub taken: SystemTime,
     /// None: it does not run.
     pub started: Option<SystemTime>,
-    /// Nanoseconds of CPU time; `system`: of these in the kernel.
+    /// Nanoseconds of CPU time; `system`: of these in the kernel, on cgroup v1 with [`Detail::All`].
     pub cpu: u64,
     pub system: u64,
-    /// On each CPU; cgroup v1 only.
+    /// On each CPU; cgroup v1 only, and with [`Detail::All`].
     pub per_cpu: Vec<u64>,
     /// Bytes, without pages of files that could be dropped.
     pub memory: u64,
     /// Bytes: the container's limit, or the machine's memory where that is less.
     pub memory_limit: u64,
-    /// By name, without the loopback; empty for one in the host's network.
+    /// By name, without the loopback; empty for one in the host's network, or in none.
     pub network: BTreeMap<String, Interface>,
     /// Bytes from and to block devices.
     pub block_input: u64,
     pub block_output: u64,
     pub pids: u64,
+}
+
+/// How much is read of each container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// What the table shows.
+    Table,
+    All,
 }
 
 /// As the container sees it.
@@ -69,7 +77,7 @@ fn percent(nanoseconds: u64, from: Option<SystemTime>, to: SystemTime) -> f64 {
 }
 
 /// Never fails: what cannot be read is 0, as for a container that has just ended. `machine` is [`memory_of_machine`].
-pub fn sample(engine: &Engine, record: &Record, machine: u64) -> Sample {
+pub fn sample(engine: &Engine, record: &Record, detail: Detail, machine: u64) -> Sample {
     let mut sample = Sample {
         taken: SystemTime::now(),
         started: None,
@@ -83,25 +91,28 @@ pub fn sample(engine: &Engine, record: &Record, machine: u64) -> Sample {
         block_output: 0,
         pids: 0,
     };
-    let root = engine.paths.runtime();
-    let Ok(state) = Vitals::load_vitals(&root, &record.id) else { return sample };
-    if state.status(&root) == Runtime::Stopped {
+    let Ok(state) = Vitals::load_vitals(&engine.paths.runtime(), &record.id) else { return sample };
+    if !state.is_alive() {
         return sample;
     }
-    let used = Cgroup::open(state.cgroup).stats();
+    let cgroup = Cgroup::open(state.cgroup);
+    let used = cgroup.usage();
     sample.started = clock::parse(state.created.as_bytes());
-    if let Some(cpu) = used.cpu {
+    (sample.cpu, sample.system) = (used.cpu, used.system);
+    if detail == Detail::All
+        && let Some(cpu) = cgroup.stats().cpu
+    {
         (sample.cpu, sample.system, sample.per_cpu) = (cpu.usage, cpu.system, cpu.per_cpu);
     }
-    let memory = used.memory.unwrap_or_default();
-    sample.memory = memory.usage.saturating_sub(memory.inactive_file);
-    sample.memory_limit = memory.limit.map_or(machine, |limit| limit.min(machine));
-    sample.pids = used.pids.map_or(0, |pids| pids.current);
+    sample.memory = used.memory.saturating_sub(used.inactive_file);
+    sample.memory_limit = used.memory_limit.map_or(machine, |limit| limit.min(machine));
+    sample.pids = used.pids;
     for io in used.io {
         sample.block_input += io.read_bytes;
         sample.block_output += io.write_bytes;
     }
-    if record.options.network != Network::Host {
+    // `none` has nothing but the loopback.
+    if !matches!(record.options.network, Network::Host | Network::None) {
         // Gone with init.
         sample.network =
             interfaces(&fs::read_to_string(format!("/proc/{}/net/dev", state.pid)).unwrap_or_default());

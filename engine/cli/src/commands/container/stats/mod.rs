@@ -9,8 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use ketch_engine::Engine;
-use ketch_engine::container::stats::{Sample, memory_of_machine, sample};
-use ketch_engine::container::status;
+use ketch_engine::container::stats::{Detail, Sample, memory_of_machine, sample};
 use ketch_engine::state::containers::Record;
 
 use self::reading::{HEADING, Reading};
@@ -66,8 +65,11 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
     let mut before: HashMap<String, Sample> = HashMap::new();
     loop {
         let mut readings = Vec::new();
-        for record in current(&engine, named.as_deref(), args.all)? {
-            let now = sample(&engine, &record, machine);
+        for record in current(&engine, named.as_deref())? {
+            let now = sample(&engine, &record, form.detail(), machine);
+            if named.is_none() && !args.all && now.started.is_none() {
+                continue;
+            }
             readings.push(Reading::new(&record, &now, before.get(&record.id), args.no_trunc));
             before.insert(record.id, now);
         }
@@ -105,16 +107,13 @@ fn named(engine: &Engine, args: &Args) -> anyhow::Result<Option<Vec<Record>>> {
     Ok(Some(records).filter(|records| !records.is_empty()))
 }
 
-/// Of those that were asked for, the ones that are still there.
-fn current(engine: &Engine, named: Option<&[Record]>, all: bool) -> anyhow::Result<Vec<Record>> {
+/// Of those that were asked for, the ones that are still there; or all.
+fn current(engine: &Engine, named: Option<&[Record]>) -> anyhow::Result<Vec<Record>> {
+    let Some(named) = named else { return Ok(engine.db.containers()?) };
     let mut records = Vec::new();
-    for record in named.map_or_else(|| engine.db.containers(), |named| Ok(named.to_vec()))? {
-        let is_wanted = match named {
-            Some(_) => engine.db.has_container(&record.id)?,
-            None => all || status(&engine.paths, &record.id).pid() != 0,
-        };
-        if is_wanted {
-            records.push(record);
+    for record in named {
+        if engine.db.has_container(&record.id)? {
+            records.push(record.clone());
         }
     }
     Ok(records)
@@ -136,6 +135,13 @@ impl Form {
             Some(template) if template.split_whitespace().collect::<String>() == "{{json.}}" => Form::Lines,
             Some(template) => Form::Template(Format::parse("stats", template)?),
         })
+    }
+
+    fn detail(&self) -> Detail {
+        match self {
+            Form::Table | Form::Json => Detail::Table,
+            Form::Lines | Form::Template(_) => Detail::All,
+        }
     }
 
     fn text(&self, readings: &[Reading]) -> anyhow::Result<String> {

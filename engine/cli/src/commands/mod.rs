@@ -16,6 +16,7 @@ mod image;
 mod select;
 mod top_level;
 mod usage;
+mod volume;
 
 pub(crate) use container::terminal::{PROGRAM as TERMINAL_KEEPER, main as keep_terminal};
 

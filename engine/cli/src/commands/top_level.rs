@@ -1,10 +1,11 @@
 //! What stands directly behind `ketch`.
 
-use super::{Action, Command, container, events, image, verb};
+use super::{Action, Command, container, events, image, verb, volume};
 
 pub(crate) const COMMANDS: &[Command] = &[
     Command { name: "container", about: "Manage containers", action: Action::Group(container::COMMANDS) },
     Command { name: "image", about: "Manage images", action: Action::Group(image::COMMANDS) },
+    Command { name: "volume", about: "Manage volumes", action: Action::Group(volume::COMMANDS) },
     verb!("attach", "Attach to a running container", container::attach),
     verb!("create", "Create a container without starting it", container::create),
     verb!("events", "Show what has happened, and what happens", events),

@@ -49,7 +49,7 @@ fn cleanup(config: &Config, exit: &Exit) {
     let Ok(db) = Database::open(&paths.database()) else { return };
     let engine = Engine { paths, db };
     if let Ok(record) = engine.db.find_container(&config.id) {
-        let _ = purge(&engine, &record, Some(exit.code).filter(|_| exit.pid != 0));
+        let _ = purge(&engine, &record, true, Some(exit.code).filter(|_| exit.pid != 0));
     }
 }
 

@@ -21,7 +21,7 @@ pub fn prune(engine: &Engine, filters: &Filters, lookup: &dyn Lookup) -> Result<
         if !filters.admit_record(&record, lookup) || !is_at_rest(engine, &record) {
             continue;
         }
-        match remove(engine, &record, Force::No) {
+        match remove(engine, &record, Force::No, false) {
             // Started meanwhile.
             Err(RemoveError::Alive { .. }) => {}
             result => pruned.push(Pruned { id: record.id, result: result.map(drop) }),

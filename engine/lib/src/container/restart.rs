@@ -10,10 +10,10 @@ use super::root;
 use super::start::{Start, StartError, Started, start};
 use super::status::{Status, status};
 use super::stop::{self, SignalError, Stopped, Stopping};
-use super::tree::TreeError;
 use crate::Engine;
 use crate::events::{Action, Event};
 use crate::state::containers::Record;
+use crate::tree::TreeError;
 
 /// In a container's volatile directory: locked while somebody restarts it.
 const MARK: &str = "restart";

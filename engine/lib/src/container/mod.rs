@@ -19,6 +19,7 @@ pub mod kill;
 pub(crate) mod name;
 pub mod options;
 pub mod pause;
+pub mod port;
 mod prepare;
 pub mod prune;
 pub mod remove;

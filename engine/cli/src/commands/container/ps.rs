@@ -142,7 +142,7 @@ fn plain(rows: &[Row], args: &Args) -> String {
             row.command(args.no_trunc),
             row.age(),
             row.state_text(),
-            String::new(),
+            row.ports(),
             row.record.name.clone(),
         ];
         cells.extend(row.size.as_ref().map(row::Size::text));

@@ -32,7 +32,7 @@ mod wait;
 
 pub use error::Error;
 pub use layout::{Layout, detect, path_for};
-pub use stats::{Cpu, Io, Memory, Pids, Stats};
+pub use stats::{Cpu, Io, Memory, Pids, Stats, Usage};
 pub use v2::in_user_namespace;
 
 /// Where a container's cgroups are; kept in its state. The default is a container without cgroups:
@@ -213,6 +213,11 @@ impl Cgroup {
         let [own] = &self.location.paths[..] else { return None };
         let path = v2::of_process(pid).ok()?;
         if path.starts_with(own) { file::directory(&path).ok() } else { None }
+    }
+
+    /// A part of [`Cgroup::stats`], for whoever asks often or for many.
+    pub fn usage(&self) -> Usage {
+        stats::usage(&self.location)
     }
 
     /// What it uses now. A controller that is not there, or a file that cannot be read, is None.

@@ -10,7 +10,7 @@ use ketch_runtime::container::state::check_id;
 use ketch_runtime::{spec, terminal};
 
 use crate::cgroups;
-use crate::cgroups;
+use crate::criu::{self, CgroupMode, NetworkLock};
 use crate::globals::{CgroupManager, Globals};
 use crate::{report, streams};
 

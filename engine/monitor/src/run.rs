@@ -13,24 +13,34 @@ use crate::config::Config;
 use crate::end;
 use crate::exit::Exit;
 use crate::report::Report;
-use crate::spawn::{CONFIG_FD, LOCK_FD, REPORT_FD, ROOTFS_FD, StartError};
+use crate::spawn::{CONFIG_FD, Handed, LOCK_FD, REPORT_FD, StartError};
 use crate::start::{self, NotStarted};
 
-/// `main` of the monitor process. `cleanup` runs once, after the exit record is saved and the runtime's state is
-/// deleted, while the lock is still held: the engine unmounts and, when `config.remove`, forgets the container.
-/// Attached clients hear of the exit after that, so when `ketch run --rm` returns, the name is free.
+/// What the engine does in the monitor, at two points of the container's life.
 ///
-/// The configuration that `cleanup` gets has no `spec` any more: dropping it leaves little memory in use. It
-/// runs also for a container that could not be started, and then `exit.error` says why.
-pub fn run(cleanup: fn(&Config, &Exit)) -> ExitCode {
+/// The configuration that they get has no `spec` any more: dropping it leaves little memory in use.
+#[derive(Debug, Clone, Copy)]
+pub struct Hooks {
+    /// The container runs, and whoever has started it does not know yet.
+    pub begun: fn(&Config),
+    /// Once, after the exit record is saved and the runtime's state is deleted, while the lock is still held: the engine
+    /// unmounts and, when `config.remove`, forgets the container. Attached clients hear of the exit after that, so when
+    /// `ketch run --rm` returns, the name is free.
+    ///
+    /// Also for a container that could not be started, and then `exit.error` says why.
+    pub cleanup: fn(&Config, &Exit),
+}
+
+/// `main` of the monitor process.
+pub fn run(Hooks { begun, cleanup }: Hooks) -> ExitCode {
     // Started by hand, there is nobody to talk to.
     let Ok(report) = inherit::take(REPORT_FD) else { return ExitCode::from(125) };
-    let (mut config, lock, rootfs) = match settle().and_then(|()| inherited()) {
+    let Inherited { mut config, lock, mut handed } = match settle().and_then(|()| inherited()) {
         Ok(inherited) => inherited,
         Err(error) => return refuse(&report, error),
     };
 
-    let mut running = match start::start(&mut config, rootfs, &report) {
+    let mut running = match start::start(&mut config, &mut handed, &report) {
         Ok(running) => running,
         Err(NotStarted::Abandoned) => {
             cleanup(&config, &end::not_started(125, "the command that was to start it has gone"));
@@ -43,6 +53,7 @@ pub fn run(cleanup: fn(&Config, &Exit)) -> ExitCode {
             return refuse(&report, end::with_problem(error, saved));
         }
     };
+    begun(&config);
     // The command that does not listen any more does not need to know.
     let _ = Report::Started(running.pid).send(&report);
     drop(report);
@@ -62,7 +73,6 @@ pub fn run(cleanup: fn(&Config, &Exit)) -> ExitCode {
 /// and all signals are blocked: see `ketch_sys::spawn`.
 fn settle() -> Result<(), StartError> {
     let step = |step: &'static str| move |errno: Errno| StartError::errno(step, errno);
-    inherit::close_from(ROOTFS_FD + 1).map_err(step("close the command's files"))?;
     nix::unistd::chdir("/").map_err(step("leave the working directory"))?;
     umask(Mode::from_bits_truncate(0o022));
     // Executed through /proc/self/fd, its name is a number so far.
@@ -70,23 +80,25 @@ fn settle() -> Result<(), StartError> {
     nix::sys::prctl::set_name(&name).map_err(step("name the monitor"))
 }
 
-/// What the command hands over: the configuration, the lock, the root.
-fn inherited() -> Result<(Config, OwnedFd, Option<OwnedFd>), StartError> {
-    let take = |number| inherit::take(number).map_err(|e| StartError::errno("take over a descriptor", e));
+/// What the command hands over.
+struct Inherited {
+    config: Config,
+    lock: OwnedFd,
+    handed: Handed,
+}
+
+/// Takes it all, and closes whatever else the command had open without close-on-exec.
+fn inherited() -> Result<Inherited, StartError> {
+    let failed = |errno| StartError::errno("take over a descriptor", errno);
+    let take = |number| inherit::take(number).map_err(failed);
     let mut text = Vec::new();
     let config: Config = File::from(take(CONFIG_FD)?)
         .read_to_end(&mut text)
         .map_err(serde_json::Error::io)
         .and_then(|_| serde_json::from_slice(&text))
         .map_err(|error| StartError::ours("read the monitor's configuration", error))?;
-    let rootfs = if config.rootfs_fd {
-        Some(take(ROOTFS_FD)?)
-    } else {
-        // The number is free, or taken by a file that the command itself has inherited.
-        drop(inherit::take(ROOTFS_FD));
-        None
-    };
-    Ok((config, take(LOCK_FD)?, rootfs))
+    let handed = Handed::take(config.handed).map_err(failed)?;
+    Ok(Inherited { lock: take(LOCK_FD)?, config, handed })
 }
 
 fn refuse(report: &OwnedFd, error: StartError) -> ExitCode {

@@ -3,13 +3,14 @@
 use std::ffi::CString;
 use std::fs::File;
 use std::io::{Seek, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use ketch_sys::Errno;
 use ketch_sys::pidfd::{self, Ended};
+use ketch_sys::{Errno, inherit};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
+use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
 use crate::lock::Lock;
@@ -19,7 +20,70 @@ use crate::report::Report;
 pub const CONFIG_FD: i32 = 3;
 pub const REPORT_FD: i32 = 4;
 pub const LOCK_FD: i32 = 5;
-pub const ROOTFS_FD: i32 = 6;
+/// Those of [`Handed`], in its order, as many as [`Config::handed`] says.
+pub const HANDED_FD: i32 = 6;
+
+/// Where a monitor finds the network namespace that it was handed: the path to join in the configuration's `namespaces`.
+pub const NETWORK_PATH: &str = "/proc/self/fd/7";
+
+/// Descriptors that the monitor keeps or uses for its container.
+#[derive(Debug, Default)]
+pub struct Handed {
+    /// The root mount, attached nowhere.
+    pub rootfs: Option<OwnedFd>,
+    /// The network namespace: found at [`NETWORK_PATH`].
+    pub network: Option<OwnedFd>,
+    /// What init gets as descriptors 3 and up (sd_listen_fds(3)).
+    pub passed: Vec<OwnedFd>,
+    /// Kept open while the container lives, and otherwise unused: sockets that hold a port of the host.
+    pub held: Vec<OwnedFd>,
+}
+
+/// How many of each there are. The first two have numbers of their own, given or not.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HandedCounts {
+    pub rootfs: bool,
+    pub network: bool,
+    pub passed: usize,
+    pub held: usize,
+}
+
+impl Handed {
+    pub fn counts(&self) -> HandedCounts {
+        HandedCounts {
+            rootfs: self.rootfs.is_some(),
+            network: self.network.is_some(),
+            passed: self.passed.len(),
+            held: self.held.len(),
+        }
+    }
+
+    /// In the monitor, as its first act: what was handed over, and nothing else stays open from [`HANDED_FD`] on.
+    pub(crate) fn take(counts: HandedCounts) -> ketch_sys::Result<Handed> {
+        // A number that was not given is free, or taken by a file that the command itself has inherited.
+        let fixed = |given: bool, number| match (given, inherit::take(number)) {
+            (true, taken) => taken.map(Some),
+            (false, _) => Ok(None),
+        };
+        let passed = HANDED_FD + 2..HANDED_FD + 2 + counts.passed as i32;
+        let held = passed.end..passed.end + counts.held as i32;
+        inherit::close_from(held.end)?;
+        Ok(Handed {
+            rootfs: fixed(counts.rootfs, HANDED_FD)?,
+            network: fixed(counts.network, HANDED_FD + 1)?,
+            passed: passed.map(inherit::take).collect::<ketch_sys::Result<_>>()?,
+            held: held.map(inherit::take).collect::<ketch_sys::Result<_>>()?,
+        })
+    }
+
+    /// Each with its number in the monitor.
+    fn numbered(&self) -> impl Iterator<Item = (BorrowedFd<'_>, i32)> {
+        let fixed = [&self.rootfs, &self.network].into_iter().zip(HANDED_FD..);
+        let fixed = fixed.filter_map(|(fd, number)| fd.as_ref().map(|fd| (fd.as_fd(), number)));
+        let rest = self.passed.iter().chain(&self.held).map(AsFd::as_fd);
+        fixed.chain(rest.zip(HANDED_FD + 2..))
+    }
+}
 
 /// Why a container did not start. `code` is what `ketch run` exits with: 127 (no such command), 126 (refused
 /// by the runtime), 125 (the monitor's own failures).
@@ -50,9 +114,13 @@ pub struct Monitor {
     report: OwnedFd,
 }
 
+/// A monitor that is creating its container. Dropped, it undoes the container and ends.
+#[derive(Debug)]
+pub struct Spawned(Monitor);
+
 /// Starts this binary again as a monitor (a read-only clone of it: CVE-2019-5736), in its own session, with
-/// its own copy of nothing but the descriptors above. Returns when the container is created and its attach socket is there.
-pub fn spawn(config: &Config, lock: Lock, rootfs: Option<OwnedFd>) -> Result<Monitor, StartError> {
+/// its own copy of nothing but the descriptors above. Returns while the monitor is at work.
+pub fn spawn(config: &Config, lock: Lock, handed: Handed) -> Result<Spawned, StartError> {
     let step = |step: &'static str| move |errno: Errno| StartError::errno(step, errno);
     let text =
         write_config(config).map_err(|e| StartError::ours("hand the configuration to the monitor", e))?;
@@ -61,20 +129,34 @@ pub fn spawn(config: &Config, lock: Lock, rootfs: Option<OwnedFd>) -> Result<Mon
     let program = ketch_sys::exe::read_only_exe().map_err(step("clone this program for the monitor"))?;
 
     let mut fds = vec![(text.as_fd(), CONFIG_FD), (theirs.as_fd(), REPORT_FD), (lock.0.as_fd(), LOCK_FD)];
-    fds.extend(rootfs.as_ref().map(|fd| (fd.as_fd(), ROOTFS_FD)));
+    fds.extend(handed.numbered());
     let program_name = CString::new(crate::PROGRAM).expect("no NUL in it");
     // Shown by ps, read by nobody.
     let name = CString::new(config.name.replace('\0', "")).expect("no NUL is left");
     let pid = ketch_sys::spawn::detached(program.as_fd(), &[&program_name, &name], &fds)
         .map_err(step("start the monitor"))?;
     // Its end of the socket must be the only one: our copy would keep its death from us.
-    drop((theirs, lock, rootfs, text, program));
+    drop((theirs, lock, handed, text, program));
     let pidfd = pidfd::open(pid).map_err(step("watch the monitor"))?;
 
-    let monitor = Monitor { pidfd, report };
-    match monitor.hear()? {
-        Report::Created => Ok(monitor),
-        other => Err(monitor.refuse(&other)),
+    Ok(Spawned(Monitor { pidfd, report }))
+}
+
+impl Spawned {
+    /// Returns when the container is created and its attach socket is there.
+    pub fn created(self) -> Result<Monitor, StartError> {
+        match self.0.hear()? {
+            Report::Created => Ok(self.0),
+            other => Err(self.0.refuse(&other)),
+        }
+    }
+
+    /// Has it undone, and waits for that.
+    pub fn abandon(self) {
+        let Monitor { pidfd, report } = self.0;
+        drop(report);
+        // It is this process's child, so there is nothing else that could fail.
+        let _ = pidfd::reap(&pidfd);
     }
 }
 

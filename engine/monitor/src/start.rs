@@ -20,7 +20,7 @@ use crate::config::{Config, LogDriver};
 use crate::log::Writer;
 use crate::report::Report;
 use crate::serve::{Event, Parts, Server};
-use crate::spawn::StartError;
+use crate::spawn::{Handed, StartError};
 use crate::streams::{self, Streams};
 
 /// A container whose init has called `execve`.
@@ -48,7 +48,7 @@ impl From<StartError> for NotStarted {
 /// Creates the container, reports that, and lets it go when told to. `config.spec` is empty afterwards.
 pub(crate) fn start(
     config: &mut Config,
-    rootfs: Option<OwnedFd>,
+    handed: &mut Handed,
     report: &OwnedFd,
 ) -> Result<Running, NotStarted> {
     crate::exit::clear(&config.dir).map_err(|e| StartError::ours("remove the last run's exit record", e))?;
@@ -59,7 +59,9 @@ pub(crate) fn start(
         LogDriver::None => None,
     };
 
-    let made = make(config, rootfs);
+    let made = make(config, handed.rootfs.take());
+    // The container has it now, and it is gone with it.
+    handed.network = None;
     // Most of what this process ever allocates, and it may live for months.
     config.spec = Spec::default();
     let (mut created, streams) = made?;

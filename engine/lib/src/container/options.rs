@@ -1,6 +1,7 @@
 //! What `create` and `run` can be asked for, already parsed: plain data that the database keeps and [`crate::spec`] reads.
 
 use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -35,7 +36,24 @@ pub struct Options {
     pub read_only_strict: bool,
     pub privileged: bool,
     pub network: Network,
+    /// `-p`: what of the host leads to what inside. Of a pod's infra container: the pod's.
+    pub ports: Vec<Port>,
+    /// `-P`: every exposed port gets a random one of the host.
+    pub publish_all: bool,
+    /// `--expose`, and the image's own.
+    pub expose: Vec<Exposed>,
+    pub dns: Dns,
+    pub hosts: Hosts,
+    /// Those of pid, ipc, uts and cgroup; the network's is `network`.
+    pub namespaces: Namespaces,
+    /// Full id of the pod that it is a member of.
+    pub pod: Option<String>,
+    /// The pod's first container, which holds what the members share.
+    pub infra: bool,
+    pub notify: Notify,
     pub mounts: Vec<Mount>,
+    /// `--volumes-from CONTAINER[:ro|rw|z]`, as given; what they lead to is in `mounts` once the container is created.
+    pub volumes_from: Vec<String>,
     pub devices: Vec<Device>,
     pub cap_add: Vec<String>,
     pub cap_drop: Vec<String>,
@@ -64,16 +82,147 @@ pub enum Network {
     #[default]
     None,
     Host,
+    /// An interface in each of these networks, which are bridges of ketch's.
+    Bridge(Vec<Endpoint>),
+    /// The network namespace of another container, by its full id.
+    Container(String),
+    /// `ns:PATH`.
+    Path(PathBuf),
+    /// pasta(1) forwards between the namespace and the host; with these options.
+    Pasta(Vec<String>),
 }
 
 impl Network {
-    /// The mode as it is given and shown.
-    pub fn name(&self) -> &'static str {
+    /// The mode as `inspect` shows it.
+    pub fn name(&self) -> String {
         match self {
-            Network::None => "none",
-            Network::Host => "host",
+            Network::None => "none".to_owned(),
+            Network::Host => "host".to_owned(),
+            Network::Bridge(_) => "bridge".to_owned(),
+            Network::Container(id) => format!("container:{id}"),
+            Network::Path(path) => format!("ns:{}", path.display()),
+            Network::Pasta(_) => "pasta".to_owned(),
         }
     }
+}
+
+/// One interface of a container.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Endpoint {
+    /// The network's name.
+    pub network: String,
+    pub aliases: Vec<String>,
+    /// Addresses of choice; None: the next free ones.
+    pub ip: Option<Ipv4Addr>,
+    pub ip6: Option<Ipv6Addr>,
+    /// `02:42:ac:11:00:02`
+    pub mac: Option<String>,
+    /// Name inside; None: `eth0` and so on.
+    pub interface: Option<String>,
+}
+
+/// One published port, or a range of as many on both sides.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Port {
+    /// None: every address of the host.
+    pub host_ip: Option<IpAddr>,
+    /// None: a random free one.
+    pub host_port: Option<u16>,
+    pub container_port: u16,
+    /// How many, from these two on; at least 1.
+    pub count: u16,
+    pub protocol: Protocol,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exposed {
+    pub port: u16,
+    pub protocol: Protocol,
+}
+
+impl Exposed {
+    /// `80`, `80/tcp`, `53/udp`: an image's form.
+    pub fn parse(text: &str) -> Option<Exposed> {
+        let (port, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
+        let port = port.parse().ok().filter(|port| *port > 0)?;
+        Some(Exposed { port, protocol: Protocol::parse(protocol)? })
+    }
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+    #[default]
+    Tcp,
+    Udp,
+}
+
+impl Protocol {
+    pub fn parse(name: &str) -> Option<Protocol> {
+        match name.to_ascii_lowercase().as_str() {
+            "tcp" => Some(Protocol::Tcp),
+            "udp" => Some(Protocol::Udp),
+            _ => None,
+        }
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Protocol::Tcp => "tcp",
+            Protocol::Udp => "udp",
+        }
+    }
+}
+
+/// `--dns`, `--dns-search`, `--dns-option`; all empty: the host's.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Dns {
+    pub servers: Vec<IpAddr>,
+    pub search: Vec<String>,
+    pub options: Vec<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Hosts {
+    /// `--add-host NAME:ADDRESS`, in order.
+    pub add: Vec<(String, String)>,
+    /// `--no-hosts`: the image's /etc/hosts stays.
+    pub none: bool,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Namespaces {
+    pub pid: Namespace,
+    pub ipc: Namespace,
+    pub uts: Namespace,
+    pub cgroup: Namespace,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Namespace {
+    /// Its own.
+    #[default]
+    Private,
+    Host,
+    /// That of another container, by its full id; for a pod's member its infra container.
+    Container(String),
+    Path(PathBuf),
+}
+
+/// `--sdnotify`: who tells the service manager that the container is ready.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Notify {
+    /// The container does, through a socket of its own.
+    #[default]
+    Container,
+    /// The monitor does, when the container runs.
+    Conmon,
+    Ignore,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,7 +235,7 @@ pub struct Mount {
     /// `U`: the source is given to the container's user, with all that is in it.
     #[serde(default)]
     pub chown: bool,
-    /// `nocopy`: an anonymous volume is not filled from the image.
+    /// `nocopy`: a new volume is not filled from the image.
     #[serde(default)]
     pub no_copy: bool,
 }
@@ -99,8 +248,13 @@ pub enum MountKind {
     },
     Tmpfs,
     Ramfs,
-    /// An anonymous volume (image VOLUME or `-v /path`): a directory of the container's own, filled from the image.
+    /// A volume of no name yet (image VOLUME or `-v /path`).
     Anonymous,
+    /// A volume by its name. Anonymous ones get theirs, at random, when the container is created.
+    Named {
+        name: String,
+        anonymous: bool,
+    },
 }
 
 /// `--device SOURCE[:DESTINATION][:ACCESS]`.

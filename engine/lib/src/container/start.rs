@@ -8,7 +8,7 @@ use std::os::unix::fs::DirBuilderExt;
 use ketch_monitor::attach::{self, Session};
 use ketch_monitor::config::{Config, LogConfig, LogDriver};
 use ketch_monitor::exit::Exit;
-use ketch_monitor::spawn::{self, spawn};
+use ketch_monitor::spawn::{self, Handed, spawn};
 use ketch_monitor::{exit, lock};
 use ketch_runtime::container::delete::{self, DeleteError};
 
@@ -20,7 +20,9 @@ use super::turn::Turn;
 use super::{FileError, log_path};
 use crate::Engine;
 use crate::image::Image;
-use crate::spec::{self, Build, Facts, Host, SpecError};
+use crate::network::setup::{self, Setup};
+use crate::network::{self, SetupError};
+use crate::spec::{self, Build, Facts, Host, Joined, SpecError};
 use crate::state::{self, containers::Record};
 
 /// What the caller has, and wants.
@@ -65,6 +67,8 @@ pub enum StartError {
     #[error("cannot attach to container {id}")]
     Attach { id: String, source: io::Error },
     #[error(transparent)]
+    Network(#[from] SetupError),
+    #[error(transparent)]
     Monitor(#[from] spawn::StartError),
     /// `--rm`, and the removal failed too.
     #[error("{start}; and then: {remove}")]
@@ -87,6 +91,7 @@ impl StartError {
             StartError::Monitor(error) => error.code,
             StartError::Spec(error) => error.exit_code(),
             StartError::Prepare(PrepareError::Root(RootError::Workdir { .. })) => 126,
+            StartError::Network(error) => error.exit_code(),
             StartError::Remove { start, .. } => start.exit_code(),
             _ => 125,
         }
@@ -144,6 +149,7 @@ fn carry_out(
     let mount_point = engine.paths.run.join("rootfs");
     make_private(&mount_point)?;
     let rootfs = root::mount_root(engine, record, how.image)?;
+    let mut network = setup::begin(engine, record)?;
     let mut build = spec::build(
         &record.options,
         how.image.map(|image| &image.config),
@@ -151,20 +157,37 @@ fn carry_out(
             id: &record.id,
             name: &record.name,
             dir: &dir,
+            volumes: &engine.paths.volumes(),
             passwd: &root::read_file(&rootfs, "etc/passwd")?,
             group: &root::read_file(&rootfs, "etc/group")?,
             host: &host,
+            joined: &Joined { network: network.joined.take(), ..Joined::default() },
+            network: &network.facts,
         },
     )?;
     // One empty directory for all: each container mounts its root there in a mount namespace of its own.
     if let Some(root) = build.spec.root_mut() {
         root.set_path(mount_point);
     }
-    prepare(record, &build, rootfs.as_fd())?;
+    prepare(engine, record, &build, rootfs.as_fd())?;
 
-    let config = config(engine, record, build, &how);
+    network.introduce(engine)?;
+
+    let handed = Handed {
+        rootfs: Some(rootfs),
+        network: network.namespace.take(),
+        held: std::mem::take(&mut network.sockets),
+        ..Handed::default()
+    };
+    let config = config(engine, record, build, &how, &handed, &mut network);
     status::begin(&dir).map_err(FileError::at("prepare", &dir))?;
-    let monitor = spawn(&config, lock, Some(rootfs))?;
+    let monitor = spawn(&config, lock, handed)?;
+    // While the monitor makes the container.
+    if let Err(error) = network.attach() {
+        monitor.abandon();
+        return Err(error.into());
+    }
+    let monitor = monitor.created()?;
     let session = how.attach.map(|options| connect(engine, record, options)).transpose()?;
     monitor.start()?;
     Ok(Started { now: true, session })
@@ -175,7 +198,14 @@ fn connect(engine: &Engine, record: &Record, options: attach::Options) -> Result
         .map_err(|source| StartError::Attach { id: record.id.clone(), source })
 }
 
-fn config(engine: &Engine, record: &Record, build: Build, how: &Start<'_>) -> Config {
+fn config(
+    engine: &Engine,
+    record: &Record,
+    build: Build,
+    how: &Start<'_>,
+    handed: &Handed,
+    network: &mut Setup,
+) -> Config {
     let (options, dir) = (&record.options, engine.paths.container(&record.id));
     let driver = match options.log.driver.as_deref() {
         Some("none") => LogDriver::None,
@@ -184,10 +214,14 @@ fn config(engine: &Engine, record: &Record, build: Build, how: &Start<'_>) -> Co
     Config {
         id: record.id.clone(),
         name: record.name.clone(),
+        image: record.image_name.clone(),
+        labels: options.labels.clone(),
+        pod: options.pod.clone(),
+        attached: how.attach.is_some(),
         run_dir: engine.paths.container_run(&record.id),
         runtime_root: engine.paths.runtime(),
         spec: build.spec,
-        rootfs_fd: true,
+        handed: handed.counts(),
         stdin: options.stdin,
         stdin_once: options.stdin && !how.detached,
         log: LogConfig {
@@ -197,14 +231,18 @@ fn config(engine: &Engine, record: &Record, build: Build, how: &Start<'_>) -> Co
             max_files: options.log.max_files.unwrap_or(1).max(1),
         },
         remove: options.remove,
+        gives_back: network.gives_back(),
+        forwards: std::mem::take(&mut network.forwards),
         dir,
     }
 }
 
 /// Notes why, for `inspect`; with `--rm` the container goes.
 fn undo(engine: &Engine, record: &Record, error: StartError) -> StartError {
+    // What it could not give back is found when it is needed, or by the next start.
+    let _ = network::release(engine, &record.id);
     if record.options.remove {
-        return match purge(engine, record) {
+        return match purge(engine, record, true, None) {
             Ok(()) => error,
             Err(remove) => StartError::Remove { start: Box::new(error), remove: Box::new(remove) },
         };

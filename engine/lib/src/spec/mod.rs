@@ -10,18 +10,21 @@ mod env;
 mod error;
 mod files;
 mod host;
+mod hosts;
 mod limits;
 mod mounts;
 mod paths;
 mod process;
+mod resolv;
 mod seccomp;
 mod user;
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use ketch_runtime::spec::{Linux, LinuxNamespace, LinuxNamespaceType, Root, Spec};
 
-use crate::container::options::{Network, Options, Seccomp};
+use crate::container::options::{Namespace, Network, Options, Seccomp};
 use oci_spec::image::Config;
 
 use crate::image::ImageConfiguration;
@@ -42,12 +45,44 @@ pub struct Facts<'a> {
     /// 64 hex digits.
     pub id: &'a str,
     pub name: &'a str,
-    /// The container's directory: the files and volumes of [`Build`] are below it.
+    /// The container's directory: the files of [`Build`] are below it.
     pub dir: &'a Path,
+    /// Where volumes are: see [`crate::Paths::volumes`].
+    pub volumes: &'a Path,
     /// The image's `/etc/passwd` and `/etc/group`, looked up through the root's descriptor; empty when there is none.
     pub passwd: &'a [u8],
     pub group: &'a [u8],
     pub host: &'a Host,
+    pub joined: &'a Joined,
+    pub network: &'a NetworkFacts,
+}
+
+/// What its networks decide of a container's own files.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NetworkFacts {
+    /// Its addresses there.
+    pub addresses: Vec<IpAddr>,
+    /// Where it finds the host, if it can reach it.
+    pub gateway: Option<IpAddr>,
+    /// Those of the container whose network it shares.
+    pub shared: Option<SharedFiles>,
+}
+
+/// Another container's files, as far as it has them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SharedFiles {
+    pub hosts: Option<PathBuf>,
+    pub resolv_conf: Option<PathBuf>,
+}
+
+/// Namespaces that exist already, by path; None: a new one, or the host's where the options say so.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Joined {
+    pub pid: Option<PathBuf>,
+    pub ipc: Option<PathBuf>,
+    pub uts: Option<PathBuf>,
+    pub cgroup: Option<PathBuf>,
+    pub network: Option<PathBuf>,
 }
 
 /// A configuration, and what must be there before it is used.
@@ -56,7 +91,7 @@ pub struct Build {
     pub spec: Spec,
     /// Files to write in the container's directory, at every start.
     pub files: Vec<File>,
-    /// Anonymous volumes: directories to make once and, unless `copy` is false, fill from the image.
+    /// Volumes: those that are new are to be filled from the image, unless `copy` is false.
     pub volumes: Vec<Volume>,
     /// Bind sources to give to the container's user, with all below them (`-v …:U`).
     pub chown: Vec<PathBuf>,
@@ -81,7 +116,7 @@ pub fn build(
     let workdir = process::workdir(options, image)?;
     let hostname = hostname(options, facts);
     let stop_signal = process::stop_signal(options, image)?;
-    let files = files::list(options, facts, hostname);
+    let files = files::list(options, facts, hostname)?;
     let mounts = mounts::list(options, image, facts, &files)?;
     let process = process::build(options, image, facts, &user, &workdir, hostname)?;
 
@@ -136,7 +171,7 @@ fn hostname<'a>(options: &'a Options, facts: &Facts<'a>) -> &'a str {
     match (&options.hostname, &options.network) {
         (Some(name), _) => name,
         (None, Network::Host) => &facts.host.hostname,
-        (None, Network::None) => &facts.id[..facts.id.len().min(12)],
+        (None, _) => &facts.id[..facts.id.len().min(12)],
     }
 }
 
@@ -148,7 +183,7 @@ fn linux(options: &Options, facts: &Facts<'_>) -> Result<Linux, SpecError> {
     linux.set_devices(Some(devices.nodes).filter(|nodes| !nodes.is_empty()));
     linux.set_resources(Some(resources));
     linux.set_cgroups_path(Some(cgroup(options, facts.id)));
-    linux.set_namespaces(Some(namespaces(options, facts.host)));
+    linux.set_namespaces(Some(namespaces(options, facts)));
     let (masked, readonly) = paths::lists(options);
     linux.set_masked_paths(Some(masked)).set_readonly_paths(Some(readonly));
     if options.network != Network::Host {
@@ -158,18 +193,29 @@ fn linux(options: &Options, facts: &Facts<'_>) -> Result<Linux, SpecError> {
     Ok(linux)
 }
 
-fn namespaces(options: &Options, host: &Host) -> Vec<LinuxNamespace> {
+fn namespaces(options: &Options, facts: &Facts<'_>) -> Vec<LinuxNamespace> {
     use LinuxNamespaceType::{Cgroup, Ipc, Mount, Network as Net, Pid, Uts};
-    let own_network = options.network != Network::Host;
-    [(Pid, true), (Net, own_network), (Ipc, true), (Uts, true), (Mount, true), (Cgroup, host.cgroup_v2)]
-        .into_iter()
-        .filter(|(_, wanted)| *wanted)
-        .map(|(typ, _)| {
-            let mut namespace = LinuxNamespace::default();
-            namespace.set_typ(typ);
-            namespace
-        })
-        .collect()
+    let (wanted, joined) = (&options.namespaces, facts.joined);
+    let own = |namespace: &Namespace| *namespace != Namespace::Host;
+    // On v1 podman's containers see the host's cgroups, unless they ask for their own.
+    let cgroup = own(&wanted.cgroup) && facts.host.cgroup_v2;
+    [
+        (Pid, own(&wanted.pid), &joined.pid),
+        (Net, options.network != Network::Host, &joined.network),
+        (Ipc, own(&wanted.ipc), &joined.ipc),
+        (Uts, own(&wanted.uts), &joined.uts),
+        (Mount, true, &None),
+        (Cgroup, cgroup, &joined.cgroup),
+    ]
+    .into_iter()
+    .filter(|(_, wanted, _)| *wanted)
+    .map(|(typ, _, path)| {
+        let mut namespace = LinuxNamespace::default();
+        namespace.set_typ(typ);
+        namespace.set_path(path.clone());
+        namespace
+    })
+    .collect()
 }
 
 /// `/ketch-<id>`, or below `--cgroup-parent`.

@@ -27,8 +27,17 @@ fn image(config: &Value) -> ImageConfiguration {
 }
 
 fn build_with(options: &Options, config: &Value, host: &Host) -> Result<Build, SpecError> {
-    let facts =
-        Facts { id: ID, name: "boat", dir: Path::new("/var/lib/k"), passwd: PASSWD, group: b"", host };
+    let facts = Facts {
+        id: ID,
+        name: "boat",
+        dir: Path::new("/var/lib/k"),
+        volumes: Path::new("/var/lib/v"),
+        passwd: PASSWD,
+        group: b"",
+        host,
+        joined: &Joined::default(),
+        network: &NetworkFacts::default(),
+    };
     build(options, Some(&image(config)), &facts)
 }
 
@@ -93,7 +102,7 @@ fn defaults() {
     assert_eq!((build.stop_signal, build.workdir.create), (15, true));
     assert_eq!((build.passwd_line, build.group_line), (None, None));
     let hosts = build.files.iter().find(|file| file.destination == "/etc/hosts").unwrap();
-    assert_eq!(&*hosts.content, b"127.0.0.1\tlocalhost\n127.0.0.1\t0123456789ab boat\n");
+    assert_eq!(hosts.content.as_deref().unwrap(), b"127.0.0.1\tlocalhost\n127.0.0.1\t0123456789ab boat\n");
     assert_eq!(hosts.path, Path::new("/var/lib/k/hosts"));
 }
 
@@ -111,7 +120,13 @@ fn image_configuration() {
         "User": "joe", "Env": ["PATH=/bin", "A=1"], "Entrypoint": ["/e"], "Cmd": ["c"], "WorkingDir": "/srv",
         "StopSignal": "SIGQUIT", "Volumes": {"/b": {}, "/a": {}},
     });
-    let build = build_with(&Options::default(), &config, &host()).unwrap();
+    let mut options = Options::default();
+    options.mounts = wanted_mounts(&options, image(&config).config().as_ref()).unwrap();
+    for (mount, name) in options.mounts.iter_mut().zip(["one", "two"]) {
+        assert_eq!(mount.kind, MountKind::Anonymous);
+        mount.kind = MountKind::Named { name: name.to_owned(), anonymous: true };
+    }
+    let build = build_with(&options, &config, &host()).unwrap();
     let value = serde_json::to_value(&build.spec).unwrap();
     assert_eq!(value["process"]["args"], json!(["/e", "c"]));
     assert_eq!(value["process"]["user"]["uid"], 1000);
@@ -122,8 +137,10 @@ fn image_configuration() {
     assert_eq!(build.workdir, Workdir { path: "/srv".into(), create: true });
     assert_eq!(build.stop_signal, 3);
     let volumes: Vec<_> =
-        build.volumes.iter().map(|v| (v.destination.as_str(), v.path.to_str().unwrap(), v.copy)).collect();
-    assert_eq!(volumes, [("/a", "/var/lib/k/volumes/0", true), ("/b", "/var/lib/k/volumes/1", true)]);
+        build.volumes.iter().map(|v| (v.destination.as_str(), v.name.as_str(), v.copy)).collect();
+    assert_eq!(volumes, [("/a", "one", true), ("/b", "two", true)]);
+    let sources: Vec<_> = value["mounts"].as_array().unwrap().iter().map(|mount| &mount["source"]).collect();
+    assert!(sources.contains(&&json!("/var/lib/v/one/_data")), "{sources:?}");
     assert_eq!(options_at(&value, "/a"), ["rprivate", "rw", "nodev", "exec", "nosuid", "rbind"]);
 }
 
@@ -148,7 +165,10 @@ fn user_mounts() {
             mount(MountKind::Tmpfs, "/y/../x", &["size=1m", "dev", "notmpcopyup"]),
             vec!["size=1m", "dev", "rprivate", "nosuid"],
         ),
-        (mount(MountKind::Anonymous, "/x", &[]), vec!["rprivate", "nosuid", "nodev", "rbind"]),
+        (
+            mount(MountKind::Named { name: "v".into(), anonymous: false }, "/x", &[]),
+            vec!["rprivate", "nosuid", "nodev", "rbind"],
+        ),
     ];
     for (mount, expected) in cases {
         let label = format!("{mount:?}");
@@ -210,7 +230,7 @@ fn host_network() {
     assert!(value["linux"].get("sysctl").is_none());
     assert!(!value["linux"]["namespaces"].to_string().contains("network"));
     let content = |destination| {
-        build.files.iter().find(|file| file.destination == destination).unwrap().content.clone()
+        build.files.iter().find(|file| file.destination == destination).unwrap().content.clone().unwrap()
     };
     assert_eq!(&*content("/etc/resolv.conf"), b"nameserver 192.0.2.1\n");
     assert_eq!(&*content("/etc/hosts"), b"127.0.0.1\tlocalhost\n");
@@ -226,7 +246,7 @@ fn privileged() {
         options_at(&value, "/sys").contains(&"rw") && options_at(&value, "/sys/fs/cgroup").contains(&"rw")
     );
     let file = build.files.iter().find(|file| file.destination == "/run/.containerenv").unwrap();
-    assert!(String::from_utf8_lossy(&file.content).contains("name=\"boat\"\n"));
+    assert!(String::from_utf8_lossy(file.content.as_deref().unwrap()).contains("name=\"boat\"\n"));
 }
 
 #[test]
@@ -237,7 +257,7 @@ fn init_and_terminal() {
     assert!(value["process"]["env"].as_array().unwrap().contains(&json!("TERM=xterm")));
     assert_eq!(options_at(&value, "/run/ketch-init"), ["bind", "ro", "private"]);
     let file = build.files.iter().find(|file| file.destination == "/run/ketch-init").unwrap();
-    assert_eq!((file.mode, &file.content[..4]), (0o755, &b"\x7fELF"[..]));
+    assert_eq!((file.mode, &file.content.as_deref().unwrap()[..4]), (0o755, &b"\x7fELF"[..]));
 }
 
 #[test]

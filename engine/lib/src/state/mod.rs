@@ -14,9 +14,15 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 pub mod containers;
 pub mod images;
+pub mod networks;
+pub mod volumes;
+
+/// What each layout adds to the one before: the first makes the tables, and each later one changes them.
+/// A layout that a release has written is never changed again.
+const LAYOUTS: [&[&str]; 2] = [&[containers::SCHEMA, images::SCHEMA], &[networks::SCHEMA, volumes::SCHEMA]];
 
 /// The layout that this version reads and writes.
-const VERSION: i64 = 1;
+const VERSION: i64 = LAYOUTS.len() as i64;
 
 /// The first process of a quiet moment reads the whole log, so it is kept short.
 const LOG_BYTES: u64 = 512 * 1024;
@@ -55,7 +61,7 @@ impl Database {
         let database = Database { connection, path: path.to_owned() };
         match database.version()? {
             VERSION => Ok(database),
-            0 => database.create(),
+            0..VERSION => database.bring_up(),
             found => Err(Error::Newer { path: path.to_owned(), found }),
         }
     }
@@ -109,17 +115,24 @@ impl Database {
         self.read("read the layout's version", |c| c.query_row("PRAGMA user_version", [], |row| row.get(0)))
     }
 
-    /// Makes the tables, once: the first of several processes does it while the others wait.
-    fn create(self) -> Result<Database, Error> {
+    /// Makes the tables, or changes those of an older layout, once: the first of several processes does it while the
+    /// others wait.
+    fn bring_up(self) -> Result<Database, Error> {
         let directory = self.path.parent().unwrap_or(Path::new("/"));
         let io = |step| move |source| Error::Io { step, path: directory.to_owned(), source };
         let turn = File::open(directory).map_err(io("open"))?;
         turn.lock().map_err(io("lock"))?;
-        if self.version()? == 0 {
+        let found = self.version()?;
+        if found == 0 {
             self.read("switch to a write-ahead log", |c| c.execute_batch("PRAGMA journal_mode = WAL"))?;
+        }
+        if found < VERSION {
             self.write("make the tables", |c| {
-                c.execute_batch(containers::SCHEMA)?;
-                c.execute_batch(images::SCHEMA)?;
+                LAYOUTS[found as usize..]
+                    .iter()
+                    .copied()
+                    .flatten()
+                    .try_for_each(|sql| c.execute_batch(sql))?;
                 c.pragma_update(None, "user_version", VERSION)
             })?;
         }

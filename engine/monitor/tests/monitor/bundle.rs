@@ -7,7 +7,7 @@ use std::time::Duration;
 use ketch_monitor::config::{Config, LogConfig, LogDriver};
 use ketch_monitor::exit::{self, Exit};
 use ketch_monitor::log::{self, Query};
-use ketch_monitor::spawn::{Monitor, StartError, spawn};
+use ketch_monitor::spawn::{Handed, HandedCounts, Monitor, StartError, spawn};
 use ketch_monitor::{attach, lock};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde_json::json;
@@ -67,11 +67,15 @@ impl Bundle {
         });
         let config = Config {
             name: "test".into(),
+            image: String::new(),
+            labels: Default::default(),
+            pod: None,
+            attached: false,
             id,
             run_dir,
             runtime_root,
             spec: serde_json::from_value(spec).unwrap(),
-            rootfs_fd: false,
+            handed: HandedCounts::default(),
             stdin: false,
             stdin_once: false,
             log: LogConfig {
@@ -81,6 +85,8 @@ impl Bundle {
                 max_files: 1,
             },
             remove: false,
+            gives_back: false,
+            forwards: Vec::new(),
             dir,
         };
         Bundle { _directory: directory, config }
@@ -108,7 +114,7 @@ impl Bundle {
 
     pub(crate) fn spawn(&self) -> Result<Monitor, StartError> {
         let lock = lock::try_take(&self.config.run_dir).unwrap().expect("the lock is free");
-        spawn(&self.config, lock, None)
+        spawn(&self.config, lock, Handed::default())?.created()
     }
 
     /// Starts it; init's pid.

@@ -7,6 +7,7 @@ mod debian;
 mod hello;
 mod lifecycle;
 mod logs;
+mod network;
 mod options;
 mod run;
 mod terminal;

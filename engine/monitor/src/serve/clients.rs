@@ -6,6 +6,7 @@ use ketch_sys::{Errno, Result};
 use nix::sys::epoll::{EpollEvent, EpollFlags};
 
 use super::Server;
+use super::Forwards;
 use super::client::Client;
 use super::poller::Source;
 use crate::attach::packet::{self, INPUT_MAX};
@@ -89,8 +90,9 @@ impl Server {
         Ok(())
     }
 
-    /// Takes no new clients, and lets go of the container's streams and log.
+    /// Takes no new clients, and lets go of the container's streams, log and ports.
     pub(crate) fn close(&mut self) {
+        self.forwards = Forwards::default();
         self.listener = None;
         self.input = None;
         self.outputs = [None, None];

@@ -2,9 +2,12 @@
 
 mod client;
 mod clients;
+mod forward;
 mod input;
 mod output;
 mod poller;
+
+pub(crate) use forward::Forwards;
 
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
@@ -70,6 +73,7 @@ pub(crate) struct Server {
 
     clients: Vec<Client>,
     next_client: u64,
+    forwards: Forwards,
 }
 
 /// What a server is made of.
@@ -82,6 +86,7 @@ pub(crate) struct Parts {
     pub(crate) log: Option<Writer>,
     pub(crate) stdin: bool,
     pub(crate) stdin_once: bool,
+    pub(crate) forwards: Forwards,
 }
 
 impl Server {
@@ -109,6 +114,7 @@ impl Server {
             log: parts.log,
             clients: Vec::new(),
             next_client: FIRST_CLIENT,
+            forwards: parts.forwards,
         };
         server.poller.watch(&mut server.signals, EpollFlags::EPOLLIN)?;
         if let Some(listener) = &mut server.listener {
@@ -117,6 +123,7 @@ impl Server {
         if let Some(report) = &mut server.report {
             server.poller.watch(report, EpollFlags::EPOLLIN)?;
         }
+        server.forwards.watch(&server.poller)?;
         server.rearm()?;
         Ok(server)
     }
@@ -182,6 +189,7 @@ impl Server {
             OUTPUT => self.read_output(Stream::Stdout),
             ERROR => self.read_output(Stream::Stderr),
             INIT => return Ok(Some(Event::Ended)),
+            token if Forwards::owns(token) => self.forwards.serve(&self.poller, token)?,
             client => self.serve_client(client, events)?,
         }
         Ok(None)

@@ -30,8 +30,8 @@ const VALUE: u16 = 1;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Element {
     pub(super) set: &'static str,
-    key: Vec<u8>,
-    data: Vec<u8>,
+    pub(super) key: Vec<u8>,
+    pub(super) data: Vec<u8>,
 }
 
 impl Element {

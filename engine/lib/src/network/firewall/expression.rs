@@ -27,6 +27,7 @@ impl Register {
 /// NFT_META_*
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Meta {
+    InputIndex = 4,
     InputName = 6,
     OutputName = 7,
     Family = 15,
@@ -57,8 +58,9 @@ pub(super) enum Expression<'a> {
         length: u32,
         to: Register,
     },
-    /// The address family's type of the destination: RTN_LOCAL and so on.
+    /// What the destination is to this host: RTN_LOCAL and so on.
     DestinationType(Register),
+    SourceType(Register),
     /// The bits of IPS_*.
     ConnectionStatus(Register),
     /// Leaves the masked bits of a register of at most 4 bytes.
@@ -96,13 +98,8 @@ impl Expression<'_> {
                 data.big(3, offset);
                 data.big(4, length);
             }),
-            Expression::DestinationType(to) => element(rule, "fib", |data| {
-                const RESULT_ADDRTYPE: u32 = 3;
-                const OF_DESTINATION: u32 = 2;
-                data.big(1, to.number());
-                data.big(2, RESULT_ADDRTYPE);
-                data.big(3, OF_DESTINATION);
-            }),
+            Expression::SourceType(to) => address_type(rule, 1, to),
+            Expression::DestinationType(to) => address_type(rule, 2, to),
             Expression::ConnectionStatus(to) => element(rule, "ct", |data| {
                 const STATUS: u32 = 2;
                 data.big(1, to.number());
@@ -151,6 +148,16 @@ impl Expression<'_> {
             }),
         }
     }
+}
+
+/// `whose` is NFTA_FIB_F_SADDR or _DADDR.
+fn address_type(rule: &mut Writer<'_>, whose: u32, to: Register) {
+    const RESULT_ADDRTYPE: u32 = 3;
+    element(rule, "fib", |data| {
+        data.big(1, to.number());
+        data.big(2, RESULT_ADDRTYPE);
+        data.big(3, whose);
+    });
 }
 
 fn compare(rule: &mut Writer<'_>, register: Register, operator: u32, with: &[u8]) {

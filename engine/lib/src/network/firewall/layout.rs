@@ -2,11 +2,10 @@
 
 use crate::network::netlink::Error;
 use crate::network::netlink::message::{APPEND, Batch, CREATE, EXCL, attribute, read_text};
-use crate::network::netlink::socket::Socket;
 
 use super::expression::Expression::{self, *};
 use super::expression::{Header, Meta, Register, Verdict as To};
-use super::transaction::{Transaction, answer, push};
+use super::transaction::{Firewall, Transaction, answer, push};
 
 pub(super) const TABLE: &str = "ketch";
 
@@ -112,16 +111,18 @@ const OUTPUT_NAME: Expression<'_> = Meta(Meta::OutputName, R0);
 const OUTPUT_NAME_TOO: Expression<'_> = Meta(Meta::OutputName, R4);
 const IS_HAIRPIN: [Expression<'_>; 3] = [INPUT_NAME, OUTPUT_NAME_TOO, IsIn(HAIRPINS, R0)];
 
+const RTN_LOCAL: &[u8] = &2u32.to_ne_bytes();
+
+/// IPS_DST_NAT
+const HAS_NEW_DESTINATION: [Expression<'_>; 3] =
+    [ConnectionStatus(R0), Mask(R0, &0x20u32.to_ne_bytes()), NotEqual(R0, &[0; 4])];
+
 const DROP: Expression<'_> = Verdict(To::Drop);
 const ACCEPT: Expression<'_> = Verdict(To::Accept);
 
 /// fib daddr type local, jump to the ports.
-const IF_LOCAL_TO_PORTS: &[Expression<'_>] = &[
-    DestinationType(R0),
-    // RTN_LOCAL
-    Equal(R0, &2u32.to_ne_bytes()),
-    Verdict(To::Jump("ports")),
-];
+const IF_LOCAL_TO_PORTS: &[Expression<'_>] =
+    &[DestinationType(R0), Equal(R0, RTN_LOCAL), Verdict(To::Jump("ports"))];
 
 const CHAINS: [Chain; 6] = [
     // The bridges route 127/8, for ports published there: nothing that comes from a bridge may say that it goes there.
@@ -213,10 +214,23 @@ const CHAINS: [Chain; 6] = [
                 IS_HAIRPIN[0],
                 IS_HAIRPIN[1],
                 IS_HAIRPIN[2],
-                ConnectionStatus(R0),
-                // IPS_DST_NAT
-                Mask(R0, &0x20u32.to_ne_bytes()),
-                NotEqual(R0, &[0; 4]),
+                HAS_NEW_DESTINATION[0],
+                HAS_NEW_DESTINATION[1],
+                HAS_NEW_DESTINATION[2],
+                Masquerade,
+            ],
+            // The same where br_netfilter is on: such a packet is bridged, has come from nowhere by now, and is not the
+            // host's own.
+            &[
+                OUTPUT_NAME,
+                IsIn(BRIDGES, R0),
+                Meta(Meta::InputIndex, R0),
+                Equal(R0, &[0; 4]),
+                SourceType(R0),
+                NotEqual(R0, RTN_LOCAL),
+                HAS_NEW_DESTINATION[0],
+                HAS_NEW_DESTINATION[1],
+                HAS_NEW_DESTINATION[2],
                 Masquerade,
             ],
             &[IS_HAIRPIN[0], IS_HAIRPIN[1], IS_HAIRPIN[2], ACCEPT],
@@ -253,7 +267,7 @@ pub(super) enum Found {
     Other,
 }
 
-pub(super) fn find(socket: &Socket) -> Result<(Found, u32), Error> {
+pub(super) fn find(firewall: &Firewall) -> Result<(Found, u32), Error> {
     let mut batch = Batch::default();
     push(&mut batch, ("ask for", "the firewall's generation"), GET_GENERATION, 0, |_| ());
     push(&mut batch, ("find table", TABLE), GET_TABLE, 0, |message| message.text(NAME, TABLE));
@@ -261,7 +275,7 @@ pub(super) fn find(socket: &Socket) -> Result<(Found, u32), Error> {
     batch.acknowledge();
     let mut generation = 0;
     let mut found = Found::Missing;
-    socket.query(&batch, |reply| {
+    firewall.query(&batch, |reply| {
         if let Some(body) = answer(reply, NEW_GENERATION) {
             let number = attribute(body, 1).and_then(|value| value.try_into().ok());
             generation = number.map_or(0, u32::from_be_bytes);
@@ -290,10 +304,7 @@ pub(super) fn make(transaction: &mut Transaction, found: Found) {
     if found == Found::Other {
         delete(transaction);
     }
-    transaction.push(("make table", TABLE), NEW_TABLE, CREATE | EXCL, |message| {
-        message.text(NAME, TABLE);
-        message.attribute(USERDATA, &comment(VERSION));
-    });
+    make_empty(transaction, VERSION);
     for (number, set) in SETS.iter().enumerate() {
         make_set(transaction, number as u32 + 1, set);
     }
@@ -305,6 +316,13 @@ pub(super) fn make(transaction: &mut Transaction, found: Found) {
             make_rule(transaction, chain.name, rule);
         }
     }
+}
+
+pub(super) fn make_empty(transaction: &mut Transaction, version: &str) {
+    transaction.push(("make table", TABLE), NEW_TABLE, CREATE | EXCL, |message| {
+        message.text(NAME, TABLE);
+        message.attribute(USERDATA, &comment(version));
+    });
 }
 
 pub(super) fn delete(transaction: &mut Transaction) {
@@ -326,6 +344,11 @@ fn make_set(transaction: &mut Transaction, id: u32, set: &Set) {
             message.big(7, length);
         }
         message.big(10, id);
+        // Tells nft(8) to show a name as one: user data of type 0, 4 bytes, the machine's byte order.
+        if set.key.0 == [INTERFACE] {
+            let [a, b, c, d] = 1u32.to_ne_bytes();
+            message.attribute(13, &[0, 4, a, b, c, d]);
+        }
     });
 }
 

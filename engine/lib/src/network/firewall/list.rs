@@ -6,7 +6,7 @@ use crate::network::netlink::message::{Batch, DUMP};
 
 use super::element::{self, NEW_ELEMENT};
 use super::layout::{BRIDGES, HOST_PORTS4, HOST_PORTS6, PORTS4, PORTS6, TABLE};
-use super::transaction::{answer, open, push};
+use super::transaction::{Firewall, answer, push};
 use super::{Error, Port};
 
 /// The networks' bridges, and the published ports with their owners, of all engines.
@@ -16,9 +16,8 @@ pub struct Contents {
     pub ports: Vec<(Port, String)>,
 }
 
-/// Lists the table in the caller's network namespace; where there is none, nothing.
-pub fn list() -> Result<Contents, Error> {
-    let socket = open()?;
+/// Lists the table; where there is none, nothing.
+pub fn list(firewall: &Firewall) -> Result<Contents, Error> {
     let mut contents = Contents::default();
     for set in [BRIDGES, PORTS4, PORTS6, HOST_PORTS4, HOST_PORTS6] {
         let mut batch = Batch::default();
@@ -27,7 +26,7 @@ pub fn list() -> Result<Contents, Error> {
         });
         batch.tolerate(Errno::ENOENT);
         batch.acknowledge();
-        socket.query(&batch, |reply| {
+        firewall.query(&batch, |reply| {
             let Some(body) = answer(reply, NEW_ELEMENT) else { return };
             for (found, owner) in element::read(set, body) {
                 if set == BRIDGES {

@@ -17,6 +17,7 @@ use std::net::IpAddr;
 pub use change::{add, remove_if_empty, remove_network, remove_ports};
 pub use error::Error;
 pub use list::{Contents, list};
+pub use transaction::Firewall;
 
 /// How a network's packets are treated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,3 +59,6 @@ pub enum Protocol {
     Udp,
     Sctp,
 }
+
+#[cfg(test)]
+mod tests;

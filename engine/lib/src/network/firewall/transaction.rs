@@ -16,8 +16,24 @@ const SUBSYSTEM: u16 = 10;
 /// NFPROTO_INET: IPv4 and IPv6.
 pub(super) const FAMILY: u8 = 1;
 
-pub(super) fn open() -> Result<Socket, Error> {
-    Socket::open_family(SockProtocol::NetlinkNetFilter)
+/// A connection to the firewall of the network namespace in which it was opened, wherever the process goes later.
+///
+/// After a removal, be it another process's, the kernel takes some 15 ms to close it, or to let a process exit that has it
+/// open: whoever removes something tells others that it is done before it drops this.
+#[derive(Debug)]
+pub struct Firewall {
+    socket: Socket,
+}
+
+impl Firewall {
+    /// For the caller's network namespace.
+    pub fn open() -> Result<Firewall, Error> {
+        Ok(Firewall { socket: Socket::open_family(SockProtocol::NetlinkNetFilter)? })
+    }
+
+    pub(super) fn query(&self, batch: &Batch, reply: impl FnMut(Received<'_>)) -> Result<(), Error> {
+        self.socket.query(batch, reply)
+    }
 }
 
 /// Messages between a begin and an end.
@@ -55,10 +71,10 @@ impl Transaction {
     }
 
     /// Carries it out, and gives the messages that failed, if any, with which nothing was done.
-    pub(super) fn commit(mut self, socket: &Socket) -> Result<Vec<Failure>, Error> {
+    pub(super) fn commit(mut self, firewall: &Firewall) -> Result<Vec<Failure>, Error> {
         self.batch.acknowledge();
         self.batch.push(("end", "a transaction"), END, 0, |message| message.raw(&header(0, SUBSYSTEM)));
-        socket.exchange(&self.batch, &mut |_| ())
+        firewall.socket.exchange(&self.batch, &mut |_| ())
     }
 }
 

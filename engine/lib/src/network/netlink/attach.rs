@@ -10,7 +10,7 @@ use super::error::Error;
 use super::forwarding;
 use super::link::{
     ADDRESS, DELETE_LINK, IFNAME, INET, INET6, INFO_DATA, INFO_KIND, LINKINFO, MASTER, MTU, Mac, NET_NS_FD,
-    NEW_LINK, UP, delete, header, push_find, read_link,
+    NEW_LINK, UP, delete, header, no_link_local, push_find, read_link,
 };
 use super::message::{APPEND, Batch, CREATE, EXCL};
 use super::namespace::within;
@@ -25,6 +25,10 @@ const PRIORITY: u16 = 6;
 const MAIN: u8 = 254;
 const STATIC: u8 = 4;
 const UNICAST: u8 = 1;
+
+/// IFLA_INFO_SLAVE_DATA and IFLA_BRPORT_MODE: frames may leave by the port that they came by.
+const INFO_PORT_DATA: u16 = 5;
+const PORT_HAIRPIN: u16 = 4;
 
 /// VETH_INFO_PEER
 const PEER: u16 = 1;
@@ -92,7 +96,7 @@ pub fn detach(socket: &Socket, host_name: &str) -> Result<(), Error> {
 fn make_pair(socket: &Socket, attachment: &Attachment<'_>) -> Result<(u32, u32), Error> {
     let mut batch = Batch::default();
     batch.push(("make interface", attachment.host_name), NEW_LINK, CREATE | EXCL, |message| {
-        message.raw(&header(0, UP));
+        message.raw(&header(0, 0));
         message.text(IFNAME, attachment.host_name);
         message.number(MASTER, attachment.bridge);
         if let Some(mtu) = attachment.mtu {
@@ -114,6 +118,20 @@ fn make_pair(socket: &Socket, attachment: &Attachment<'_>) -> Result<(u32, u32),
             });
         });
     });
+    // A port of a bridge has no use for an address, nor the bridge for the packets that look for who has it already.
+    batch.push(("configure interface", attachment.host_name), NEW_LINK, 0, |message| {
+        message.raw(&header(0, 0));
+        message.text(IFNAME, attachment.host_name);
+        no_link_local(message);
+        // Where br_netfilter is on, what a container sends to itself by way of a published port is bridged, not routed.
+        message.nest(LINKINFO, |info| {
+            info.nest(INFO_PORT_DATA, |port| port.attribute(PORT_HAIRPIN, &[1]));
+        });
+    });
+    batch.push(("bring up interface", attachment.host_name), NEW_LINK, 0, |message| {
+        message.raw(&header(0, UP));
+        message.text(IFNAME, attachment.host_name);
+    });
     push_find(&mut batch, attachment.host_name);
     batch.acknowledge();
     let mut made = None;
@@ -128,7 +146,7 @@ fn make_pair(socket: &Socket, attachment: &Attachment<'_>) -> Result<(u32, u32),
 fn configure(inside: &Socket, index: u32, attachment: &Attachment<'_>) -> Result<(), Error> {
     let mut batch = Batch::default();
     batch.push(("bring up", "the loopback interface"), NEW_LINK, 0, |message| {
-        message.raw(&header(LOOPBACK, UP))
+        message.raw(&header(LOOPBACK, UP));
     });
     batch.push(("bring up", attachment.name), NEW_LINK, 0, |message| message.raw(&header(index, UP)));
     for &(address, prefix) in attachment.addresses {

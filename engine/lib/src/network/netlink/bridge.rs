@@ -8,15 +8,11 @@ use super::address::push_address;
 use super::error::Error;
 use super::forwarding;
 use super::link::{
-    ADDRESS, AF_SPEC, IFALIAS, IFNAME, INET, INET_CONF, INET6, Link, MTU, NEW_LINK, ROUTE_LOCALNET, UP,
-    delete, find_link, header, kind, mac_of, push_find, read_link,
+    ADDRESS, AF_SPEC, IFALIAS, IFNAME, INET, INET_CONF, Link, MTU, NEW_LINK, ROUTE_LOCALNET, UP, delete,
+    find_link, header, kind, mac_of, no_link_local, push_find, read_link,
 };
 use super::message::{Batch, CREATE, EXCL};
 use super::socket::Socket;
-
-/// IFLA_INET6_ADDR_GEN_MODE, and its value for: no link-local address but ours.
-const GENERATE: u16 = 8;
-const GENERATE_NONE: u8 = 1;
 
 /// Its address on the link, in every network that has IPv6.
 const LINK_LOCAL: IpAddr = IpAddr::V6(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1));
@@ -116,14 +112,17 @@ fn complete(socket: &Socket, index: u32, bridge: &Bridge<'_>) -> Result<(), Erro
     let mut batch = Batch::default();
     batch.push(("configure bridge", bridge.name), NEW_LINK, 0, |message| {
         message.raw(&header(index, 0));
+        // A published port is reached by 127.0.0.1; the firewall sees that nothing from outside is.
         message.nest(AF_SPEC, |families| {
-            // A published port is reached by 127.0.0.1; the firewall sees that nothing from outside is.
             families.nest(INET, |inet| inet.nest(INET_CONF, |conf| conf.number(ROUTE_LOCALNET, 1)));
-            if bridge.has_ipv6() {
-                families.nest(INET6, |inet6| inet6.attribute(GENERATE, &[GENERATE_NONE]));
-            }
         });
     });
+    if bridge.has_ipv6() {
+        batch.push(("configure bridge", bridge.name), NEW_LINK, 0, |message| {
+            message.raw(&header(index, 0));
+            no_link_local(message);
+        });
+    }
     for &(address, prefix) in bridge.addresses {
         push_address(&mut batch, index, address, prefix);
     }

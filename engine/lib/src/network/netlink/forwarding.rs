@@ -1,6 +1,7 @@
 //! The sysctls without which a host leads nothing from one interface to another.
 
 use std::fs;
+use std::io::{ErrorKind, Write};
 use std::path::Path;
 
 use super::error::{At, Error};
@@ -36,9 +37,9 @@ pub(super) fn enable6() -> Result<(), Error> {
 /// send one and become the way to everywhere (CVE-2020-10749). A kernel without IPv6 has nothing to take.
 pub(super) fn refuse_advertisements(interface: &str) -> Result<(), Error> {
     let path = format!("{DEVICES6}/{interface}/accept_ra");
-    match read(Path::new(&path)).as_deref() {
-        None | Some("0") => Ok(()),
-        Some(_) => set(&path, "0"),
+    match fs::OpenOptions::new().write(true).open(&path).and_then(|mut file| file.write_all(b"0")) {
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
+        result => result.at("write", &path),
     }
 }
 

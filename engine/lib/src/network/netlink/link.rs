@@ -153,6 +153,13 @@ pub(super) fn header(index: u32, flags: u32) -> [u8; 16] {
     bytes
 }
 
+/// No link-local address by itself: IFLA_INET6_ADDR_GEN_MODE none. In a message of its own, before the interface is up.
+pub(super) fn no_link_local(message: &mut Writer<'_>) {
+    const ADDR_GEN_MODE: u16 = 8;
+    const NONE: u8 = 1;
+    message.nest(AF_SPEC, |families| families.nest(INET6, |inet6| inet6.attribute(ADDR_GEN_MODE, &[NONE])));
+}
+
 /// IFLA_LINKINFO of a kind without settings.
 pub(super) fn kind(message: &mut Writer<'_>, kind: &str) {
     message.nest(LINKINFO, |info| info.text(INFO_KIND, kind));

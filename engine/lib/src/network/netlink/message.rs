@@ -211,3 +211,6 @@ pub(crate) fn read_u32(bytes: &[u8], at: usize) -> Option<u32> {
 pub(crate) fn read_text(value: &[u8]) -> String {
     String::from_utf8_lossy(value.split(|&byte| byte == 0).next().unwrap_or_default()).into_owned()
 }
+
+#[cfg(test)]
+mod tests;

@@ -74,7 +74,7 @@ impl Socket {
     ) -> Result<Vec<Failure>, Error> {
         self.transmit(batch.bytes()).at("send", "a netlink message")?;
         let mut failed = Vec::new();
-        let mut buffer = vec![0; RECEIVE];
+        let mut buffer = [0; RECEIVE];
         // The kernel works while send(2) runs, so all that it has to say is here: nothing to wait for.
         loop {
             let length = match self.receive(&mut buffer) {

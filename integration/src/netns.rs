@@ -25,6 +25,11 @@ impl Netns {
         Netns(made.join().expect("the namespace is made"))
     }
 
+    /// That of a process.
+    pub fn of_process(pid: &str) -> Netns {
+        Netns(File::open(format!("/proc/{pid}/ns/net")).expect("the process lives"))
+    }
+
     /// Where other processes find it, while this one lives.
     pub fn path(&self) -> PathBuf {
         format!("/proc/{}/fd/{}", std::process::id(), self.0.as_raw_fd()).into()
@@ -59,7 +64,8 @@ impl Netns {
 
     /// Published ports that the firewall leads to containers, with whose they are.
     pub fn published(&self) -> Vec<String> {
-        let contents = self.within(firewall::list).expect("the firewall can be listed");
+        let contents = self.within(|| firewall::list(&firewall::Firewall::open().expect("nf_tables answers")));
+        let contents = contents.expect("the firewall can be listed");
         contents.ports.iter().map(|(port, owner)| format!("{port:?} of {owner}")).collect()
     }
 

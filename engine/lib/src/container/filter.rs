@@ -1,6 +1,7 @@
 //! `ps --filter`: which containers are meant.
 
 use super::Status;
+use super::options::Network;
 use crate::state::containers::Record;
 
 /// Conditions by key: one value of each key must match, and all labels.
@@ -48,6 +49,9 @@ struct Pattern {
 pub trait Lookup {
     /// Its creation time.
     fn created(&self, name: &str) -> Option<String>;
+
+    /// The name of the network that has this name or id.
+    fn network(&self, name: &str) -> Option<String>;
 }
 
 impl Filters {
@@ -101,7 +105,7 @@ impl Filters {
             && self.labels.iter().all(labelled)
             && !self.not_labels.iter().any(labelled)
             && any(&self.ancestors, |image| is_ancestor(record, image))
-            && any(&self.networks, |network| *network == record.options.network.name())
+            && any(&self.networks, |network| is_on(record, network, lookup))
             && compare(&self.before, |own, other| own < other)
             && compare(&self.since, |own, other| own > other)
     }
@@ -109,6 +113,18 @@ impl Filters {
     pub fn admit_status(&self, status: &Status) -> bool {
         any(&self.states, |state| state == status.name())
             && any(&self.codes, |code| status.exit().is_some_and(|exit| exit.code == *code))
+    }
+}
+
+/// A mode, or a network by name or id.
+fn is_on(record: &Record, network: &str, lookup: &dyn Lookup) -> bool {
+    match &record.options.network {
+        Network::Bridge(endpoints) => {
+            let found = lookup.network(network);
+            let name = found.as_deref().unwrap_or(network);
+            endpoints.iter().any(|endpoint| endpoint.network == name)
+        }
+        mode => network == mode.name(),
     }
 }
 
@@ -180,6 +196,10 @@ mod tests {
     impl Lookup for Nobody {
         fn created(&self, name: &str) -> Option<String> {
             (name == "middle").then(|| "2026-01-02".to_owned())
+        }
+
+        fn network(&self, _name: &str) -> Option<String> {
+            None
         }
     }
 

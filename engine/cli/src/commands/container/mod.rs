@@ -19,6 +19,7 @@ pub(crate) mod top;
 pub(crate) mod wait;
 
 mod image;
+mod ports;
 mod prefix;
 mod row;
 mod select;

@@ -8,7 +8,9 @@ use clap::ValueEnum;
 use ketch_engine::Engine;
 use ketch_engine::container::filter::{Filters, Lookup};
 use ketch_engine::container::status;
+use ketch_engine::network::ports_of;
 
+use super::ports;
 use super::row::{self, Row};
 use crate::globals::Globals;
 use crate::output::{Format, pretty, table};
@@ -93,7 +95,8 @@ fn rows(engine: &Engine, args: &Args, filters: &Filters) -> anyhow::Result<Vec<R
         let status = status(&engine.paths, &record.id);
         if (all || status.is_alive()) && filters.admit_status(&status) {
             let size = if args.size { Some(row::size(engine, &record)?) } else { None };
-            rows.push(Row { record, status, size });
+            let ports = ports_of(engine, &record)?;
+            rows.push(Row { record, status, size, ports });
         }
     }
     if let Some(last) = last {
@@ -108,6 +111,10 @@ struct Other<'a>(&'a Engine);
 impl Lookup for Other<'_> {
     fn created(&self, name: &str) -> Option<String> {
         self.0.db.find_container(name).ok().map(|record| record.created)
+    }
+
+    fn network(&self, name: &str) -> Option<String> {
+        self.0.db.find_network(name).ok().map(|network| network.name)
     }
 }
 
@@ -161,7 +168,7 @@ fn plain(rows: &[Row], args: &Args) -> String {
             row.command(args.no_trunc),
             row.age(),
             row.state_text(),
-            String::new(),
+            ports::text(&row.ports, &row.record.options.expose),
             row.record.name.clone(),
         ];
         cells.extend(row.size.as_ref().map(row::Size::text));

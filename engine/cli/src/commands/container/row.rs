@@ -6,10 +6,12 @@ use std::path::Path;
 use anyhow::Context;
 use ketch_engine::Engine;
 use ketch_engine::container::Status;
+use ketch_engine::container::options::{Network, Port};
 use ketch_engine::image;
 use ketch_engine::state::containers::Record;
 use serde_json::{Value, json};
 
+use super::ports;
 use crate::output::{ago, human_duration_since, human_size, unix_seconds};
 
 /// What Go shows of a time that was never set, in seconds since 1970.
@@ -22,6 +24,8 @@ pub(super) struct Row {
     pub(super) record: Record,
     pub(super) status: Status,
     pub(super) size: Option<Size>,
+    /// Published, its own or those of the container whose network it shares.
+    pub(super) ports: Vec<Port>,
 }
 
 /// Bytes in the container's own layer, and in those of its image.
@@ -98,14 +102,14 @@ impl Row {
             "Command": self.record.command,
             "CreatedAt": self.age(),
             "Created": unix_seconds(&self.record.created),
-            "ExposedPorts": null,
+            "ExposedPorts": ports::exposed_document(&self.record.options.expose),
             "Id": self.record.id,
             "ImageID": self.record.image_id.as_deref().unwrap_or_default(),
             "Labels": Some(&self.record.options.labels).filter(|labels| !labels.is_empty()),
             "Names": [self.record.name],
             "Namespaces": {},
-            "Networks": [],
-            "Ports": null,
+            "Networks": self.networks(),
+            "Ports": ports::document(&self.ports),
             "Size": self.size.as_ref().map(|size| json!({ "rootFsSize": size.own + size.image, "rwSize": size.own })),
             "Status": self.state_text(),
         });
@@ -129,20 +133,28 @@ impl Row {
             "Created": go_time(&self.record.created),
             "CreatedAt": go_time(&self.record.created),
             "CreatedHuman": self.age(),
-            "ExposedPorts": "",
+            "ExposedPorts": ports::exposed_text(&self.record.options.expose),
             "ID": self.id(whole),
             "ImageID": image_id.chars().take(if whole { image_id.len() } else { 12 }).collect::<String>(),
             "Labels": self.record.options.labels,
             "Names": self.record.name,
             "Namespaces": {},
-            "Networks": "",
-            "Ports": "",
+            "Networks": self.networks().join(","),
+            "Ports": ports::text(&self.ports, &self.record.options.expose),
             "RunningFor": self.age(),
             "Size": self.size.as_ref().map(Size::text).unwrap_or_default(),
             "Status": self.state_text(),
         });
         merge(&mut fields, own);
         fields
+    }
+
+    /// By name.
+    fn networks(&self) -> Vec<&str> {
+        match &self.record.options.network {
+            Network::Bridge(endpoints) => endpoints.iter().map(|endpoint| &*endpoint.network).collect(),
+            _ => Vec::new(),
+        }
     }
 
     fn common(&self) -> Value {
@@ -224,7 +236,7 @@ mod tests {
             command: ["sh", "-c", "echo out; echo err"].map(str::to_owned).to_vec(),
             ..Record::default()
         };
-        Row { record, status, size: None }
+        Row { record, status, size: None, ports: Vec::new() }
     }
 
     #[test]

@@ -6,11 +6,13 @@
 #![forbid(unsafe_code)]
 
 pub mod bundle;
+pub mod debian;
 pub mod engine;
 pub mod image;
 pub mod leftovers;
 pub mod netns;
 pub mod output;
+pub mod page;
 pub mod program;
 pub mod registry;
 

@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 use ketch_engine::network::{firewall, netlink};
 use nix::sched::{CloneFlags, setns, unshare};
 
+use crate::program;
+
 /// Lives as long as this value, or a process in it. Loopback is up.
 #[derive(Debug)]
 pub struct Netns(File);
@@ -55,6 +57,40 @@ impl Netns {
         })
     }
 
+    /// Lays a wire to another one: an interface `eth0` in each, with `addresses` (CIDR) here and `theirs` there.
+    pub fn wire(&self, other: &Netns, addresses: &[&str], theirs: &[&str]) {
+        self.ip(&format!("link add eth0 type veth peer name eth0 netns {}", other.path().display()));
+        self.address("eth0", addresses);
+        other.address("eth0", theirs);
+    }
+
+    /// Connects `others`, each by its interface `eth0` with an address (CIDR), to a bridge here that has `own`.
+    pub fn switch(&self, others: &[(&Netns, &str)], own: &str) {
+        self.ip("link add switch type bridge");
+        self.address("switch", &[own]);
+        for (number, (other, address)) in others.iter().enumerate() {
+            let end = other.path();
+            self.ip(&format!("link add port{number} type veth peer name eth0 netns {}", end.display()));
+            self.ip(&format!("link set port{number} master switch up"));
+            other.address("eth0", &[*address]);
+        }
+    }
+
+    /// Gives an interface addresses, usable at once, and brings it up.
+    fn address(&self, interface: &str, addresses: &[&str]) {
+        for address in addresses {
+            let nodad = if address.contains(':') { " nodad" } else { "" };
+            self.ip(&format!("address add {address} dev {interface}{nodad}"));
+        }
+        self.ip(&format!("link set {interface} up"));
+    }
+
+    /// Runs ip(8) inside.
+    pub fn ip(&self, line: &str) {
+        let mut command = self.command("ip");
+        program::finish(command.args(line.split(' '))).ok();
+    }
+
     /// Names of the interfaces of containers' networks that are there, bridges not counted.
     pub fn ends_of_containers(&self) -> Vec<String> {
         let links = self.within(|| netlink::Socket::open().and_then(|socket| netlink::links(&socket)));
@@ -64,8 +100,8 @@ impl Netns {
 
     /// Published ports that the firewall leads to containers, with whose they are.
     pub fn published(&self) -> Vec<String> {
-        let contents = self.within(|| firewall::list(&firewall::Firewall::open().expect("nf_tables answers")));
-        let contents = contents.expect("the firewall can be listed");
+        let contents =
+            self.within(|| firewall::list(&firewall::Firewall::open()?)).expect("the firewall can be listed");
         contents.ports.iter().map(|(port, owner)| format!("{port:?} of {owner}")).collect()
     }
 

@@ -7,17 +7,20 @@
 use std::path::PathBuf;
 
 pub mod container;
+pub mod events;
 pub mod guest;
 pub mod image;
 pub mod network;
 pub mod spec;
 pub mod state;
 pub mod store;
+mod tree;
+pub mod volume;
 
 /// Where one engine keeps its things. Two engines with different paths know nothing of each other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Paths {
-    /// Persistent: `/var/lib/ketch`: `state.db`, `layers/`, `blobs/`, `tmp/`, `containers/<id>/`.
+    /// Persistent: `/var/lib/ketch`: `state.db`, `layers/`, `blobs/`, `tmp/`, `containers/<id>/`, `events/`.
     pub root: PathBuf,
     /// Volatile: `/run/ketch`: `containers/<id>/{lock,attach}`, `runtime/<id>/state.json`.
     pub run: PathBuf,
@@ -42,9 +45,19 @@ impl Paths {
         self.root.join("tmp")
     }
 
+    /// What has happened: see [`events`].
+    pub fn events(&self) -> PathBuf {
+        self.root.join("events")
+    }
+
     /// `config.json`-to-be, log, exit record, overlay's upper and work.
     pub fn container(&self, id: &str) -> PathBuf {
         self.root.join("containers").join(id)
+    }
+
+    /// `<name>/_data`.
+    pub fn volumes(&self) -> PathBuf {
+        self.root.join("volumes")
     }
 
     pub fn container_run(&self, id: &str) -> PathBuf {

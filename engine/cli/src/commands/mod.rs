@@ -11,9 +11,12 @@ use crate::failure::Failure;
 use crate::globals::Globals;
 
 mod container;
+mod events;
 mod image;
+mod select;
 mod top_level;
 mod usage;
+mod volume;
 
 pub(crate) use container::terminal::{PROGRAM as TERMINAL_KEEPER, main as keep_terminal};
 

@@ -129,7 +129,9 @@ fn with_options(name: &str, options: &str) -> anyhow::Result<Endpoint> {
                 );
                 endpoint.interface = Some(value.to_owned());
             }
-            _ => bail!("unknown network option {option:?} of network {name}: known are alias, interface_name, ip, ip6 and mac"),
+            _ => bail!(
+                "unknown network option {option:?} of network {name}: known are alias, interface_name, ip, ip6 and mac"
+            ),
         }
     }
     Ok(endpoint)
@@ -177,7 +179,10 @@ fn dns(flags: &ContainerFlags, network: &Network) -> anyhow::Result<Dns> {
             .dns
             .iter()
             .map(|text| {
-                ensure!(text != "none", "--dns none is not available: mount a file on /etc/resolv.conf instead");
+                ensure!(
+                    text != "none",
+                    "--dns none is not available: mount a file on /etc/resolv.conf instead"
+                );
                 ip(text)
             })
             .collect::<Result<_, _>>()?,
@@ -185,7 +190,9 @@ fn dns(flags: &ContainerFlags, network: &Network) -> anyhow::Result<Dns> {
         options: flags.dns_option.clone(),
     };
     if matches!(network, Network::Container(_)) && dns != Dns::default() {
-        bail!("cannot set --dns, --dns-search or --dns-option with the network of another container: it has that one's");
+        bail!(
+            "cannot set --dns, --dns-search or --dns-option with the network of another container: it has that one's"
+        );
     }
     Ok(dns)
 }
@@ -205,7 +212,10 @@ fn hosts(flags: &ContainerFlags, network: &Network) -> anyhow::Result<Hosts> {
     }
     ensure!(!flags.no_hosts || add.is_empty(), "--no-hosts and --add-host cannot be set together");
     if matches!(network, Network::Container(_)) {
-        ensure!(add.is_empty(), "cannot set --add-host with the network of another container: it has that one's /etc/hosts");
+        ensure!(
+            add.is_empty(),
+            "cannot set --add-host with the network of another container: it has that one's /etc/hosts"
+        );
     }
     Ok(Hosts { add, none: flags.no_hosts })
 }

@@ -42,7 +42,9 @@ fn parse(text: &str) -> anyhow::Result<Vec<Port>> {
     ensure!(!protocol.is_empty(), "protocols must be specified in the port mapping {text:?} after a /");
     let (address, host, container) = match body.strip_prefix('[') {
         Some(rest) => {
-            let (address, rest) = rest.split_once("]:").with_context(|| format!("invalid port format {text:?}: an IPv6 address is written as [ADDRESS]:"))?;
+            let (address, rest) = rest.split_once("]:").with_context(|| {
+                format!("invalid port format {text:?}: an IPv6 address is written as [ADDRESS]:")
+            })?;
             let (host, container) = rest.split_once(':').unwrap_or(("", rest));
             (Some(address), host, container)
         }
@@ -92,9 +94,10 @@ pub(crate) fn exposed(text: &str) -> anyhow::Result<Vec<Exposed>> {
 fn range(text: &str) -> anyhow::Result<(u16, u16)> {
     let port = |text: &str| -> anyhow::Result<u16> {
         let number: i64 = text.parse().with_context(|| format!("cannot parse {text:?} as a port number"))?;
-        u16::try_from(number).ok().filter(|port| *port > 0).with_context(|| {
-            format!("port numbers must be between 1 and 65535 (inclusive), got {number}")
-        })
+        u16::try_from(number)
+            .ok()
+            .filter(|port| *port > 0)
+            .with_context(|| format!("port numbers must be between 1 and 65535 (inclusive), got {number}"))
     };
     let (first, last) = text.split_once('-').unwrap_or((text, text));
     let (first, last) = (port(first)?, port(last)?);
@@ -139,7 +142,10 @@ mod tests {
     #[test]
     fn refusals() {
         for (text, expected) in [
-            ("80:99999", "parsing container port: port numbers must be between 1 and 65535 (inclusive), got 99999"),
+            (
+                "80:99999",
+                "parsing container port: port numbers must be between 1 and 65535 (inclusive), got 99999",
+            ),
             ("1-2:3-5", "host and container port ranges have different lengths: 2 vs 3"),
             ("x:80", "parsing host port: cannot parse \"x\" as a port number"),
             ("1:2:3:4", "invalid port format"),

@@ -246,7 +246,8 @@ fn networks() {
     ] {
         assert_eq!(options(words).network, expected, "{words}");
     }
-    let options = options("-p 80:80 -p 81-82:81-82/udp -P --expose 9-10 --add-host a;b:::1 --dns 1.1.1.1 img");
+    let options =
+        options("-p 80:80 -p 81-82:81-82/udp -P --expose 9-10 --add-host a;b:::1 --dns 1.1.1.1 img");
     assert_eq!((options.ports.len(), options.expose.len(), options.publish_all), (2, 2, true));
     assert_eq!(options.hosts.add, [("a b".to_owned(), "::1".to_owned())]);
 }

@@ -18,6 +18,7 @@ use super::options::Rootfs;
 use crate::image::Image;
 use crate::state::containers::Record;
 use crate::store::{layer_dir, overlay};
+use crate::tree::TreeError;
 use crate::{Engine, Paths};
 
 /// The largest passwd or group that is read. The image is not trusted; real ones are a few KiB.
@@ -64,6 +65,15 @@ pub(super) fn mount_root(
     }
 }
 
+/// Lets the root of a container with `--rm` be mounted once more.
+///
+/// An overlay that was mounted `volatile` leaves a mark in its work directory that keeps it from being mounted again, for
+/// the machine may have gone down meanwhile and taken unsynced files with it. The caller has seen the last run end, so it
+/// has not. The root is mounted nowhere.
+pub(super) fn forget_volatile(dir: &Path) -> Result<(), TreeError> {
+    crate::tree::remove(&dir.join("work"))
+}
+
 fn make_upper(path: &Path) -> Result<(), FileError> {
     use std::os::unix::fs::DirBuilderExt;
     // The upper directory is the container's `/`.
@@ -82,7 +92,7 @@ fn throw_away(paths: &Paths, lower: &Path, dir: &Path) -> nix::Result<OwnedFd> {
         let (upper, work) = (dir.join("upper"), dir.join("work"));
         for path in [&upper, &work] {
             // Of the last run.
-            super::tree::remove(path).map_err(|_| Errno::EBUSY)?;
+            crate::tree::remove(path).map_err(|_| Errno::EBUSY)?;
             std::fs::create_dir(path).map_err(io)?;
         }
         return overlay(&[lower], Some((&upper, &work)), true);

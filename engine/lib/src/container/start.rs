@@ -157,6 +157,7 @@ fn carry_out(
             id: &record.id,
             name: &record.name,
             dir: &dir,
+            volumes: &engine.paths.volumes(),
             passwd: &root::read_file(&rootfs, "etc/passwd")?,
             group: &root::read_file(&rootfs, "etc/group")?,
             host: &host,
@@ -168,7 +169,7 @@ fn carry_out(
     if let Some(root) = build.spec.root_mut() {
         root.set_path(mount_point);
     }
-    prepare(record, &build, rootfs.as_fd())?;
+    prepare(engine, record, &build, rootfs.as_fd())?;
 
     network.introduce(engine)?;
 
@@ -213,6 +214,10 @@ fn config(
     Config {
         id: record.id.clone(),
         name: record.name.clone(),
+        image: record.image_name.clone(),
+        labels: options.labels.clone(),
+        pod: options.pod.clone(),
+        attached: how.attach.is_some(),
         run_dir: engine.paths.container_run(&record.id),
         runtime_root: engine.paths.runtime(),
         spec: build.spec,
@@ -237,7 +242,7 @@ fn undo(engine: &Engine, record: &Record, error: StartError) -> StartError {
     // What it could not give back is found when it is needed, or by the next start.
     let _ = network::release(engine, &record.id);
     if record.options.remove {
-        return match purge(engine, record) {
+        return match purge(engine, record, true, None) {
             Ok(()) => error,
             Err(remove) => StartError::Remove { start: Box::new(error), remove: Box::new(remove) },
         };

@@ -97,7 +97,8 @@ fn rewrite(path: &Path, lines: &str) -> std::io::Result<()> {
 }
 
 fn merged(old: &str, lines: &str) -> String {
-    let mut new: String = old.split_inclusive('\n').filter(|line| !line.trim_end().ends_with(MARK.trim())).collect();
+    let mut new: String =
+        old.split_inclusive('\n').filter(|line| !line.trim_end().ends_with(MARK.trim())).collect();
     if !new.is_empty() && !new.ends_with('\n') {
         new.push('\n');
     }

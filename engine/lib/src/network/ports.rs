@@ -206,7 +206,11 @@ mod tests {
         for (protocol, address, expected) in [
             (Protocol::Tcp, None, "cannot listen on the TCP port: listen tcp4 :80: bind: x"),
             (Protocol::Tcp, Some("0.0.0.0"), "cannot listen on the TCP port: listen tcp4 :80: bind: x"),
-            (Protocol::Udp, Some("127.0.0.1"), "cannot listen on the UDP port: listen udp4 127.0.0.1:80: bind: x"),
+            (
+                Protocol::Udp,
+                Some("127.0.0.1"),
+                "cannot listen on the UDP port: listen udp4 127.0.0.1:80: bind: x",
+            ),
             (Protocol::Tcp, Some("::1"), "cannot listen on the TCP port: listen tcp6 [::1]:80: bind: x"),
         ] {
             let address = address.map(|text| text.parse().unwrap());

@@ -23,9 +23,9 @@ use crate::container::FileError;
 use crate::container::options::{self, Endpoint};
 use crate::container::status;
 use crate::spec::{NetworkFacts, SharedFiles};
+use crate::state;
 use crate::state::containers::{FindError, Record};
 use crate::state::networks::{FindNetworkError, Hold, Lease, Want};
-use crate::state;
 
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
@@ -106,8 +106,8 @@ pub(crate) fn begin(engine: &Engine, record: &Record) -> Result<Setup, SetupErro
     match &record.options.network {
         options::Network::None | options::Network::Host => Ok(Setup::default()),
         options::Network::Path(path) => {
-            let file = File::open(path)
-                .map_err(|source| SetupError::Namespace { path: path.clone(), source })?;
+            let file =
+                File::open(path).map_err(|source| SetupError::Namespace { path: path.clone(), source })?;
             Ok(Setup::joining(file.into()))
         }
         options::Network::Container(id) => join(engine, record, id),
@@ -135,7 +135,9 @@ impl Setup {
     /// Makes the interfaces and leads the ports to them.
     pub(crate) fn attach(&mut self) -> Result<(), SetupError> {
         // Dropped here, the namespace is the container's alone.
-        let Some(Bridges { socket, namespace, networks, hold, owner }) = self.bridges.take() else { return Ok(()) };
+        let Some(Bridges { socket, namespace, networks, hold, owner }) = self.bridges.take() else {
+            return Ok(());
+        };
         for ((network, bridge), lease) in networks.iter().zip(&hold.leases) {
             connect(&socket, namespace.as_fd(), network, *bridge, lease)?;
         }
@@ -217,10 +219,9 @@ fn bridged(engine: &Engine, record: &Record, endpoints: &[Endpoint]) -> Result<S
     let hold = reserve::reserve(engine, &record.id, &wants, &bindings)?;
     let held = ports::hold(&bindings, hold.leases.first())?;
     let namespace: OwnedFd = Namespace::new()?.into();
-    let copy = namespace.try_clone().map_err(|source| SetupError::Namespace {
-        path: NETWORK_PATH.into(),
-        source,
-    })?;
+    let copy = namespace
+        .try_clone()
+        .map_err(|source| SetupError::Namespace { path: NETWORK_PATH.into(), source })?;
     let facts = NetworkFacts {
         addresses: hold.leases.iter().flat_map(addresses).collect(),
         gateway: networks.iter().find_map(|(network, _)| gateway(network)),

@@ -51,14 +51,3 @@ pub fn of(engine: &Engine, record: &Record) -> Result<View, state::Error> {
         Mode::None | Mode::Host | Mode::Path(_) => Ok(View::default()),
     }
 }
-
-/// One entry for each port, as `inspect` shows them: inside (`80/tcp`), and where on the host.
-pub fn each_port(ports: &[Port]) -> impl Iterator<Item = (String, String, u16)> + '_ {
-    ports.iter().flat_map(|port| {
-        let host_ip = port.host_ip.map_or("0.0.0.0".to_owned(), |ip| ip.to_string());
-        (0..port.count).map(move |number| {
-            let inside = format!("{}/{}", u32::from(port.container_port) + u32::from(number), port.protocol.name());
-            (inside, host_ip.clone(), port.host_port.unwrap_or(0).saturating_add(number))
-        })
-    })
-}

@@ -27,6 +27,8 @@ pub enum SpecError {
     RelativeWorkdir(String),
     #[error("the image declares a volume at {0:?}, which is not an absolute path")]
     RelativeVolume(String),
+    #[error("the volume at {0} has no name: the container is of an older ketch, create it anew")]
+    Unnamed(String),
     #[error("invalid signal: {0}")]
     Signal(String),
     #[error("the seccomp profile {0}")]
@@ -44,7 +46,9 @@ pub enum SpecError {
     #[error("{what} {path}")]
     Host { what: &'static str, path: PathBuf, source: std::io::Error },
     /// podman's words.
-    #[error("unable to replace \"host-gateway\" of host entry \"{0}:host-gateway\": host containers internal IP address is empty")]
+    #[error(
+        "unable to replace \"host-gateway\" of host entry \"{0}:host-gateway\": host containers internal IP address is empty"
+    )]
     HostGateway(String),
     #[error("{0} is not a device node")]
     NotADevice(PathBuf),

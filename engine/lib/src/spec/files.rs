@@ -21,11 +21,7 @@ pub struct File {
 }
 
 /// The files of a container, without those whose place the user's own mounts take.
-pub(super) fn list(
-    options: &Options,
-    facts: &Facts<'_>,
-    hostname: &str,
-) -> Result<Vec<File>, SpecError> {
+pub(super) fn list(options: &Options, facts: &Facts<'_>, hostname: &str) -> Result<Vec<File>, SpecError> {
     let file = |name: &str, destination, content: String| File {
         path: facts.dir.join(name),
         content: Some(Cow::Owned(content.into_bytes())),

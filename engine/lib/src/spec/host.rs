@@ -69,7 +69,8 @@ fn resolv_conf(options: &Options) -> Result<String, SpecError> {
         Network::Host => text("/etc/resolv.conf"),
         _ => {
             let own = text("/etc/resolv.conf")?;
-            let behind = if resolv::is_stub(&own) { text("/run/systemd/resolve/resolv.conf")? } else { String::new() };
+            let behind =
+                if resolv::is_stub(&own) { text("/run/systemd/resolve/resolv.conf")? } else { String::new() };
             Ok(if behind.is_empty() { own } else { behind })
         }
     }

@@ -45,8 +45,10 @@ pub struct Facts<'a> {
     /// 64 hex digits.
     pub id: &'a str,
     pub name: &'a str,
-    /// The container's directory: the files and volumes of [`Build`] are below it.
+    /// The container's directory: the files of [`Build`] are below it.
     pub dir: &'a Path,
+    /// Where volumes are: see [`crate::Paths::volumes`].
+    pub volumes: &'a Path,
     /// The image's `/etc/passwd` and `/etc/group`, looked up through the root's descriptor; empty when there is none.
     pub passwd: &'a [u8],
     pub group: &'a [u8],
@@ -89,7 +91,7 @@ pub struct Build {
     pub spec: Spec,
     /// Files to write in the container's directory, at every start.
     pub files: Vec<File>,
-    /// Anonymous volumes: directories to make once and, unless `copy` is false, fill from the image.
+    /// Volumes: those that are new are to be filled from the image, unless `copy` is false.
     pub volumes: Vec<Volume>,
     /// Bind sources to give to the container's user, with all below them (`-v …:U`).
     pub chown: Vec<PathBuf>,
@@ -184,7 +186,8 @@ fn linux(options: &Options, facts: &Facts<'_>) -> Result<Linux, SpecError> {
     linux.set_namespaces(Some(namespaces(options, facts)));
     let (masked, readonly) = paths::lists(options);
     linux.set_masked_paths(Some(masked)).set_readonly_paths(Some(readonly));
-    if options.network != Network::Host {
+    // One that exists is set up by whoever made it.
+    if matches!(options.network, Network::None | Network::Bridge(_) | Network::Pasta(_)) {
         // Lets group 0 send ICMP echo without CAP_NET_RAW, which containers do not have; podman's default.
         linux.set_sysctl(Some([("net.ipv4.ping_group_range".to_owned(), "0 0".to_owned())].into()));
     }

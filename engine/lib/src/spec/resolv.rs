@@ -26,7 +26,9 @@ pub(super) fn text(options: &Options, host: &str) -> Option<String> {
     let mut servers: Vec<String> = dns.servers.iter().map(ToString::to_string).collect();
     if servers.is_empty() {
         let own = options.network != Network::Host;
-        servers.extend(of_host("nameserver").iter().filter(|text| !own || !is_loopback(text)).map(|t| t.to_string()));
+        servers.extend(
+            of_host("nameserver").iter().filter(|text| !own || !is_loopback(text)).map(|t| t.to_string()),
+        );
         if servers.is_empty() {
             servers.extend(PUBLIC.map(str::to_owned));
         }
@@ -93,6 +95,8 @@ mod tests {
             let options = Options { network, dns, ..Options::default() };
             assert_eq!(text(&options, host).as_deref(), expected, "{options:?}");
         }
-        assert!(is_stub("nameserver 127.0.0.53\n") && !is_stub("nameserver 192.0.2.1\nnameserver 127.0.0.53\n"));
+        assert!(
+            is_stub("nameserver 127.0.0.53\n") && !is_stub("nameserver 192.0.2.1\nnameserver 127.0.0.53\n")
+        );
     }
 }

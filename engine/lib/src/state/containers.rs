@@ -3,8 +3,8 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 
-use super::{Database, Error};
-use crate::container::options::Options;
+use super::{Database, Error, volumes};
+use crate::container::options::{MountKind, Options};
 
 /// Run by [`Database::open`]. `created` sorts as text: always UTC, always nine digits of fraction.
 pub(crate) const SCHEMA: &str = "
@@ -56,6 +56,16 @@ pub enum InsertError {
     ImageGone(String),
     #[error(transparent)]
     State(#[from] Error),
+}
+
+/// What came of a renaming.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Renamed {
+    Done,
+    /// There is no such container any more.
+    Gone,
+    /// By the container of this id.
+    InUse(String),
 }
 
 /// Why a name or id leads to no container. podman's words.
@@ -121,6 +131,19 @@ impl Database {
         })
     }
 
+    /// Gives a container another name, if nobody has that one.
+    pub fn rename_container(&self, id: &str, name: &str) -> Result<Renamed, Error> {
+        self.write("rename a container", |c| {
+            let holder = "SELECT id FROM containers WHERE name = ?1";
+            match c.query_row(holder, [name], |row| row.get::<_, String>(0)).optional()? {
+                Some(holder) if holder != id => return Ok(Renamed::InUse(holder)),
+                _ => {}
+            }
+            let rows = c.execute("UPDATE containers SET name = ?2 WHERE id = ?1", [id, name])?;
+            Ok(if rows > 0 { Renamed::Done } else { Renamed::Gone })
+        })
+    }
+
     /// Forgets a container; false when it was gone already.
     pub fn delete_container(&self, id: &str) -> Result<bool, Error> {
         self.write("forget a container", |c| {
@@ -147,7 +170,11 @@ fn insert(connection: &Connection, record: &Record) -> rusqlite::Result<()> {
             json(serde_json::to_string(&record.options))?,
         ],
     )?;
-    Ok(())
+    let volumes = record.options.mounts.iter().filter_map(|mount| match &mount.kind {
+        MountKind::Named { name, .. } => Some(name),
+        _ => None,
+    });
+    volumes.into_iter().try_for_each(|volume| volumes::insert_use(connection, &record.id, volume))
 }
 
 /// What a broken constraint means.
@@ -262,6 +289,21 @@ mod tests {
         assert!(database.delete_container(&format!("{:0<64}", "ab12")).unwrap());
         assert!(!database.delete_container(&format!("{:0<64}", "ab12")).unwrap());
         database.insert_container(&named("ff", "web", 9)).unwrap();
+    }
+
+    #[test]
+    fn renaming() {
+        let (_dir, database) = database(&[("ab12", "web"), ("cd34", "db")]);
+        let full = |id: &str| format!("{id:0<64}");
+        for (id, name, expected) in [
+            ("ab12", "site", Renamed::Done),
+            ("ab12", "site", Renamed::Done),
+            ("ab12", "db", Renamed::InUse(full("cd34"))),
+            ("ef", "new", Renamed::Gone),
+        ] {
+            assert_eq!(database.rename_container(&full(id), name).unwrap(), expected, "{id} {name}");
+        }
+        assert_eq!(database.find_container("site").unwrap().id, full("ab12"));
     }
 
     #[test]

@@ -389,10 +389,10 @@ fn bind(c: &Connection, hold: i64, binding: &Binding) -> rusqlite::Result<Option
         "SELECT host_ip, first, container FROM bindings JOIN holds ON holds.id = hold
          WHERE protocol = ?1 AND last >= ?2 AND first <= ?3 AND hold <> ?4",
     )?;
-    let rows = overlapping.query_map(
-        params![binding.protocol.name(), binding.first, binding.last, hold],
-        |row| Ok((address_of(row, 0)?, row.get::<_, u16>(1)?, row.get(2)?)),
-    )?;
+    let rows = overlapping
+        .query_map(params![binding.protocol.name(), binding.first, binding.last, hold], |row| {
+            Ok((address_of(row, 0)?, row.get::<_, u16>(1)?, row.get(2)?))
+        })?;
     for row in rows {
         let (host_ip, first, container): (Option<IpAddr>, u16, String) = row?;
         if meet(binding.host_ip, host_ip) {
@@ -419,7 +419,8 @@ fn meet(one: Option<IpAddr>, other: Option<IpAddr>) -> bool {
     match (one, other) {
         (None, _) | (_, None) => true,
         (Some(one), Some(other)) => {
-            one.is_ipv4() == other.is_ipv4() && (one == other || one.is_unspecified() || other.is_unspecified())
+            one.is_ipv4() == other.is_ipv4()
+                && (one == other || one.is_unspecified() || other.is_unspecified())
         }
     }
 }
@@ -491,6 +492,3 @@ fn hold(c: &Connection, id: i64) -> rusqlite::Result<Hold> {
         .collect::<rusqlite::Result<_>>()?;
     Ok(Hold { id, leases, bindings })
 }
-
-
-

@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 
 use crate::container::Status;
 use crate::container::options::{Network, Options};
+use crate::container::port::{Published, published};
 use crate::network::DEFAULT;
-use crate::network::view::{Place, View, each_port};
+use crate::network::view::{Place, View};
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -71,10 +72,10 @@ pub(super) fn exposed(options: &Options) -> impl Iterator<Item = String> + '_ {
 /// Where on the host each published port is.
 pub(super) fn bindings(view: &View) -> BTreeMap<String, Value> {
     let mut bindings = BTreeMap::new();
-    for (inside, ip, port) in each_port(&view.ports) {
-        let list = bindings.entry(inside).or_insert_with(|| json!([]));
-        if let Value::Array(list) = list {
-            list.push(json!({ "HostIp": ip, "HostPort": port.to_string() }));
+    for port in published(&view.ports).into_iter().flat_map(Published::each) {
+        let inside = format!("{}/{}", port.container_port, port.protocol.name());
+        if let Value::Array(list) = bindings.entry(inside).or_insert_with(|| json!([])) {
+            list.push(json!({ "HostIp": port.host(), "HostPort": port.host_port.to_string() }));
         }
     }
     bindings

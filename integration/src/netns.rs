@@ -27,6 +27,11 @@ impl Netns {
         Netns(made.join().expect("the namespace is made"))
     }
 
+    /// That of a process.
+    pub fn of_process(pid: &str) -> Netns {
+        Netns(File::open(format!("/proc/{pid}/ns/net")).expect("the process lives"))
+    }
+
     /// Where other processes find it, while this one lives.
     pub fn path(&self) -> PathBuf {
         format!("/proc/{}/fd/{}", std::process::id(), self.0.as_raw_fd()).into()

@@ -20,7 +20,7 @@ use crate::clock;
 use crate::config::{Config, LogDriver};
 use crate::log::Writer;
 use crate::report::Report;
-use crate::serve::{Event, Parts, Server};
+use crate::serve::{Event, Forwards, Parts, Server};
 use crate::spawn::{Handed, StartError};
 use crate::streams::{self, Streams};
 
@@ -68,7 +68,8 @@ pub(crate) fn start(
     let (mut created, streams) = made?;
     protect();
 
-    let started = serve(config, &mut created, streams, log, report)
+    let forwards = Forwards::new(std::mem::take(&mut handed.held), &config.forwards);
+    let started = serve(config, &mut created, streams, log, forwards, report)
         .map_err(NotStarted::from)
         .and_then(|server| let_go(&mut created, server, report));
     match started {
@@ -111,6 +112,7 @@ fn serve(
     created: &mut Created,
     mut streams: Streams,
     log: Option<Writer>,
+    forwards: Forwards,
     report: &OwnedFd,
 ) -> Result<Server, StartError> {
     if let Some(master) = created.console.take() {
@@ -131,6 +133,7 @@ fn serve(
         log,
         stdin: config.stdin,
         stdin_once: config.stdin_once,
+        forwards,
     };
     Server::new(parts).map_err(|errno| StartError::errno("set up the monitor's loop", errno))
 }

@@ -9,6 +9,7 @@ mod events;
 mod hello;
 mod lifecycle;
 mod logs;
+mod network;
 mod options;
 mod run;
 mod stats;

@@ -5,8 +5,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use nix::cmsg_space;
 use nix::sys::socket::{
-    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, UnixAddr, recvmsg,
-    sendmsg, socketpair,
+    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, UnixAddr, accept4,
+    recvmsg, sendmsg, socketpair,
 };
 
 use crate::{Errno, Result};
@@ -17,6 +17,13 @@ pub const MAX_FDS: usize = 32;
 /// Two connected sockets that keep message boundaries; reading gives 0 bytes once the other end is closed everywhere.
 pub fn seqpacket_pair() -> Result<(OwnedFd, OwnedFd)> {
     socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
+}
+
+/// Takes the next connection of a listening socket; it does not block. EAGAIN when there is none.
+pub fn accept(listener: impl AsFd) -> Result<OwnedFd> {
+    let fd = accept4(listener.as_fd().as_raw_fd(), SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK)?;
+    // SAFETY: the kernel has just made this descriptor; nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
 /// Sends one message with descriptors. EPIPE (never the signal) when nobody can receive it.

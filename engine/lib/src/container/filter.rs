@@ -54,6 +54,9 @@ pub trait Lookup {
     /// Its creation time.
     fn created(&self, name: &str) -> Option<String>;
 
+    /// The name of the network that has this name or id.
+    fn network(&self, name: &str) -> Option<String>;
+
     /// The full id of the pod that has this name, or this id.
     fn pod(&self, name: &str) -> Option<String>;
 }
@@ -117,7 +120,7 @@ impl Filters {
             && self.labels.iter().all(labelled)
             && !self.not_labels.iter().any(labelled)
             && any(&self.ancestors, |image| is_ancestor(record, image))
-            && any(&self.networks, |network| is_in(record, network))
+            && any(&self.networks, |network| is_on(record, network, lookup))
             && any(&self.pods, |pod| is_member(record, pod, lookup))
             && any(&self.volumes, |volume| has_volume(record, volume))
             && any(&self.commands, |command| record.command.first() == Some(command))
@@ -129,6 +132,18 @@ impl Filters {
     pub fn admit_status(&self, status: &Status) -> bool {
         any(&self.states, |state| state == status.name())
             && any(&self.codes, |code| status.exit().is_some_and(|exit| exit.code == *code))
+    }
+}
+
+/// A mode, or a network by name or id.
+fn is_on(record: &Record, network: &str, lookup: &dyn Lookup) -> bool {
+    match &record.options.network {
+        Network::Bridge(endpoints) => {
+            let found = lookup.network(network);
+            let name = found.as_deref().unwrap_or(network);
+            endpoints.iter().any(|endpoint| endpoint.network == name)
+        }
+        mode => network == mode.name(),
     }
 }
 
@@ -154,16 +169,6 @@ fn is_ancestor(record: &Record, image: &str) -> bool {
     ends_with(name)
         || ends_with(untagged)
         || record.image_id.as_ref().is_some_and(|id| image.len() >= 3 && id.starts_with(image))
-}
-
-/// The mode, or one of the networks that it has an interface in.
-fn is_in(record: &Record, network: &str) -> bool {
-    match &record.options.network {
-        Network::Bridge(endpoints) if !endpoints.is_empty() => {
-            endpoints.iter().any(|endpoint| endpoint.network == network)
-        }
-        mode => mode.name() == network,
-    }
 }
 
 fn is_member(record: &Record, pod: &str, lookup: &dyn Lookup) -> bool {
@@ -228,6 +233,10 @@ mod tests {
     impl Lookup for Nobody {
         fn created(&self, name: &str) -> Option<String> {
             (name == "middle").then(|| "2026-01-02".to_owned())
+        }
+
+        fn network(&self, _name: &str) -> Option<String> {
+            None
         }
 
         fn pod(&self, name: &str) -> Option<String> {

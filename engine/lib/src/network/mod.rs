@@ -26,6 +26,7 @@ mod reserve;
 mod rules;
 pub(crate) mod setup;
 pub mod subnet;
+pub mod view;
 
 pub use default::DEFAULT;
 pub use ports::ports_of;

@@ -186,7 +186,8 @@ fn linux(options: &Options, facts: &Facts<'_>) -> Result<Linux, SpecError> {
     linux.set_namespaces(Some(namespaces(options, facts)));
     let (masked, readonly) = paths::lists(options);
     linux.set_masked_paths(Some(masked)).set_readonly_paths(Some(readonly));
-    if options.network != Network::Host {
+    // One that exists is set up by whoever made it.
+    if matches!(options.network, Network::None | Network::Bridge(_) | Network::Pasta(_)) {
         // Lets group 0 send ICMP echo without CAP_NET_RAW, which containers do not have; podman's default.
         linux.set_sysctl(Some([("net.ipv4.ping_group_range".to_owned(), "0 0".to_owned())].into()));
     }

@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use ketch_sys::{Errno, Result};
 use nix::sys::epoll::{EpollEvent, EpollFlags};
 
+use super::Forwards;
 use super::Server;
 use super::client::Client;
 use super::poller::Source;
@@ -89,8 +90,9 @@ impl Server {
         Ok(())
     }
 
-    /// Takes no new clients, and lets go of the container's streams and log.
+    /// Takes no new clients, and lets go of the container's streams, log and ports.
     pub(crate) fn close(&mut self) {
+        self.forwards = Forwards::default();
         self.listener = None;
         self.input = None;
         self.outputs = [None, None];

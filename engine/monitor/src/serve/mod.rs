@@ -2,9 +2,12 @@
 
 mod client;
 mod clients;
+mod forward;
 mod input;
 mod output;
 mod poller;
+
+pub(crate) use forward::Forwards;
 
 use std::fs::File;
 use std::os::fd::OwnedFd;
@@ -75,6 +78,7 @@ pub(crate) struct Server {
 
     clients: Vec<Client>,
     next_client: u64,
+    forwards: Forwards,
 }
 
 /// What a server is made of.
@@ -88,6 +92,7 @@ pub(crate) struct Parts {
     pub(crate) log: Option<Writer>,
     pub(crate) stdin: bool,
     pub(crate) stdin_once: bool,
+    pub(crate) forwards: Forwards,
 }
 
 impl Server {
@@ -117,6 +122,7 @@ impl Server {
             log: parts.log,
             clients: Vec::new(),
             next_client: FIRST_CLIENT,
+            forwards: parts.forwards,
         };
         server.poller.watch(&mut server.signals, EpollFlags::EPOLLIN)?;
         if let Some(listener) = &mut server.listener {
@@ -125,6 +131,7 @@ impl Server {
         if let Some(report) = &mut server.report {
             server.poller.watch(report, EpollFlags::EPOLLIN)?;
         }
+        server.forwards.watch(&server.poller)?;
         server.rearm()?;
         Ok(server)
     }
@@ -199,6 +206,7 @@ impl Server {
             ERROR => self.read_output(Stream::Stderr),
             INIT => return Ok(Some(Event::Ended)),
             OOM => self.look_for_oom(),
+            token if Forwards::owns(token) => self.forwards.serve(&self.poller, token)?,
             client => self.serve_client(client, events)?,
         }
         Ok(None)

@@ -52,6 +52,10 @@ impl Lookup for Others<'_> {
         self.0.db.find_container(name).ok().map(|record| record.created)
     }
 
+    fn network(&self, name: &str) -> Option<String> {
+        self.0.db.find_network(name).ok().map(|network| network.name)
+    }
+
     fn pod(&self, _name: &str) -> Option<String> {
         None
     }

@@ -8,6 +8,7 @@ use ketch_engine::Engine;
 use ketch_engine::container::inspect::{Inspect, inspect};
 use ketch_engine::container::status;
 use ketch_engine::image;
+use ketch_engine::network::view;
 use ketch_engine::state::containers::{FindError, Record};
 use serde_json::Value;
 
@@ -193,7 +194,8 @@ fn find(engine: &Engine, kinds: Kinds, name: &str) -> anyhow::Result<anyhow::Res
 fn of_container(engine: &Engine, record: &Record, with_size: bool) -> anyhow::Result<Inspect> {
     let image = record.image_id.as_deref().map(|id| image::find(engine, id)).transpose()?;
     let status = status(&engine.paths, &record.id);
-    let mut document = inspect(&engine.paths, record, &status, image.as_ref());
+    let network = view::of(engine, record)?;
+    let mut document = inspect(&engine.paths, record, &status, image.as_ref(), &network);
     if with_size {
         let size = row::size(engine, record)?;
         (document.size_rw, document.size_root_fs) = (Some(size.own), Some(size.own + size.image));

@@ -27,6 +27,7 @@ pub(crate) mod wait;
 
 mod filter;
 mod image;
+mod ports;
 mod prefix;
 mod row;
 mod select;

@@ -7,8 +7,10 @@ use anyhow::{bail, ensure};
 use clap::ValueEnum;
 use ketch_engine::Engine;
 use ketch_engine::container::filter::Filters;
+use ketch_engine::network::ports_of;
 
 use super::filter::{admitted, filters};
+use super::ports;
 use super::row::{self, Row};
 use crate::globals::Globals;
 use crate::output::{Format, pretty, table};
@@ -83,7 +85,8 @@ fn rows(engine: &Engine, args: &Args, filters: &Filters) -> anyhow::Result<Vec<R
     for (record, status) in admitted(engine, filters)? {
         if all || status.is_alive() {
             let size = if args.size { Some(row::size(engine, &record)?) } else { None };
-            rows.push(Row { record, status, size });
+            let ports = ports_of(engine, &record)?;
+            rows.push(Row { record, status, size, ports });
         }
     }
     if let Some(last) = last {
@@ -142,7 +145,7 @@ fn plain(rows: &[Row], args: &Args) -> String {
             row.command(args.no_trunc),
             row.age(),
             row.state_text(),
-            row.ports(),
+            ports::text(&row.ports, &row.record.options.expose),
             row.record.name.clone(),
         ];
         cells.extend(row.size.as_ref().map(row::Size::text));

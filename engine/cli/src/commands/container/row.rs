@@ -6,11 +6,12 @@ use std::path::Path;
 use anyhow::Context;
 use ketch_engine::Engine;
 use ketch_engine::container::Status;
-use ketch_engine::container::port::{Published, published};
+use ketch_engine::container::options::{Network, Port};
 use ketch_engine::image;
 use ketch_engine::state::containers::Record;
 use serde_json::{Value, json};
 
+use super::ports;
 use crate::output::{ago, human_duration_since, human_size, unix_seconds};
 
 /// What Go shows of a time that was never set, in seconds since 1970.
@@ -23,6 +24,8 @@ pub(super) struct Row {
     pub(super) record: Record,
     pub(super) status: Status,
     pub(super) size: Option<Size>,
+    /// Published, its own or those of the container whose network it shares.
+    pub(super) ports: Vec<Port>,
 }
 
 /// Bytes in the container's own layer, and in those of its image.
@@ -77,34 +80,6 @@ impl Row {
         text.chars().take(COMMAND).chain("...".chars()).collect()
     }
 
-    /// `0.0.0.0:8080-8081->80-81/tcp, 127.0.0.1:5353->53/udp`
-    pub(super) fn ports(&self) -> String {
-        let range = |first: u16, count: u16| match count {
-            0 | 1 => first.to_string(),
-            _ => format!("{first}-{}", first.saturating_add(count - 1)),
-        };
-        let text = |one: &Published| {
-            let (outside, inside) = (range(one.host_port, one.count), range(one.container_port, one.count));
-            format!("{}:{outside}->{inside}/{}", one.host(), one.protocol.name())
-        };
-        published(&self.record.options).iter().map(text).collect::<Vec<_>>().join(", ")
-    }
-
-    /// None: it publishes nothing.
-    fn ports_document(&self) -> Option<Vec<Value>> {
-        let document = |one: &Published| {
-            json!({
-                "host_ip": one.host_ip.map(|ip| ip.to_string()).unwrap_or_default(),
-                "container_port": one.container_port,
-                "host_port": one.host_port,
-                "range": one.count,
-                "protocol": one.protocol.name(),
-            })
-        };
-        let list: Vec<Value> = published(&self.record.options).iter().map(document).collect();
-        Some(list).filter(|list| !list.is_empty())
-    }
-
     pub(super) fn age(&self) -> String {
         ago(&self.record.created)
     }
@@ -127,14 +102,14 @@ impl Row {
             "Command": self.record.command,
             "CreatedAt": self.age(),
             "Created": unix_seconds(&self.record.created),
-            "ExposedPorts": null,
+            "ExposedPorts": ports::exposed_document(&self.record.options.expose),
             "Id": self.record.id,
             "ImageID": self.record.image_id.as_deref().unwrap_or_default(),
             "Labels": Some(&self.record.options.labels).filter(|labels| !labels.is_empty()),
             "Names": [self.record.name],
             "Namespaces": {},
-            "Networks": [],
-            "Ports": self.ports_document(),
+            "Networks": self.networks(),
+            "Ports": ports::document(&self.ports),
             "Size": self.size.as_ref().map(|size| json!({ "rootFsSize": size.own + size.image, "rwSize": size.own })),
             "Status": self.state_text(),
         });
@@ -158,20 +133,28 @@ impl Row {
             "Created": go_time(&self.record.created),
             "CreatedAt": go_time(&self.record.created),
             "CreatedHuman": self.age(),
-            "ExposedPorts": "",
+            "ExposedPorts": ports::exposed_text(&self.record.options.expose),
             "ID": self.id(whole),
             "ImageID": image_id.chars().take(if whole { image_id.len() } else { 12 }).collect::<String>(),
             "Labels": self.record.options.labels,
             "Names": self.record.name,
             "Namespaces": {},
-            "Networks": "",
-            "Ports": self.ports(),
+            "Networks": self.networks().join(","),
+            "Ports": ports::text(&self.ports, &self.record.options.expose),
             "RunningFor": self.age(),
             "Size": self.size.as_ref().map(Size::text).unwrap_or_default(),
             "Status": self.state_text(),
         });
         merge(&mut fields, own);
         fields
+    }
+
+    /// By name.
+    fn networks(&self) -> Vec<&str> {
+        match &self.record.options.network {
+            Network::Bridge(endpoints) => endpoints.iter().map(|endpoint| &*endpoint.network).collect(),
+            _ => Vec::new(),
+        }
     }
 
     fn common(&self) -> Value {
@@ -254,7 +237,7 @@ mod tests {
             command: ["sh", "-c", "echo out; echo err"].map(str::to_owned).to_vec(),
             ..Record::default()
         };
-        Row { record, status, size: None }
+        Row { record, status, size: None, ports: Vec::new() }
     }
 
     #[test]

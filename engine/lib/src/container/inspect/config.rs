@@ -5,8 +5,11 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::network::{bindings, exposed};
+
 use crate::container::stop::TIMEOUT;
 use crate::image::Image;
+use crate::network::view::View;
 use crate::spec;
 use crate::state::containers::Record;
 
@@ -42,13 +45,12 @@ pub(super) struct Config {
 }
 
 impl Config {
-    pub(super) fn new(record: &Record, image: Option<&Image>) -> Config {
+    pub(super) fn new(record: &Record, image: Option<&Image>, network: &View) -> Config {
         let options = &record.options;
         let config = image.and_then(|image| image.config.config().as_ref());
         let hostname = options.hostname.clone().unwrap_or_else(|| record.id.chars().take(12).collect());
         let workdir =
             options.workdir.clone().or_else(|| config.and_then(|config| config.working_dir().clone()));
-        let exposed = config.and_then(|config| config.exposed_ports().clone()).unwrap_or_default();
         let signal = options.stop_signal.unwrap_or(15);
         Config {
             env: spec::environment(options, config, &hostname),
@@ -78,7 +80,10 @@ impl Config {
             timeout: 0,
             stop_timeout: options.stop_timeout.unwrap_or(TIMEOUT),
             passwd: true,
-            exposed_ports: exposed.into_iter().map(|port| (port, json!({}))).collect(),
+            exposed_ports: exposed(options)
+                .chain(bindings(network).into_keys())
+                .map(|port| (port, json!({})))
+                .collect(),
             hostname,
         }
     }

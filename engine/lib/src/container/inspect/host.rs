@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::config::annotations;
 use crate::container::options::{MountKind, Options, Seccomp};
+use crate::network::view::View;
 use crate::spec;
 use crate::state::containers::Record;
 
@@ -80,7 +81,7 @@ pub(super) struct HostConfig {
 }
 
 impl HostConfig {
-    pub(super) fn new(record: &Record, log: String, cgroup_mode: &'static str) -> HostConfig {
+    pub(super) fn new(record: &Record, log: String, cgroup_mode: &'static str, network: &View) -> HostConfig {
         let (options, limits) = (&record.options, &record.options.limits);
         let capability = |name: &String| {
             let name = name.to_ascii_uppercase();
@@ -98,7 +99,7 @@ impl HostConfig {
                 .unwrap_or_default(),
             log_config: log_config(options, log),
             network_mode: options.network.name(),
-            port_bindings: BTreeMap::new(),
+            port_bindings: super::network::bindings(network),
             restart_policy: json!({ "Name": "no", "MaximumRetryCount": 0 }),
             auto_remove: options.remove,
             auto_remove_image: false,
@@ -107,10 +108,15 @@ impl HostConfig {
             volumes_from: Some(options.volumes_from.clone()).filter(|list| !list.is_empty()),
             cap_add: options.cap_add.iter().map(capability).collect(),
             cap_drop: options.cap_drop.iter().map(capability).collect(),
-            dns: Vec::new(),
-            dns_options: Vec::new(),
-            dns_search: Vec::new(),
-            extra_hosts: Vec::new(),
+            dns: options.dns.servers.iter().map(ToString::to_string).collect(),
+            dns_options: options.dns.options.clone(),
+            dns_search: options.dns.search.clone(),
+            extra_hosts: options
+                .hosts
+                .add
+                .iter()
+                .map(|(name, address)| format!("{name}:{address}"))
+                .collect(),
             group_add: options.groups.clone(),
             ipc_mode: "shareable",
             cgroup: "",
@@ -119,7 +125,7 @@ impl HostConfig {
             oom_score_adj: limits.oom_score_adj.unwrap_or(0),
             pid_mode: "private",
             privileged: options.privileged,
-            publish_all_ports: false,
+            publish_all_ports: options.publish_all,
             readonly_rootfs: options.read_only,
             security_opt: security(options),
             tmpfs: tmpfs(options),

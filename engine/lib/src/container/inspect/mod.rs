@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Serialize;
-use serde_json::{Value, json};
 
 use ketch_runtime::container::state::Vitals;
 
 use super::options::{CgroupManager, Mount, MountKind, Network, Options};
 use super::{Status, log_path};
 use crate::image::Image;
+use crate::network::view::View;
 use crate::state::containers::Record;
 use crate::store::layer_dir;
 use crate::volume;
@@ -18,9 +18,11 @@ use crate::{Paths, spec};
 
 mod config;
 mod host;
+mod network;
 
 use config::Config;
 use host::HostConfig;
+use network::NetworkSettings;
 
 /// What Go shows of a time that was never set.
 const NEVER: &str = "0001-01-01T00:00:00Z";
@@ -119,26 +121,14 @@ struct InspectMount {
     propagation: String,
 }
 
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct NetworkSettings {
-    #[serde(flatten)]
-    endpoint: Value,
-    bridge: &'static str,
-    #[serde(rename = "SandboxID")]
-    sandbox_id: &'static str,
-    hairpin_mode: bool,
-    #[serde(rename = "LinkLocalIPv6Address")]
-    link_local: &'static str,
-    #[serde(rename = "LinkLocalIPv6PrefixLen")]
-    link_local_prefix: u32,
-    ports: BTreeMap<String, Value>,
-    sandbox_key: String,
-    networks: BTreeMap<String, Value>,
-}
-
-/// Puts together what is known. `image` is the record's; `hard_limits` are those that the container inherits.
-pub fn inspect(paths: &Paths, record: &Record, status: &Status, image: Option<&Image>) -> Inspect {
+/// Puts together what is known. `image` is the record's, and `network` its [view](crate::network::view).
+pub fn inspect(
+    paths: &Paths,
+    record: &Record,
+    status: &Status,
+    image: Option<&Image>,
+    network: &View,
+) -> Inspect {
     let options = &record.options;
     let dir = paths.container(&record.id);
     let below = |name: &str| dir.join(name).display().to_string();
@@ -155,9 +145,9 @@ pub fn inspect(paths: &Paths, record: &Record, status: &Status, image: Option<&I
         image_name: record.image_name.clone(),
         rootfs: options.rootfs.as_ref().map(|rootfs| rootfs.path.display().to_string()).unwrap_or_default(),
         pod: String::new(),
-        resolv_conf_path: if options.network == Network::Host { below("resolv.conf") } else { String::new() },
+        resolv_conf_path: if options.network == Network::None { String::new() } else { below("resolv.conf") },
         hostname_path: below("hostname"),
-        hosts_path: below("hosts"),
+        hosts_path: if options.hosts.none { String::new() } else { below("hosts") },
         static_dir: dir.display().to_string(),
         // The configuration is handed to the monitor and nowhere kept.
         oci_config_path: String::new(),
@@ -177,12 +167,12 @@ pub fn inspect(paths: &Paths, record: &Record, status: &Status, image: Option<&I
         graph_driver: graph_driver(paths, record, image),
         mounts: mounts(paths, record),
         dependencies: Vec::new(),
-        network_settings: network_settings(options, status, image),
+        network_settings: NetworkSettings::new(options, status, network),
         namespace: String::new(),
         is_infra: false,
         is_service: false,
-        config: Config::new(record, image),
-        host_config: HostConfig::new(record, log_path(&dir).display().to_string(), cgroup_mode()),
+        config: Config::new(record, image, network),
+        host_config: HostConfig::new(record, log_path(&dir).display().to_string(), cgroup_mode(), network),
     }
 }
 
@@ -308,36 +298,6 @@ fn is_propagation(option: &str) -> bool {
 
 fn propagation(mount: &Mount) -> &str {
     mount.options.iter().find(|option| is_propagation(option)).map_or("rprivate", String::as_str)
-}
-
-fn network_settings(options: &Options, status: &Status, image: Option<&Image>) -> NetworkSettings {
-    let endpoint = || {
-        json!({
-            "EndpointID": "", "Gateway": "", "IPAddress": "", "IPPrefixLen": 0, "IPv6Gateway": "",
-            "GlobalIPv6Address": "", "GlobalIPv6PrefixLen": 0, "MacAddress": "",
-        })
-    };
-    let mut network = endpoint();
-    for (key, value) in [("DriverOpts", Value::Null), ("IPAMConfig", Value::Null), ("Links", Value::Null)] {
-        network[key] = value;
-    }
-    network["NetworkID"] = options.network.name().into();
-    let exposed = image.and_then(|image| image.config.config().as_ref());
-    let exposed = exposed.and_then(|config| config.exposed_ports().clone()).unwrap_or_default();
-    NetworkSettings {
-        endpoint: endpoint(),
-        bridge: "",
-        sandbox_id: "",
-        hairpin_mode: false,
-        link_local: "",
-        link_local_prefix: 0,
-        ports: exposed.into_iter().map(|port| (port, Value::Null)).collect(),
-        sandbox_key: match status.pid() {
-            0 => String::new(),
-            pid => format!("/proc/{pid}/ns/net"),
-        },
-        networks: [(options.network.name(), network)].into(),
-    }
 }
 
 #[cfg(test)]

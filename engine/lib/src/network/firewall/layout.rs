@@ -111,6 +111,8 @@ const OUTPUT_NAME: Expression<'_> = Meta(Meta::OutputName, R0);
 const OUTPUT_NAME_TOO: Expression<'_> = Meta(Meta::OutputName, R4);
 const IS_HAIRPIN: [Expression<'_>; 3] = [INPUT_NAME, OUTPUT_NAME_TOO, IsIn(HAIRPINS, R0)];
 
+const LOOPBACK6: &[u8] = &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
+
 const RTN_LOCAL: &[u8] = &2u32.to_ne_bytes();
 
 /// IPS_DST_NAT
@@ -181,7 +183,15 @@ const CHAINS: [Chain; 6] = [
         ],
     },
     Chain { name: "prerouting", hook: Some(("nat", PREROUTING, -100)), rules: &[IF_LOCAL_TO_PORTS] },
-    Chain { name: "output", hook: Some(("nat", OUTPUT, -100)), rules: &[IF_LOCAL_TO_PORTS] },
+    // The kernel leads nothing from ::1 to another interface; who holds the port forwards that.
+    Chain {
+        name: "output",
+        hook: Some(("nat", OUTPUT, -100)),
+        rules: &[
+            &[IS_IPV6[0], IS_IPV6[1], destination(24, 16, R0), Equal(R0, LOOPBACK6), ACCEPT],
+            IF_LOCAL_TO_PORTS,
+        ],
+    },
     Chain {
         name: "forward",
         hook: Some(("filter", FORWARD, 0)),

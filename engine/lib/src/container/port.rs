@@ -1,8 +1,8 @@
-//! The ports that a container publishes, one by one or in ranges.
+//! Published ports as they are shown, one by one or in ranges.
 
 use std::net::IpAddr;
 
-use super::options::{Options, Port, Protocol};
+use super::options::{Port, Protocol};
 
 /// What of the host leads to what inside, for `count` ports from these on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,8 +15,8 @@ pub struct Published {
     pub protocol: Protocol,
 }
 
-/// In the order in which they were asked for. One whose host port is not chosen yet leads nowhere.
-pub fn published(options: &Options) -> Vec<Published> {
+/// In the order of `ports`. One whose host port is not chosen leads nowhere.
+pub fn published(ports: &[Port]) -> Vec<Published> {
     let published = |port: &Port| {
         Some(Published {
             host_ip: port.host_ip,
@@ -26,7 +26,7 @@ pub fn published(options: &Options) -> Vec<Published> {
             protocol: port.protocol,
         })
     };
-    options.ports.iter().filter_map(published).collect()
+    ports.iter().filter_map(published).collect()
 }
 
 impl Published {
@@ -60,11 +60,8 @@ mod tests {
             count,
             protocol: Protocol::Tcp,
         };
-        let options = Options {
-            ports: vec![port(Some(8080), 2), port(None, 1), port(Some(9), 0)],
-            ..Options::default()
-        };
-        let all: Vec<_> = published(&options).into_iter().flat_map(Published::each).collect();
+        let ports = [port(Some(8080), 2), port(None, 1), port(Some(9), 0)];
+        let all: Vec<_> = published(&ports).into_iter().flat_map(Published::each).collect();
         let pairs: Vec<_> = all.iter().map(|one| (one.host_port, one.container_port)).collect();
         assert_eq!(pairs, [(8080, 80), (8081, 81), (9, 80)]);
         assert_eq!(all[0].host(), "0.0.0.0");

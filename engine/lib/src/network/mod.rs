@@ -28,6 +28,7 @@ pub(crate) mod setup;
 pub mod subnet;
 
 pub use default::DEFAULT;
+pub(crate) use hosts::renamed;
 pub use ports::ports_of;
 pub(crate) use release::release;
 pub use setup::SetupError;

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context, bail, ensure};
 use ketch_engine::container::port::{Published, published};
 use ketch_engine::container::status;
+use ketch_engine::network::ports_of;
 
 use super::select::{Containers, Selection};
 use crate::globals::Globals;
@@ -47,7 +48,7 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
         if !status(&engine.paths, &record.id).is_alive() {
             continue;
         }
-        for one in published(&record.options).into_iter().flat_map(Published::each) {
+        for one in published(&ports_of(&engine, record)?).into_iter().flat_map(Published::each) {
             let (inside, protocol) = (one.container_port, one.protocol.name());
             let outside = format!("{}:{}", one.host(), one.host_port);
             match &wanted {

@@ -7,6 +7,7 @@ use anyhow::{bail, ensure};
 use clap::ValueEnum;
 use ketch_engine::Engine;
 use ketch_engine::container::filter::Filters;
+use ketch_engine::network::ports_of;
 
 use super::filter::{admitted, filters};
 use super::row::{self, Row};
@@ -83,7 +84,8 @@ fn rows(engine: &Engine, args: &Args, filters: &Filters) -> anyhow::Result<Vec<R
     for (record, status) in admitted(engine, filters)? {
         if all || status.is_alive() {
             let size = if args.size { Some(row::size(engine, &record)?) } else { None };
-            rows.push(Row { record, status, size });
+            let ports = ports_of(engine, &record)?;
+            rows.push(Row { record, status, ports, size });
         }
     }
     if let Some(last) = last {

@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::Context;
 use ketch_engine::Engine;
 use ketch_engine::container::Status;
+use ketch_engine::container::options::Port;
 use ketch_engine::container::port::{Published, published};
 use ketch_engine::image;
 use ketch_engine::state::containers::Record;
@@ -22,6 +23,8 @@ const COMMAND: usize = 17;
 pub(super) struct Row {
     pub(super) record: Record,
     pub(super) status: Status,
+    /// Those of the host that lead to it.
+    pub(super) ports: Vec<Port>,
     pub(super) size: Option<Size>,
 }
 
@@ -87,7 +90,7 @@ impl Row {
             let (outside, inside) = (range(one.host_port, one.count), range(one.container_port, one.count));
             format!("{}:{outside}->{inside}/{}", one.host(), one.protocol.name())
         };
-        published(&self.record.options).iter().map(text).collect::<Vec<_>>().join(", ")
+        published(&self.ports).iter().map(text).collect::<Vec<_>>().join(", ")
     }
 
     /// None: it publishes nothing.
@@ -101,7 +104,7 @@ impl Row {
                 "protocol": one.protocol.name(),
             })
         };
-        let list: Vec<Value> = published(&self.record.options).iter().map(document).collect();
+        let list: Vec<Value> = published(&self.ports).iter().map(document).collect();
         Some(list).filter(|list| !list.is_empty())
     }
 
@@ -243,7 +246,7 @@ fn bytes_below(dir: &Path) -> anyhow::Result<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ketch_engine::container::options::{Port, Protocol};
+    use ketch_engine::container::options::Protocol;
 
     fn row(status: Status) -> Row {
         let record = Record {
@@ -254,7 +257,7 @@ mod tests {
             command: ["sh", "-c", "echo out; echo err"].map(str::to_owned).to_vec(),
             ..Record::default()
         };
-        Row { record, status, size: None }
+        Row { record, status, ports: Vec::new(), size: None }
     }
 
     #[test]
@@ -278,8 +281,7 @@ mod tests {
             count,
             protocol,
         };
-        row.record.options.ports =
-            vec![port("", 8080, 80, 2, Protocol::Tcp), port("127.0.0.1", 5353, 53, 1, Protocol::Udp)];
+        row.ports = vec![port("", 8080, 80, 2, Protocol::Tcp), port("127.0.0.1", 5353, 53, 1, Protocol::Udp)];
         assert_eq!(row.ports(), "0.0.0.0:8080-8081->80-81/tcp, 127.0.0.1:5353->53/udp");
         assert_eq!(row.document()["Ports"][1]["host_port"], 5353);
     }

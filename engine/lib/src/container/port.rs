@@ -1,4 +1,4 @@
-//! The ports that a container publishes, one by one or in ranges.
+//! Published ports as they are shown, one by one or in ranges.
 
 use std::net::IpAddr;
 
@@ -15,7 +15,7 @@ pub struct Published {
     pub protocol: Protocol,
 }
 
-/// In the order in which they were asked for. One whose host port is not chosen yet leads nowhere.
+/// In the order of `ports`. One whose host port is not chosen leads nowhere.
 pub fn published(ports: &[Port]) -> Vec<Published> {
     let published = |port: &Port| {
         Some(Published {

@@ -6,6 +6,7 @@ use std::path::Path;
 use super::{FileError, name};
 use crate::Engine;
 use crate::events::{Action, Event};
+use crate::network::{self, SetupError};
 use crate::state;
 use crate::state::containers::{Record, Renamed};
 
@@ -25,6 +26,8 @@ pub enum RenameError {
     Gone(String),
     #[error(transparent)]
     File(#[from] FileError),
+    #[error("cannot tell the neighbours of container {id} its new name")]
+    Network { id: String, source: Box<SetupError> },
     #[error(transparent)]
     State(#[from] state::Error),
 }
@@ -46,6 +49,8 @@ pub fn rename(engine: &Engine, record: &Record, to: &str) -> Result<(), RenameEr
         let path = dir.join(NAME);
         fs::write(&path, to).map_err(FileError::at("write", &path))?;
     }
+    network::renamed(engine, &record.id)
+        .map_err(|source| RenameError::Network { id: record.id.clone(), source: Box::new(source) })?;
     engine.event(Event::of_container(&Record { name: to.to_owned(), ..record.clone() }, Action::Rename));
     Ok(())
 }

@@ -44,6 +44,16 @@ pub(super) fn refresh<'a>(
     Ok(())
 }
 
+/// Its neighbours learn the name that a container has got.
+pub(crate) fn renamed(engine: &Engine, container: &str) -> Result<(), SetupError> {
+    let Some(hold) = engine.db.hold_of(container)? else { return Ok(()) };
+    let mut networks = Vec::new();
+    for lease in &hold.leases {
+        networks.extend(engine.db.network(&lease.network)?);
+    }
+    refresh(engine, networks.iter())
+}
+
 /// A line for each address of each other container that is on a network with this one.
 fn neighbours(engine: &Engine, container: &str) -> Result<String, SetupError> {
     let mut lines = String::new();

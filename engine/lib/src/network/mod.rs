@@ -29,6 +29,7 @@ pub mod subnet;
 pub mod view;
 
 pub use default::DEFAULT;
+pub(crate) use hosts::renamed;
 pub use ports::ports_of;
 pub(crate) use release::release;
 pub use setup::SetupError;

@@ -226,7 +226,7 @@ fn bytes_below(dir: &Path) -> anyhow::Result<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ketch_engine::container::options::{Port, Protocol};
+    use ketch_engine::container::options::Protocol;
 
     fn row(status: Status) -> Row {
         let record = Record {
@@ -261,8 +261,7 @@ mod tests {
             count,
             protocol,
         };
-        row.record.options.ports =
-            vec![port("", 8080, 80, 2, Protocol::Tcp), port("127.0.0.1", 5353, 53, 1, Protocol::Udp)];
+        row.ports = vec![port("", 8080, 80, 2, Protocol::Tcp), port("127.0.0.1", 5353, 53, 1, Protocol::Udp)];
         assert_eq!(row.ports(), "0.0.0.0:8080-8081->80-81/tcp, 127.0.0.1:5353->53/udp");
         assert_eq!(row.document()["Ports"][1]["host_port"], 5353);
     }

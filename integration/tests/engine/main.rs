@@ -10,6 +10,8 @@ mod hello;
 mod lifecycle;
 mod logs;
 mod network;
+mod network_crowd;
+mod network_verbs;
 mod options;
 mod run;
 mod stats;

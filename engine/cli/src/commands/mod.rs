@@ -13,6 +13,7 @@ use crate::globals::Globals;
 mod container;
 mod events;
 mod image;
+mod network;
 mod select;
 mod top_level;
 mod usage;

@@ -1,10 +1,11 @@
 //! What stands directly behind `ketch`.
 
-use super::{Action, Command, container, events, image, verb, volume};
+use super::{Action, Command, container, events, image, network, verb, volume};
 
 pub(crate) const COMMANDS: &[Command] = &[
     Command { name: "container", about: "Manage containers", action: Action::Group(container::COMMANDS) },
     Command { name: "image", about: "Manage images", action: Action::Group(image::COMMANDS) },
+    Command { name: "network", about: "Manage networks", action: Action::Group(network::COMMANDS) },
     Command { name: "volume", about: "Manage volumes", action: Action::Group(volume::COMMANDS) },
     verb!("attach", "Attach to a running container", container::attach),
     verb!("create", "Create a container without starting it", container::create),

@@ -14,6 +14,7 @@ use super::{Network as Bridged, SetupError};
 use crate::Engine;
 use crate::container::FileError;
 use crate::container::options::{Network, Options};
+use crate::state::containers::Record;
 
 /// Ends a line that is ketch's to change.
 const MARK: &str = "\t# neighbour";
@@ -27,11 +28,7 @@ pub(super) fn refresh<'a>(
     if named.is_empty() {
         return Ok(());
     }
-    // One at a time, and each reads the rows with its turn: the last one to write has read the latest.
-    let path = engine.paths.run.join("hosts.lock");
-    let turn = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
-    let turn = turn.map_err(FileError::at("open", &path))?;
-    turn.lock().map_err(FileError::at("lock", &path))?;
+    let _turn = turn(engine)?;
     let mut concerned = BTreeSet::new();
     for network in named {
         concerned.extend(engine.db.leases_of(&network.id)?.into_iter().map(|(container, _)| container));
@@ -39,7 +36,7 @@ pub(super) fn refresh<'a>(
     for container in &concerned {
         let lines = neighbours(engine, container)?;
         let path = engine.paths.container(container).join("hosts");
-        rewrite(&path, &lines).map_err(FileError::at("write", &path))?;
+        rewrite(&path, |old| merged(old, &lines)).map_err(FileError::at("write", &path))?;
     }
     Ok(())
 }
@@ -52,6 +49,49 @@ pub(crate) fn renamed(engine: &Engine, container: &str) -> Result<(), SetupError
         networks.extend(engine.db.network(&lease.network)?);
     }
     refresh(engine, networks.iter())
+}
+
+/// The container's names for addresses that it has got since it was started.
+pub(super) fn add_own(
+    engine: &Engine,
+    record: &Record,
+    addresses: impl Iterator<Item = IpAddr>,
+) -> Result<(), SetupError> {
+    let hostname = record.options.hostname.clone().unwrap_or_else(|| record.id.chars().take(12).collect());
+    change(engine, &record.id, |text| {
+        let mut text = text.to_owned();
+        for address in addresses {
+            text.push_str(&format!("{address}\t{hostname} {}\n", record.name));
+        }
+        text
+    })
+}
+
+pub(super) fn remove_own(
+    engine: &Engine,
+    container: &str,
+    addresses: impl Iterator<Item = IpAddr>,
+) -> Result<(), SetupError> {
+    let gone: Vec<String> = addresses.map(|address| format!("{address}\t")).collect();
+    change(engine, container, |text| {
+        let stays = |line: &&str| !gone.iter().any(|address| line.starts_with(&**address));
+        text.split_inclusive('\n').filter(stays).collect()
+    })
+}
+
+fn change(engine: &Engine, container: &str, new: impl FnOnce(&str) -> String) -> Result<(), SetupError> {
+    let _turn = turn(engine)?;
+    let path = engine.paths.container(container).join("hosts");
+    Ok(rewrite(&path, new).map_err(FileError::at("write", &path))?)
+}
+
+/// One at a time, and each reads the rows with its turn: the last one to write has read the latest.
+fn turn(engine: &Engine) -> Result<File, FileError> {
+    let path = engine.paths.run.join("hosts.lock");
+    let turn = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+    let turn = turn.map_err(FileError::at("open", &path))?;
+    turn.lock().map_err(FileError::at("lock", &path))?;
+    Ok(turn)
 }
 
 /// A line for each address of each other container that is on a network with this one.
@@ -88,12 +128,12 @@ fn line(address: IpAddr, names: &[String]) -> String {
 }
 
 /// In place: the container has the file itself mounted. A file that is not there is one of a container without hosts.
-fn rewrite(path: &Path, lines: &str) -> std::io::Result<()> {
+fn rewrite(path: &Path, new: impl FnOnce(&str) -> String) -> std::io::Result<()> {
     let old = match fs::read_to_string(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
         old => old?,
     };
-    let new = merged(&old, lines);
+    let new = new(&old);
     if new == old {
         return Ok(());
     }

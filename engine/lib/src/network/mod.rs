@@ -17,11 +17,16 @@ pub mod firewall;
 pub mod netlink;
 
 mod bridge;
+pub mod connect;
 pub mod create;
 mod default;
+pub mod filter;
 mod hosts;
+pub mod inspect;
 pub mod ports;
+pub mod prune;
 mod release;
+pub mod remove;
 mod reserve;
 mod rules;
 pub(crate) mod setup;

@@ -138,6 +138,9 @@ impl Setup {
         let Some(Bridges { socket, namespace, networks, hold, owner }) = self.bridges.take() else {
             return Ok(());
         };
+        if networks.is_empty() {
+            netlink::loopback_up(namespace.as_fd())?;
+        }
         for ((network, bridge), lease) in networks.iter().zip(&hold.leases) {
             connect(&socket, namespace.as_fd(), network, *bridge, lease)?;
         }

@@ -144,6 +144,15 @@ impl Database {
         })
     }
 
+    /// Replaces what a container was asked to be. The caller has its turn.
+    pub(crate) fn set_options(&self, id: &str, options: &Options) -> Result<(), Error> {
+        self.write("change a container", |c| {
+            let options = serde_json::to_string(options)
+                .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+            c.execute("UPDATE containers SET options = ?2 WHERE id = ?1", [id, &options]).map(drop)
+        })
+    }
+
     /// Forgets a container; false when it was gone already.
     pub fn delete_container(&self, id: &str) -> Result<bool, Error> {
         self.write("forget a container", |c| {

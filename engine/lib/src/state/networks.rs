@@ -262,13 +262,6 @@ impl Database {
         })
     }
 
-    /// Ids of all containers that hold something.
-    pub(crate) fn holders(&self) -> Result<Vec<String>, Error> {
-        self.read("list who holds addresses", |c| {
-            c.prepare("SELECT container FROM holds")?.query_map([], |row| row.get(0))?.collect()
-        })
-    }
-
     /// Gives all of a hold back. What it means to the kernel is undone before.
     pub(crate) fn give_back(&self, hold: i64) -> Result<(), Error> {
         self.write("give addresses and ports back", |c| {

@@ -6,6 +6,7 @@ mod device;
 pub(crate) mod env;
 mod limits;
 mod mount;
+mod namespace;
 mod security;
 pub(crate) mod values;
 mod volume;
@@ -36,6 +37,9 @@ pub(crate) struct ContainerFlags {
     /// Cgroup below which the container's own is made
     #[arg(long, value_name = "PATH")]
     cgroup_parent: Option<String>,
+    /// Cgroup namespace: private, host, container:NAME or ns:PATH
+    #[arg(long, value_name = "MODE")]
+    cgroupns: Option<String>,
     /// Write the container's id to this file
     #[arg(long, value_name = "FILE")]
     cidfile: Option<PathBuf>,
@@ -75,6 +79,9 @@ pub(crate) struct ContainerFlags {
     /// Run an init as pid 1 that forwards signals and reaps
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true, value_parser = values::boolean)]
     init: bool,
+    /// IPC namespace and /dev/shm: private, shareable, host, container:NAME or ns:PATH
+    #[arg(long, value_name = "MODE")]
+    ipc: Option<String>,
     /// Keep stdin open
     #[arg(long, short = 'i', value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true, value_parser = values::boolean)]
     interactive: bool,
@@ -111,6 +118,9 @@ pub(crate) struct ContainerFlags {
     /// Preference of the kernel's OOM killer, -1000 to 1000
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(i32).range(-1000..=1000))]
     oom_score_adj: Option<i32>,
+    /// PID namespace: private, host, container:NAME or ns:PATH
+    #[arg(long, value_name = "MODE")]
+    pid: Option<String>,
     /// Limit of processes; 0 or -1 for none
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pids_limit: Option<i64>,
@@ -165,6 +175,9 @@ pub(crate) struct ContainerFlags {
     /// User, by name or number (USER[:GROUP])
     #[arg(long, short = 'u', value_name = "USER")]
     user: Option<String>,
+    /// UTS namespace: private, host, container:NAME or ns:PATH
+    #[arg(long, value_name = "MODE")]
+    uts: Option<String>,
     /// Bind a path of the host, or make an anonymous volume ([HOST:]CONTAINER[:OPTIONS])
     #[arg(long, short = 'v', value_name = "VOLUME")]
     volume: Vec<String>,
@@ -229,6 +242,7 @@ pub(crate) fn into_options(flags: &ContainerFlags) -> anyhow::Result<Options> {
         read_only_strict: !flags.read_only_tmpfs,
         privileged: flags.privileged,
         network: network(&flags.network)?,
+        namespaces: namespace::collect(flags)?,
         mounts: mounts(flags)?,
         devices: flags.device.iter().map(|text| device::parse(text)).collect::<Result<_, _>>()?,
         cap_add: flags.cap_add.iter().filter(|name| !name.is_empty()).cloned().collect(),

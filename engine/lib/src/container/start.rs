@@ -12,6 +12,7 @@ use ketch_monitor::spawn::{self, Handed, spawn};
 use ketch_monitor::{exit, lock};
 use ketch_runtime::container::delete::{self, DeleteError};
 
+use super::join::{self, JoinError};
 use super::prepare::{PrepareError, prepare};
 use super::remove::{RemoveError, purge};
 use super::root::{self, RootError};
@@ -19,9 +20,10 @@ use super::status::{self, Status};
 use super::turn::Turn;
 use super::{FileError, log_path};
 use crate::Engine;
-use crate::image::Image;
-use crate::spec::{self, Build, Facts, Host, Joined, SpecError};
-use crate::state::{self, containers::Record};
+use crate::image::{self, Image};
+use crate::spec::{self, Build, Facts, Host, SpecError};
+use crate::state;
+use crate::state::containers::{FindError, Record};
 
 /// What the caller has, and wants.
 #[derive(Debug, Default)]
@@ -60,6 +62,12 @@ pub enum StartError {
     Root(#[from] RootError),
     #[error(transparent)]
     Prepare(#[from] PrepareError),
+    #[error(transparent)]
+    Join(#[from] JoinError),
+    #[error("a dependency of container {id} failed to start")]
+    Dependency { id: String, source: Box<StartError> },
+    #[error(transparent)]
+    Image(#[from] image::FindError),
     #[error("cannot clear what the last run of container {id} left")]
     Leftover { id: String, source: DeleteError },
     #[error("cannot attach to container {id}")]
@@ -93,7 +101,8 @@ impl StartError {
     }
 }
 
-/// Starts the container, unless it runs already. A failed start leaves it as it was, and removes it with `--rm`.
+/// Starts the container, unless it runs already, and first those whose namespaces it joins. A failed start leaves it as it
+/// was, and removes it with `--rm`.
 pub fn start(engine: &Engine, record: &Record, how: Start<'_>) -> Result<Started, StartError> {
     let (turn, lock) = loop {
         let turn = Turn::take(&engine.paths, &record.id)?;
@@ -131,6 +140,24 @@ pub fn start(engine: &Engine, record: &Record, how: Start<'_>) -> Result<Started
     started
 }
 
+/// With the turn of the one that depends on them. That is no circle: a container joins only what is older than it.
+fn start_dependencies(engine: &Engine, record: &Record) -> Result<(), StartError> {
+    for id in join::dependencies(&record.options) {
+        if matches!(status::status(&engine.paths, id), Status::Running { .. }) {
+            continue;
+        }
+        let failed = |error| StartError::Dependency { id: record.id.clone(), source: Box::new(error) };
+        let dependency = engine.db.find_container(id).map_err(|error| match error {
+            FindError::State(error) => error.into(),
+            _ => failed(StartError::Gone(id.to_owned())),
+        })?;
+        let image = dependency.image_id.as_deref().map(|id| image::find(engine, id)).transpose()?;
+        let how = Start { image: image.as_ref(), detached: true, ..Start::default() };
+        start(engine, &dependency, how).map_err(failed)?;
+    }
+    Ok(())
+}
+
 /// With the turn and the lock: nobody else starts or removes it.
 fn carry_out(
     engine: &Engine,
@@ -138,6 +165,8 @@ fn carry_out(
     mut how: Start<'_>,
     lock: lock::Lock,
 ) -> Result<Started, StartError> {
+    start_dependencies(engine, record)?;
+    let joining = join::join(engine, &record.options)?;
     let host = how.host.take().map_or_else(|| Host::read(&record.options), Ok)?;
     let dir = engine.paths.container(&record.id);
     make_private(&dir)?;
@@ -154,7 +183,7 @@ fn carry_out(
             passwd: &root::read_file(&rootfs, "etc/passwd")?,
             group: &root::read_file(&rootfs, "etc/group")?,
             host: &host,
-            joined: &Joined::default(),
+            joined: &joining.joined,
         },
     )?;
     // One empty directory for all: each container mounts its root there in a mount namespace of its own.
@@ -167,6 +196,7 @@ fn carry_out(
     let config = config(engine, record, build, &how, &handed);
     status::begin(&dir).map_err(FileError::at("prepare", &dir))?;
     let monitor = spawn(&config, lock, handed)?;
+    joining.verify()?;
     let session = how.attach.map(|options| connect(engine, record, options)).transpose()?;
     monitor.start()?;
     Ok(Started { now: true, session })

@@ -32,6 +32,10 @@ pub(super) fn list(options: &Options, facts: &Facts<'_>, hostname: &str) -> Vec<
         file("hostname", "/etc/hostname", format!("{hostname}\n")),
         file("containerenv", "/run/.containerenv", container_env(options, facts)),
     ];
+    if matches!(options.network, Network::Container(_)) {
+        // Those of the network's own container are bound: see `Joined::network_files`.
+        files.retain(|file| file.destination != "/etc/hosts");
+    }
     if options.network == Network::Host {
         files.push(file("resolv.conf", "/etc/resolv.conf", facts.host.resolv_conf.clone()));
     }

@@ -59,6 +59,10 @@ pub struct Joined {
     pub uts: Option<PathBuf>,
     pub cgroup: Option<PathBuf>,
     pub network: Option<PathBuf>,
+    /// Files of the container whose network it is, and their places: /etc/hosts, /etc/resolv.conf.
+    pub network_files: Vec<(PathBuf, &'static str)>,
+    /// The name that a joined UTS namespace has.
+    pub hostname: Option<String>,
 }
 
 /// A configuration, and what must be there before it is used.
@@ -107,7 +111,8 @@ pub fn build(
     let mut spec = Spec::default();
     spec.set_version("1.2.1".to_owned());
     spec.set_root(Some(root));
-    spec.set_hostname(Some(hostname.to_owned()));
+    // The name of a UTS namespace is set by the container that it belongs to.
+    spec.set_hostname((options.namespaces.uts == Namespace::Private).then(|| hostname.to_owned()));
     spec.set_process(Some(process));
     spec.set_mounts(Some(mounts.mounts));
     spec.set_annotations(Some(annotations(options, stop_signal)));
@@ -142,12 +147,14 @@ pub fn environment(options: &Options, image: Option<&Config>, hostname: &str) ->
     env
 }
 
-/// `--hostname`; with the host's network the host's own name; otherwise the id's first twelve digits.
+/// `--hostname`; the name of a UTS namespace that is not its own; with the host's network the host's own name; otherwise the
+/// id's first twelve digits.
 fn hostname<'a>(options: &'a Options, facts: &Facts<'a>) -> &'a str {
-    match (&options.hostname, &options.network) {
-        (Some(name), _) => name,
-        (None, Network::Host) => &facts.host.hostname,
-        (None, _) => &facts.id[..facts.id.len().min(12)],
+    match (&options.hostname, &facts.joined.hostname) {
+        (Some(name), _) | (None, Some(name)) => name,
+        _ if options.namespaces.uts == Namespace::Host => &facts.host.hostname,
+        _ if options.network == Network::Host => &facts.host.hostname,
+        _ => &facts.id[..facts.id.len().min(12)],
     }
 }
 
@@ -162,7 +169,7 @@ fn linux(options: &Options, facts: &Facts<'_>) -> Result<Linux, SpecError> {
     linux.set_namespaces(Some(namespaces(options, facts)));
     let (masked, readonly) = paths::lists(options);
     linux.set_masked_paths(Some(masked)).set_readonly_paths(Some(readonly));
-    if options.network != Network::Host {
+    if !matches!(options.network, Network::Host | Network::Container(_) | Network::Path(_)) {
         // Lets group 0 send ICMP echo without CAP_NET_RAW, which containers do not have; podman's default.
         linux.set_sysctl(Some([("net.ipv4.ping_group_range".to_owned(), "0 0".to_owned())].into()));
     }
@@ -174,7 +181,7 @@ fn namespaces(options: &Options, facts: &Facts<'_>) -> Vec<LinuxNamespace> {
     let (wanted, joined) = (&options.namespaces, facts.joined);
     let own = |namespace: &Namespace| *namespace != Namespace::Host;
     // On v1 podman's containers see the host's cgroups, unless they ask for their own.
-    let cgroup = own(&wanted.cgroup) && facts.host.cgroup_v2;
+    let cgroup = wanted.cgroup.as_ref().map_or(facts.host.cgroup_v2, own);
     [
         (Pid, own(&wanted.pid), &joined.pid),
         (Net, options.network != Network::Host, &joined.network),

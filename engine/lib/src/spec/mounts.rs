@@ -7,7 +7,7 @@ use ketch_runtime::spec::Mount as OciMount;
 
 use super::files::{self, File};
 use super::{Facts, SpecError};
-use crate::container::options::{Mount, MountKind, Options};
+use crate::container::options::{Mount, MountKind, Namespace, Options};
 use oci_spec::image::Config;
 
 /// podman's default size of /dev/shm, in bytes.
@@ -49,7 +49,9 @@ pub(super) fn list(
     };
 
     let mut mounts = defaults(options);
-    mounts.extend(files.iter().map(|file| bind_file(options, file)));
+    mounts.extend(files.iter().map(|file| bind_file(options, &file.path, file.destination)));
+    let shared = facts.joined.network_files.iter();
+    mounts.extend(shared.map(|(path, destination)| bind_file(options, path, destination)));
     mounts.retain(|mount| !mount.destination().to_str().is_some_and(&taken));
 
     let mut volumes = Vec::new();
@@ -181,6 +183,7 @@ fn user_mount(mount: &Mount, source: &Path) -> OciMount {
 fn defaults(options: &Options) -> Vec<OciMount> {
     let access = if options.privileged { "rw" } else { "ro" };
     let strict = options.read_only && options.read_only_strict;
+    let ipc_of_host = options.namespaces.ipc == Namespace::Host;
     let shm_size = format!("size={}", options.limits.shm_size.unwrap_or(SHM_SIZE));
     let mut dev = vec!["nosuid", "strictatime", "mode=755", "size=65536k"];
     let mut shm = vec!["nosuid", "noexec", "nodev", "mode=1777", &shm_size];
@@ -203,8 +206,11 @@ fn defaults(options: &Options) -> Vec<OciMount> {
             &["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"],
         ),
         entry("/dev/mqueue", "mqueue", "mqueue", &["nosuid", "noexec", "nodev"]),
-        // podman binds a tmpfs that it mounts on the host; this one is gone with the container.
-        entry("/dev/shm", "tmpfs", "shm", &shm),
+        match ipc_of_host {
+            true => entry("/dev/shm", "bind", "/dev/shm", &["bind", "nosuid", "noexec", "nodev"]),
+            // podman binds a tmpfs that it mounts on the host; this one is gone with the container.
+            false => entry("/dev/shm", "tmpfs", "shm", &shm),
+        },
         entry(
             "/sys/fs/cgroup",
             "cgroup",
@@ -220,13 +226,13 @@ fn defaults(options: &Options) -> Vec<OciMount> {
     list
 }
 
-fn bind_file(options: &Options, file: &File) -> OciMount {
-    let mount_options: &[&str] = match file.destination {
+fn bind_file(options: &Options, path: &Path, destination: &str) -> OciMount {
+    let mount_options: &[&str] = match destination {
         files::INIT => &["bind", "ro", "private"],
         _ if options.read_only => &["bind", "rprivate", "ro", "nosuid", "noexec", "nodev"],
         _ => &["bind", "rprivate"],
     };
-    oci(file.destination, "bind", &file.path, owned(mount_options))
+    oci(destination, "bind", path, owned(mount_options))
 }
 
 fn oci(destination: &str, kind: &str, source: &Path, options: Vec<String>) -> OciMount {

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use ketch_engine::Engine;
 use ketch_engine::container::create::create;
+use ketch_engine::container::join;
 use ketch_engine::container::options::Options;
 use ketch_engine::container::remove::{Force, remove};
 use ketch_engine::image::Image;
@@ -48,6 +49,7 @@ pub(super) fn make(engine: &Engine, flags: &ContainerFlags, mut options: Options
         Some(_) => None,
         None => Some(image::resolve(engine, &options.image, flags.pull, flags.quiet)?),
     };
+    join::resolve(engine, &mut options)?;
     let host = Host::read(&options)?;
     if let (true, Some(name)) = (flags.replace, &options.name) {
         match engine.db.find_container(name) {

@@ -12,6 +12,8 @@ pub struct Config {
     pub id: String,
     /// Short text for error lines and the process title.
     pub name: String,
+    /// Full id of the pod that it is a member of.
+    pub pod: Option<String>,
     /// The container's directory on disk: `exit.json`, the log, resolv.conf and the like.
     pub dir: PathBuf,
     /// The container's directory below /run: `attach` (socket), `lock`. Gone after a reboot.

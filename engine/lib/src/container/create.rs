@@ -31,7 +31,20 @@ pub enum CreateError {
 }
 
 /// Reserves the name, and settles what must not change with the image later: command, labels, stop signal.
-pub fn create(engine: &Engine, mut options: Options, image: Option<&Image>) -> Result<Record, CreateError> {
+pub fn create(engine: &Engine, options: Options, image: Option<&Image>) -> Result<Record, CreateError> {
+    let mut record = describe(options, image)?;
+    reserve(engine, &mut record)?;
+    if let Some(path) = &record.options.cid_file
+        && let Err(source) = fs::write(path, &record.id)
+    {
+        engine.db.delete_container(&record.id)?;
+        return Err(FileError { step: "write the container's id to", path: path.clone(), source }.into());
+    }
+    Ok(record)
+}
+
+/// The row of a new container, which is in no database yet and has no name but one that was asked for.
+pub(crate) fn describe(mut options: Options, image: Option<&Image>) -> Result<Record, CreateError> {
     if options.name.as_deref().is_some_and(|name| !name::is_valid(name)) {
         return Err(CreateError::Name);
     }
@@ -47,29 +60,20 @@ pub fn create(engine: &Engine, mut options: Options, image: Option<&Image>) -> R
             options.labels.entry(key.clone()).or_insert_with(|| value.clone());
         }
     }
-    let mut record = Record {
+    Ok(Record {
         id: name::id().map_err(CreateError::Random)?,
-        name: String::new(),
+        name: options.name.clone().unwrap_or_default(),
         created: clock::rfc3339(SystemTime::now()),
         image_id: image.map(|image| image.id.clone()),
         image_name: image.map(|image| shown_name(image, &options.image)).unwrap_or_default(),
         entrypoint,
         command,
         options,
-    };
-    reserve(engine, &mut record)?;
-    if let Some(path) = &record.options.cid_file
-        && let Err(source) = fs::write(path, &record.id)
-    {
-        engine.db.delete_container(&record.id)?;
-        return Err(FileError { step: "write the container's id to", path: path.clone(), source }.into());
-    }
-    Ok(record)
+    })
 }
 
 fn reserve(engine: &Engine, record: &mut Record) -> Result<(), CreateError> {
-    if let Some(name) = &record.options.name {
-        record.name.clone_from(name);
+    if !record.name.is_empty() {
         return Ok(engine.db.insert_container(record)?);
     }
     let mut attempt = 0;

@@ -14,6 +14,7 @@ pub struct Filters {
     codes: Vec<i32>,
     ancestors: Vec<String>,
     networks: Vec<String>,
+    pods: Vec<String>,
     before: Vec<String>,
     since: Vec<String>,
 }
@@ -27,6 +28,12 @@ pub enum FilterError {
     Key(String),
     #[error("unknown container state: {0}: invalid argument")]
     State(String),
+    #[error("{0} is not a valid pod status")]
+    PodState(String),
+    #[error("{0} is not a valid status")]
+    ContainerState(String),
+    #[error("{0} is not a valid number of containers")]
+    Number(String),
     #[error("exited code out of range {0:?}")]
     Code(String),
     #[error(
@@ -37,17 +44,19 @@ pub enum FilterError {
 
 /// The part of a regular expression that names are asked for with.
 #[derive(Debug, Clone)]
-struct Pattern {
+pub(crate) struct Pattern {
     start: bool,
     end: bool,
     /// In this order, with anything between them.
     parts: Vec<String>,
 }
 
-/// The container that `before` or `since` names, which only the caller can look up.
+/// The container that `before` or `since` names, and the pod of `pod`, which only the caller can look up.
 pub trait Lookup {
     /// Its creation time.
     fn created(&self, name: &str) -> Option<String>;
+    /// Whether the pod with this full id is the one that `text` names.
+    fn is_pod(&self, text: &str, id: &str) -> bool;
 }
 
 impl Filters {
@@ -67,6 +76,7 @@ impl Filters {
             "exited" => self.codes.push(value.parse().map_err(|_| FilterError::Code(value.to_owned()))?),
             "ancestor" => self.ancestors.push(value.to_owned()),
             "network" => self.networks.push(value.to_owned()),
+            "pod" => self.pods.push(value.to_owned()),
             "before" => self.before.push(value.to_owned()),
             "since" => self.since.push(value.to_owned()),
             _ => return Err(FilterError::Key(key.to_owned())),
@@ -101,7 +111,8 @@ impl Filters {
             && self.labels.iter().all(labelled)
             && !self.not_labels.iter().any(labelled)
             && any(&self.ancestors, |image| is_ancestor(record, image))
-            && any(&self.networks, |network| *network == record.options.network.name())
+            && any(&self.networks, |network| record.options.network.has(network))
+            && any(&self.pods, |pod| record.options.pod.as_ref().is_some_and(|id| lookup.is_pod(pod, id)))
             && compare(&self.before, |own, other| own < other)
             && compare(&self.since, |own, other| own > other)
     }
@@ -137,7 +148,7 @@ fn is_ancestor(record: &Record, image: &str) -> bool {
 }
 
 impl Pattern {
-    fn parse(text: &str) -> Result<Pattern, FilterError> {
+    pub(crate) fn parse(text: &str) -> Result<Pattern, FilterError> {
         let (start, rest) = text.strip_prefix('^').map_or((false, text), |rest| (true, rest));
         let (end, rest) = rest.strip_suffix('$').map_or((false, rest), |rest| (true, rest));
         let parts: Vec<String> = rest.split(".*").map(str::to_owned).collect();
@@ -151,7 +162,7 @@ impl Pattern {
         Ok(Pattern { start, end, parts })
     }
 
-    fn matches(&self, name: &str) -> bool {
+    pub(crate) fn matches(&self, name: &str) -> bool {
         let mut rest = name;
         for (number, part) in self.parts.iter().enumerate() {
             let (first, last) = (number == 0, number + 1 == self.parts.len());
@@ -180,6 +191,10 @@ mod tests {
     impl Lookup for Nobody {
         fn created(&self, name: &str) -> Option<String> {
             (name == "middle").then(|| "2026-01-02".to_owned())
+        }
+
+        fn is_pod(&self, text: &str, id: &str) -> bool {
+            text == "shop" && id == "f00d"
         }
     }
 
@@ -213,6 +228,7 @@ mod tests {
             ..Record::default()
         };
         record.options.labels.insert("a".into(), "b".into());
+        record.options.pod = Some("f00d".into());
         for (filters, expected) in [
             (&["id=ab"][..], true),
             (&["id=x"], false),
@@ -232,6 +248,8 @@ mod tests {
             (&["before=middle"], false),
             (&["network=none"], true),
             (&["network=host"], false),
+            (&["pod=shop"], true),
+            (&["pod=other"], false),
         ] {
             let mut all = Filters::default();
             for filter in filters {

@@ -17,7 +17,7 @@ pub mod filter;
 pub mod inspect;
 pub mod join;
 pub mod kill;
-mod name;
+pub(crate) mod name;
 pub mod options;
 mod prepare;
 pub mod remove;
@@ -44,7 +44,7 @@ pub struct FileError {
 
 impl FileError {
     /// For `map_err`: `fs::write(&path, x).map_err(FileError::at("write", &path))?`.
-    fn at(step: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FileError {
+    pub(crate) fn at(step: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FileError {
         move |source| FileError { step, path: path.to_owned(), source }
     }
 }

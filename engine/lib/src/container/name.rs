@@ -78,8 +78,8 @@ const NOUNS: [&str; 64] = [
     "yawl",
 ];
 
-/// 64 hex digits that no other container has, here or elsewhere.
-pub(super) fn id() -> Result<String, Errno> {
+/// 64 hex digits that no other container or pod has, here or elsewhere.
+pub(crate) fn id() -> Result<String, Errno> {
     use std::fmt::Write;
     let mut bytes = [0; 32];
     random::fill(&mut bytes)?;
@@ -91,7 +91,7 @@ pub(super) fn id() -> Result<String, Errno> {
 }
 
 /// `swift_otter`; from the `attempt`th collision on with a number behind it.
-pub(super) fn random_name(attempt: u32) -> Result<String, Errno> {
+pub(crate) fn random_name(attempt: u32) -> Result<String, Errno> {
     let mut bytes = [0; 4];
     random::fill(&mut bytes)?;
     let [adjective, noun, high, low] = bytes;
@@ -103,7 +103,7 @@ pub(super) fn random_name(attempt: u32) -> Result<String, Errno> {
 }
 
 /// podman's rule: `[a-zA-Z0-9][a-zA-Z0-9_.-]*`.
-pub(super) fn is_valid(name: &str) -> bool {
+pub(crate) fn is_valid(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_alphanumeric())
         && name.chars().all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c))
 }

@@ -104,6 +104,18 @@ impl Network {
     }
 }
 
+impl Network {
+    /// Whether it is the mode of this name, or a network of this name is among its own.
+    pub fn has(&self, name: &str) -> bool {
+        match self {
+            Network::Bridge(endpoints) => {
+                name == "bridge" || endpoints.iter().any(|endpoint| endpoint.network == name)
+            }
+            mode => mode.name() == name,
+        }
+    }
+}
+
 /// One interface of a container.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]

@@ -19,6 +19,15 @@ pub enum RemoveError {
          container state improper"
     )]
     Alive { id: String, status: &'static str },
+    #[error(
+        "container {id} is the infra container of pod {pod} and cannot be removed without removing the pod"
+    )]
+    Infra { id: String, pod: String },
+    #[error(
+        "container {id} has dependent containers which must be removed before it: {}: container already exists",
+        .dependents.join(", ")
+    )]
+    Dependents { id: String, dependents: Vec<String> },
     #[error(transparent)]
     Stop(#[from] SignalError),
     #[error(transparent)]
@@ -43,8 +52,21 @@ pub enum Force {
 /// Removes the container. One that is gone already, or goes meanwhile, is no error.
 ///
 /// Says how it was stopped, when it had to be.
+///
+/// An infra container goes with its pod only, and one whose namespaces others join goes after them.
 pub fn remove(engine: &Engine, record: &Record, force: Force) -> Result<Stopped, RemoveError> {
+    match &record.options.pod {
+        Some(pod) if record.options.infra => {
+            Err(RemoveError::Infra { id: record.id.clone(), pod: pod.clone() })
+        }
+        _ => remove_any(engine, record, force),
+    }
+}
+
+/// The same for an infra container as well.
+pub(crate) fn remove_any(engine: &Engine, record: &Record, force: Force) -> Result<Stopped, RemoveError> {
     let mut stopped = Stopped::NotRunning;
+    refuse_used(engine, record)?;
     loop {
         let status = status(&engine.paths, &record.id);
         if status.is_alive() {
@@ -95,9 +117,18 @@ pub fn remove(engine: &Engine, record: &Record, force: Force) -> Result<Stopped,
 /// The runtime finds the cgroups as well, also those of a monitor that was killed between making them and writing the
 /// state: it notes their place first.
 pub(super) fn purge(engine: &Engine, record: &Record) -> Result<(), RemoveError> {
+    refuse_used(engine, record)?;
     delete::delete(&engine.paths.runtime(), &record.id, true)?;
     tree::remove(&engine.paths.container(&record.id))?;
     tree::remove(&engine.paths.container_run(&record.id))?;
     engine.db.delete_container(&record.id)?;
     Ok(())
+}
+
+/// One that others join stays: they could not be started again.
+fn refuse_used(engine: &Engine, record: &Record) -> Result<(), RemoveError> {
+    match engine.db.dependents(&record.id)? {
+        dependents if dependents.is_empty() => Ok(()),
+        dependents => Err(RemoveError::Dependents { id: record.id.clone(), dependents }),
+    }
 }

@@ -19,11 +19,12 @@ use super::root::{self, RootError};
 use super::status::{self, Status};
 use super::turn::Turn;
 use super::{FileError, log_path};
-use crate::Engine;
+use crate::{Engine, pod};
 use crate::image::{self, Image};
 use crate::spec::{self, Build, Facts, Host, SpecError};
 use crate::state;
 use crate::state::containers::{FindError, Record};
+use crate::state::pods::FindPodError;
 
 /// What the caller has, and wants.
 #[derive(Debug, Default)]
@@ -68,6 +69,10 @@ pub enum StartError {
     Dependency { id: String, source: Box<StartError> },
     #[error(transparent)]
     Image(#[from] image::FindError),
+    #[error(transparent)]
+    Pod(#[from] FindPodError),
+    #[error("cannot make the cgroup of pod {pod}")]
+    PodCgroup { pod: String, source: ketch_cgroups::Error },
     #[error("cannot clear what the last run of container {id} left")]
     Leftover { id: String, source: DeleteError },
     #[error("cannot attach to container {id}")]
@@ -165,6 +170,10 @@ fn carry_out(
     mut how: Start<'_>,
     lock: lock::Lock,
 ) -> Result<Started, StartError> {
+    if let Some(pod) = &record.options.pod {
+        let pod = engine.db.find_pod(pod)?;
+        pod::cgroup::prepare(&pod).map_err(|source| StartError::PodCgroup { pod: pod.id, source })?;
+    }
     start_dependencies(engine, record)?;
     let joining = join::join(engine, &record.options)?;
     let host = how.host.take().map_or_else(|| Host::read(&record.options), Ok)?;
@@ -216,6 +225,7 @@ fn config(engine: &Engine, record: &Record, build: Build, how: &Start<'_>, hande
     Config {
         id: record.id.clone(),
         name: record.name.clone(),
+        pod: options.pod.clone(),
         run_dir: engine.paths.container_run(&record.id),
         runtime_root: engine.paths.runtime(),
         spec: build.spec,

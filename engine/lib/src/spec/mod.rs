@@ -30,7 +30,7 @@ pub use capabilities::{BY_NUMBER as CAPABILITIES, resolve as resolve_capabilitie
 pub use error::SpecError;
 pub use files::File;
 pub use host::Host;
-pub use limits::is_ulimit;
+pub use limits::{is_ulimit, shared as shared_resources};
 pub use mounts::{Volume, bind_options, wanted as wanted_mounts};
 pub use process::{Workdir, arguments, signal};
 pub use seccomp::ProfileError;

@@ -67,6 +67,7 @@ impl Bundle {
         });
         let config = Config {
             name: "test".into(),
+            pod: None,
             id,
             run_dir,
             runtime_root,

@@ -193,7 +193,7 @@ fn log_config(options: &Options, path: String) -> Value {
     })
 }
 
-fn security(options: &Options) -> Vec<String> {
+pub(crate) fn security(options: &Options) -> Vec<String> {
     let security = &options.security;
     let mut list = Vec::new();
     if security.no_new_privileges {

@@ -18,6 +18,7 @@ mod host;
 
 use config::Config;
 use host::HostConfig;
+pub(crate) use host::security;
 
 /// What Go shows of a time that was never set.
 const NEVER: &str = "0001-01-01T00:00:00Z";
@@ -151,7 +152,7 @@ pub fn inspect(paths: &Paths, record: &Record, status: &Status, image: Option<&I
         image_digest: image.map(|image| image.digest.clone()).unwrap_or_default(),
         image_name: record.image_name.clone(),
         rootfs: options.rootfs.as_ref().map(|rootfs| rootfs.path.display().to_string()).unwrap_or_default(),
-        pod: String::new(),
+        pod: options.pod.clone().unwrap_or_default(),
         resolv_conf_path: if options.network == Network::Host { below("resolv.conf") } else { String::new() },
         hostname_path: below("hostname"),
         hosts_path: below("hosts"),
@@ -173,10 +174,10 @@ pub fn inspect(paths: &Paths, record: &Record, status: &Status, image: Option<&I
         exec_ids: Vec::new(),
         graph_driver: graph_driver(paths, record, image),
         mounts: mounts(record, image, &dir),
-        dependencies: Vec::new(),
+        dependencies: super::join::dependencies(options).into_iter().map(str::to_owned).collect(),
         network_settings: network_settings(options, status, image),
         namespace: String::new(),
-        is_infra: false,
+        is_infra: options.infra,
         is_service: false,
         config: Config::new(record, image),
         host_config: HostConfig::new(record, log_path(&dir).display().to_string()),

@@ -12,6 +12,7 @@ use crate::globals::Globals;
 
 mod container;
 mod image;
+mod pod;
 mod top_level;
 mod usage;
 

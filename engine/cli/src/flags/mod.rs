@@ -7,6 +7,7 @@ pub(crate) mod env;
 mod limits;
 mod mount;
 mod namespace;
+mod pod;
 mod security;
 pub(crate) mod values;
 mod volume;
@@ -15,7 +16,9 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail, ensure};
 use ketch_engine::container::options::{Log, Network, Options, Rootfs};
+use ketch_engine::pod::member::Own;
 
+pub(crate) use pod::{PodFlags, into_options as into_pod_options};
 pub(crate) use values::{Pull, Stream};
 
 /// What `run` and `create` have in common: to be flattened into a command's own arguments.
@@ -124,6 +127,9 @@ pub(crate) struct ContainerFlags {
     /// Limit of processes; 0 or -1 for none
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pids_limit: Option<i64>,
+    /// Pod to be a member of; new:NAME makes one
+    #[arg(long, value_name = "POD")]
+    pub(crate) pod: Option<String>,
     /// Give all capabilities and devices, and no confinement
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true, value_parser = values::boolean)]
     privileged: bool,
@@ -256,6 +262,17 @@ pub(crate) fn into_options(flags: &ContainerFlags) -> anyhow::Result<Options> {
         cid_file: flags.cidfile.clone(),
         ..Options::default()
     })
+}
+
+/// What of a pod's a member does not share, for it was asked for something else.
+pub(crate) fn own_namespaces(flags: &ContainerFlags) -> Own {
+    Own {
+        network: !flags.network.is_empty(),
+        pid: flags.pid.is_some(),
+        ipc: flags.ipc.is_some(),
+        uts: flags.uts.is_some(),
+        cgroup: flags.cgroupns.is_some(),
+    }
 }
 
 fn rootfs(text: &str) -> anyhow::Result<Rootfs> {

@@ -6,7 +6,8 @@ use ketch_monitor::Config;
 use ketch_monitor::exit::Exit;
 
 use super::remove::purge;
-use super::{status, stop};
+use super::status::{self, status};
+use super::stop;
 use super::turn::Turn;
 use crate::pod::options::ExitPolicy;
 use crate::state::Database;
@@ -50,7 +51,7 @@ fn end_pod(paths: &Paths, own: &str, pod: &str) {
     let Ok(members) = engine.db.members(&pod.id) else { return };
     let (infra, others): (Vec<_>, Vec<_>) = members.iter().partition(|member| member.options.infra);
     // Two that end at once have both recorded it by now: each sees the other as ended.
-    let lives = |record: &&Record| record.id != own && super::status(paths, &record.id).is_alive();
+    let lives = |record: &&Record| record.id != own && status(paths, &record.id).is_alive();
     if pod.options.exit_policy == ExitPolicy::Continue || others.iter().any(lives) {
         return;
     }

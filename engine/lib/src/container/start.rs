@@ -19,12 +19,12 @@ use super::root::{self, RootError};
 use super::status::{self, Status};
 use super::turn::Turn;
 use super::{FileError, log_path};
-use crate::{Engine, pod};
 use crate::image::{self, Image};
 use crate::spec::{self, Build, Facts, Host, SpecError};
 use crate::state;
 use crate::state::containers::{FindError, Record};
 use crate::state::pods::FindPodError;
+use crate::{Engine, pod};
 
 /// What the caller has, and wants.
 #[derive(Debug, Default)]

@@ -137,7 +137,9 @@ impl InfraConfig {
             dns_option: list(options.dns.options.clone()),
             no_manage_hostname: false,
             no_manage_hosts: options.hosts.none,
-            host_add: list(options.hosts.add.iter().map(|(name, address)| format!("{name}:{address}")).collect()),
+            host_add: list(
+                options.hosts.add.iter().map(|(name, address)| format!("{name}:{address}")).collect(),
+            ),
             hosts_file: "",
             networks: list(endpoints.iter().map(|endpoint| endpoint.network.clone()).collect()),
             network_options: None,

@@ -107,8 +107,11 @@ mod tests {
         let options = PodOptions { shared, share_parent: true, ..PodOptions::default() };
         let pod = Pod { id: "p".into(), name: "shop".into(), options, ..Pod::default() };
         let options = Options { pod: Some("p".into()), infra: true, ..Options::default() };
-        db.insert_pod(&pod, Some(&Record { id: "i".into(), name: "infra".into(), options, ..Record::default() }))
-            .unwrap();
+        db.insert_pod(
+            &pod,
+            Some(&Record { id: "i".into(), name: "infra".into(), options, ..Record::default() }),
+        )
+        .unwrap();
         (root, Engine { paths, db }, pod)
     }
 
@@ -127,7 +130,8 @@ mod tests {
     #[test]
     fn what_is_the_pods_to_say() {
         let (_root, engine, pod) = engine(Shared::DEFAULT);
-        let port = Port { host_ip: None, host_port: None, container_port: 80, count: 1, protocol: Protocol::Tcp };
+        let port =
+            Port { host_ip: None, host_port: None, container_port: 80, count: 1, protocol: Protocol::Tcp };
         let hosts = Hosts { add: vec![("a".into(), "1.2.3.4".into())], ..Hosts::default() };
         for (options, expected) in [
             (Options { hostname: Some("x".into()), ..Options::default() }, "cannot set hostname"),
@@ -136,7 +140,8 @@ mod tests {
         ] {
             let error = join(&engine, &pod, &mut options.clone(), Own::default()).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");
-            join(&engine, &pod, &mut options.clone(), Own { network: true, uts: true, ..Own::default() }).unwrap();
+            join(&engine, &pod, &mut options.clone(), Own { network: true, uts: true, ..Own::default() })
+                .unwrap();
         }
     }
 }

@@ -4,8 +4,8 @@ use super::stop::{Outcome, all_of};
 use super::{MemberError, cgroup};
 use crate::Engine;
 use crate::container::remove::{Force, RemoveError, remove_any};
-use crate::container::stop::Stopped;
 use crate::container::status;
+use crate::container::stop::Stopped;
 use crate::state::{self, containers::Record, pods::Pod};
 
 #[derive(Debug, thiserror::Error)]
@@ -24,11 +24,7 @@ pub enum RemovePodError {
 ///
 /// Without force a pod is kept whose members are alive; an infra container that is alone is none. Says how those were
 /// stopped that had to be.
-pub fn remove(
-    engine: &Engine,
-    pod: &Pod,
-    force: Force,
-) -> Result<Vec<(Record, Stopped)>, RemovePodError> {
+pub fn remove(engine: &Engine, pod: &Pod, force: Force) -> Result<Vec<(Record, Stopped)>, RemovePodError> {
     let mut stopped = Vec::new();
     loop {
         let mut members = engine.db.members(&pod.id)?;
@@ -55,7 +51,11 @@ fn refuse_alive(engine: &Engine, pod: &Pod, members: &[Record]) -> Result<(), Re
             failed(member)(RemoveError::Alive { id: member.id.clone(), status })
         })
         .collect();
-    if refused.is_empty() { Ok(()) } else { Err(RemovePodError::Members { id: pod.id.clone(), members: refused }) }
+    if refused.is_empty() {
+        Ok(())
+    } else {
+        Err(RemovePodError::Members { id: pod.id.clone(), members: refused })
+    }
 }
 
 fn remove_members(
@@ -86,7 +86,11 @@ fn remove_members(
             }
         }
     }
-    if errors.is_empty() { Ok(stopped) } else { Err(RemovePodError::Members { id: pod.id.clone(), members: errors }) }
+    if errors.is_empty() {
+        Ok(stopped)
+    } else {
+        Err(RemovePodError::Members { id: pod.id.clone(), members: errors })
+    }
 }
 
 fn failed(record: &Record) -> impl FnOnce(RemoveError) -> MemberError {

@@ -212,10 +212,7 @@ fn find(connection: &Connection, text: &str) -> rusqlite::Result<Vec<Record>> {
     let exact: Vec<Record> =
         connection.prepare(&exact)?.query_map([text], record)?.collect::<Result<_, _>>()?;
     // A name that is also the beginning of another's id is still that name.
-    if !exact.is_empty()
-        || text.is_empty()
-        || !is_hex(text)
-    {
+    if !exact.is_empty() || text.is_empty() || !is_hex(text) {
         return Ok(exact);
     }
     // `g` is the first character after all hex digits.

@@ -140,7 +140,8 @@ fn insert(connection: &Connection, pod: &Pod) -> rusqlite::Result<()> {
 
 /// At most two: that there is more than one is all that matters then.
 fn find(connection: &Connection, text: &str) -> rusqlite::Result<Vec<Pod>> {
-    let exact = format!("SELECT {COLUMNS} FROM pods WHERE id = ?1 OR name = ?1 ORDER BY id = ?1 DESC LIMIT 1");
+    let exact =
+        format!("SELECT {COLUMNS} FROM pods WHERE id = ?1 OR name = ?1 ORDER BY id = ?1 DESC LIMIT 1");
     let exact: Vec<Pod> = connection.prepare(&exact)?.query_map([text], pod)?.collect::<Result<_, _>>()?;
     if !exact.is_empty() || text.is_empty() || !containers::is_hex(text) {
         return Ok(exact);
@@ -173,7 +174,13 @@ mod tests {
         let uts = joins.map_or(Namespace::Private, |target| Namespace::Container(target.id.clone()));
         let namespaces = Namespaces { uts, ..Namespaces::default() };
         let options = Options { pod: Some(pod.id.clone()), namespaces, ..Options::default() };
-        Record { id: format!("{id:0<64}"), name: name.into(), created: name.into(), options, ..Record::default() }
+        Record {
+            id: format!("{id:0<64}"),
+            name: name.into(),
+            created: name.into(),
+            options,
+            ..Record::default()
+        }
     }
 
     #[test]

@@ -27,11 +27,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
-    let signal = match (signal(&args.signal), args.signal.parse::<u32>()) {
-        (Some(number), _) => number,
-        (None, Ok(1..)) => bail!("valid signals are 1 through 64"),
-        (None, _) => bail!("invalid signal: {}", args.signal),
-    };
+    let signal = signal_number(&args.signal)?;
     let engine = globals.engine()?;
     let wanted = Wanted {
         names: &args.containers,
@@ -45,4 +41,13 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
         chosen.retain(|chosen| status(&engine.paths, &chosen.record.id).is_alive());
     }
     each(chosen, |record| Ok(kill(&engine, record, signal)?))
+}
+
+/// The signal of `--signal`, with podman's words for what is none.
+pub(crate) fn signal_number(text: &str) -> anyhow::Result<i32> {
+    match (signal(text), text.parse::<u32>()) {
+        (Some(number), _) => Ok(number),
+        (None, Ok(1..)) => bail!("valid signals are 1 through 64"),
+        (None, _) => bail!("invalid signal: {text}"),
+    }
 }

@@ -18,7 +18,7 @@ pub(crate) mod terminal;
 pub(crate) mod top;
 pub(crate) mod wait;
 
-mod image;
+pub(super) mod image;
 mod prefix;
 mod row;
 mod select;

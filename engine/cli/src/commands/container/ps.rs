@@ -9,6 +9,8 @@ use ketch_engine::Engine;
 use ketch_engine::container::filter::{Filters, Lookup};
 use ketch_engine::container::status;
 
+use ketch_engine::state::pods::Pod;
+
 use super::row::{self, Row};
 use crate::globals::Globals;
 use crate::output::{Format, pretty, table};
@@ -19,7 +21,7 @@ pub(crate) struct Args {
     /// Show all containers, not only those that run
     #[arg(long, short)]
     all: bool,
-    /// KEY=VALUE: ancestor, before, exited, id, label, name, network, since, status
+    /// KEY=VALUE: ancestor, before, exited, id, label, name, network, pod, since, status
     #[arg(long, short, value_name = "FILTER")]
     filter: Vec<String>,
     /// A Go template, or json
@@ -37,6 +39,9 @@ pub(crate) struct Args {
     /// Show whole ids and commands
     #[arg(long)]
     no_trunc: bool,
+    /// Show the pod of each, too
+    #[arg(long, short)]
+    pod: bool,
     /// Show ids only
     #[arg(long, short)]
     quiet: bool,
@@ -86,6 +91,7 @@ fn rows(engine: &Engine, args: &Args, filters: &Filters) -> anyhow::Result<Vec<R
     let last = if args.latest { Some(1) } else { args.last.and_then(|last| usize::try_from(last).ok()) };
     let all = args.all || last.is_some() || filters.ask_for_stopped();
     let mut rows = Vec::new();
+    let mut pods: Option<Vec<Pod>> = None;
     for record in engine.db.containers()? {
         if !filters.admit_record(&record, &Other(engine)) {
             continue;
@@ -93,7 +99,18 @@ fn rows(engine: &Engine, args: &Args, filters: &Filters) -> anyhow::Result<Vec<R
         let status = status(&engine.paths, &record.id);
         if (all || status.is_alive()) && filters.admit_status(&status) {
             let size = if args.size { Some(row::size(engine, &record)?) } else { None };
-            rows.push(Row { record, status, size });
+            let pod_name = match &record.options.pod {
+                None => String::new(),
+                Some(id) => {
+                    // Read once, and only when there is a member.
+                    if pods.is_none() {
+                        pods = Some(engine.db.pods()?);
+                    }
+                    let pod = pods.iter().flatten().find(|pod| pod.id == *id);
+                    pod.map(|pod| pod.name.clone()).unwrap_or_default()
+                }
+            };
+            rows.push(Row { record, status, size, pod_name });
         }
     }
     if let Some(last) = last {
@@ -108,6 +125,10 @@ struct Other<'a>(&'a Engine);
 impl Lookup for Other<'_> {
     fn created(&self, name: &str) -> Option<String> {
         self.0.db.find_container(name).ok().map(|record| record.created)
+    }
+
+    fn is_pod(&self, text: &str, id: &str) -> bool {
+        self.0.db.find_pod(text).is_ok_and(|pod| pod.id == id)
     }
 }
 
@@ -152,7 +173,9 @@ fn plain(rows: &[Row], args: &Args) -> String {
     let mut lines = Vec::new();
     if !args.noheading {
         let names = ["CONTAINER ID", "IMAGE", "COMMAND", "CREATED", "STATUS", "PORTS", "NAMES"];
-        lines.push(names.into_iter().chain(args.size.then_some("SIZE")).map(str::to_owned).collect());
+        let pod = if args.pod { &["POD ID", "PODNAME"][..] } else { &[] };
+        let more = pod.iter().copied().chain(args.size.then_some("SIZE"));
+        lines.push(names.into_iter().chain(more).map(str::to_owned).collect());
     }
     for row in rows {
         let mut cells = vec![
@@ -164,6 +187,9 @@ fn plain(rows: &[Row], args: &Args) -> String {
             String::new(),
             row.record.name.clone(),
         ];
+        if args.pod {
+            cells.extend([row.pod_id(args.no_trunc), row.pod_name.clone()]);
+        }
         cells.extend(row.size.as_ref().map(row::Size::text));
         lines.push(cells);
     }

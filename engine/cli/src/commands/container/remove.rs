@@ -4,13 +4,16 @@ use std::collections::HashMap;
 use std::io::Write;
 use std::process::ExitCode;
 
+use ketch_engine::container::join::dependencies;
 use ketch_engine::container::remove::{Force, RemoveError, remove};
 use ketch_engine::container::stop::begin;
 use ketch_engine::container::sweep::sweep;
 use ketch_engine::state::containers::FindError;
+use ketch_engine::state::pods::FindPodError;
 
 use super::select::{Wanted, each};
 use super::stop::warn;
+use crate::commands::pod::remove_pod;
 use crate::failure::Failure;
 use crate::globals::Globals;
 
@@ -52,7 +55,11 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
         ignore: args.ignore || args.force,
         nothing: "you must provide at least one name or id",
     };
-    let chosen = wanted.find(&engine).map_err(no_such)?;
+    let mut chosen = wanted.find(&engine).map_err(no_such)?;
+    // Whoever joins another's namespaces is younger, and goes first.
+    if chosen.iter().any(|chosen| !dependencies(&chosen.record.options).is_empty()) {
+        chosen.sort_by(|a, b| b.record.created.cmp(&a.record.created));
+    }
     let force = if args.force { Force::Stop { seconds: args.time } } else { Force::No };
     let mut begun = HashMap::new();
     if args.force && chosen.len() > 1 {
@@ -67,6 +74,14 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
     let removed = each(chosen, |record| {
         if let Some(stopping) = begun.remove(&record.id) {
             warn(record, stopping.finish(&engine, record)?);
+        }
+        // With --all a pod goes with its infra container.
+        if args.all && record.options.infra {
+            return match engine.db.find_pod(record.options.pod.as_deref().unwrap_or_default()) {
+                Ok(pod) => remove_pod(&engine, &pod, force),
+                Err(FindPodError::NotFound(_)) => Ok(()),
+                Err(error) => Err(error.into()),
+            };
         }
         let stopped = remove(&engine, record, force).map_err(|error| match error {
             RemoveError::Alive { .. } => Failure { code: RUNNING, message: error.to_string() }.into(),

@@ -22,6 +22,8 @@ pub(super) struct Row {
     pub(super) record: Record,
     pub(super) status: Status,
     pub(super) size: Option<Size>,
+    /// Empty for one that is in no pod.
+    pub(super) pod_name: String,
 }
 
 /// Bytes in the container's own layer, and in those of its image.
@@ -68,6 +70,11 @@ impl Row {
         if whole { self.record.id.clone() } else { self.record.id.chars().take(12).collect() }
     }
 
+    pub(super) fn pod_id(&self, whole: bool) -> String {
+        let id = self.record.options.pod.as_deref().unwrap_or_default();
+        id.chars().take(if whole { id.len() } else { 12 }).collect()
+    }
+
     pub(super) fn command(&self, whole: bool) -> String {
         let text = self.record.command.join(" ");
         if whole || text.chars().count() <= COMMAND {
@@ -105,6 +112,7 @@ impl Row {
             "Names": [self.record.name],
             "Namespaces": {},
             "Networks": [],
+            "Pod": self.pod_id(true),
             "Ports": null,
             "Size": self.size.as_ref().map(|size| json!({ "rootFsSize": size.own + size.image, "rwSize": size.own })),
             "Status": self.state_text(),
@@ -136,6 +144,7 @@ impl Row {
             "Names": self.record.name,
             "Namespaces": {},
             "Networks": "",
+            "Pod": self.pod_id(whole),
             "Ports": "",
             "RunningFor": self.age(),
             "Size": self.size.as_ref().map(Size::text).unwrap_or_default(),
@@ -156,11 +165,10 @@ impl Row {
             "ExitedAt": seconds(exit.map(|exit| &*exit.finished)),
             "ExitCode": exit.map_or(0, |exit| exit.code),
             "Image": image_name,
-            "IsInfra": false,
+            "IsInfra": options.infra,
             "Mounts": options.mounts.iter().map(|mount| &mount.destination).collect::<Vec<_>>(),
             "Pid": self.status.pid(),
-            "Pod": "",
-            "PodName": "",
+            "PodName": self.pod_name,
             "Restarts": 0,
             "StartedAt": seconds(self.status.started()),
             "State": self.status.name(),
@@ -224,7 +232,7 @@ mod tests {
             command: ["sh", "-c", "echo out; echo err"].map(str::to_owned).to_vec(),
             ..Record::default()
         };
-        Row { record, status, size: None }
+        Row { record, status, size: None, pod_name: String::new() }
     }
 
     #[test]

@@ -6,14 +6,18 @@
 #![forbid(unsafe_code)]
 
 pub mod bundle;
+pub mod debian;
 pub mod engine;
 pub mod image;
 pub mod leftovers;
+pub mod netns;
 pub mod output;
+pub mod page;
 pub mod program;
 pub mod registry;
 
 pub use bundle::Bundle;
 pub use engine::Engine;
 pub use image::ImageBuilder;
+pub use netns::Netns;
 pub use output::Output;

@@ -7,12 +7,14 @@ use ketch_monitor::clock;
 use ketch_sys::Errno;
 
 use super::options::Options;
+use super::volumes_from::{self, VolumesFromError};
 use super::{FileError, name};
 use crate::Engine;
 use crate::image::Image;
 use crate::spec::{self, SpecError};
 use crate::state;
 use crate::state::containers::{InsertError, Record};
+use crate::volume;
 
 #[derive(Debug, thiserror::Error)]
 pub enum CreateError {
@@ -23,6 +25,10 @@ pub enum CreateError {
     #[error(transparent)]
     Spec(#[from] SpecError),
     #[error(transparent)]
+    VolumesFrom(#[from] VolumesFromError),
+    #[error(transparent)]
+    Volume(#[from] volume::CreateError),
+    #[error(transparent)]
     Insert(#[from] InsertError),
     #[error(transparent)]
     CidFile(#[from] FileError),
@@ -32,19 +38,28 @@ pub enum CreateError {
 
 /// Reserves the name, and settles what must not change with the image later: command, labels, stop signal.
 pub fn create(engine: &Engine, options: Options, image: Option<&Image>) -> Result<Record, CreateError> {
-    let mut record = describe(options, image)?;
-    reserve(engine, &mut record)?;
+    let mut record = describe(engine, options, image)?;
+    let volumes = volume::create::for_container(engine, &mut record.options.mounts)?;
+    if let Err(error) = reserve(engine, &mut record) {
+        volumes.undo(engine);
+        return Err(error);
+    }
     if let Some(path) = &record.options.cid_file
         && let Err(source) = fs::write(path, &record.id)
     {
         engine.db.delete_container(&record.id)?;
+        volumes.undo(engine);
         return Err(FileError { step: "write the container's id to", path: path.clone(), source }.into());
     }
     Ok(record)
 }
 
-/// The row of a new container, which is in no database yet and has no name but one that was asked for.
-pub(crate) fn describe(mut options: Options, image: Option<&Image>) -> Result<Record, CreateError> {
+/// The row of a new container, which is in no database yet, has no name but one that was asked for, and no volumes.
+pub(crate) fn describe(
+    engine: &Engine,
+    mut options: Options,
+    image: Option<&Image>,
+) -> Result<Record, CreateError> {
     if options.name.as_deref().is_some_and(|name| !name::is_valid(name)) {
         return Err(CreateError::Name);
     }
@@ -53,6 +68,7 @@ pub(crate) fn describe(mut options: Options, image: Option<&Image>) -> Result<Re
     let of_image = config.and_then(|config| config.entrypoint().as_ref());
     let words = options.entrypoint.as_ref().or(of_image).map_or(0, Vec::len);
     let command = entrypoint.split_off(words.min(entrypoint.len()));
+    volumes_from::resolve(engine, &mut options)?;
     options.mounts = spec::wanted_mounts(&options, config)?;
     if let Some(config) = config {
         options.stop_signal = options.stop_signal.or(stop_signal(config)?);

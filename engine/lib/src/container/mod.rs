@@ -27,8 +27,8 @@ pub mod status;
 pub mod stop;
 pub mod sweep;
 pub mod top;
-mod tree;
 mod turn;
+mod volumes_from;
 pub mod wait;
 
 pub use status::{Status, status};

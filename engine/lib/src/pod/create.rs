@@ -14,6 +14,7 @@ use crate::container::name;
 use crate::container::options::{Namespace, Options};
 use crate::image::Image;
 use crate::state::pods::{InsertPodError, Pod};
+use crate::volume;
 
 #[derive(Debug, thiserror::Error)]
 pub enum CreateError {
@@ -25,6 +26,8 @@ pub enum CreateError {
     Join(#[from] JoinError),
     #[error(transparent)]
     Infra(#[from] ContainerError),
+    #[error(transparent)]
+    Volume(#[from] volume::CreateError),
     #[error(transparent)]
     Insert(#[from] InsertPodError),
 }
@@ -53,17 +56,29 @@ pub fn create(engine: &Engine, options: PodOptions, infra: Option<Infra<'_>>) ->
             Some(name) => name.clone(),
             None => name::random_name(attempt).map_err(CreateError::Random)?,
         };
-        let record = infra.as_ref().map(|infra| {
-            let mut options = of_pod(infra.options.clone(), &pod);
-            join::resolve(engine, &mut options)?;
-            Ok::<_, CreateError>(describe(options, Some(infra.image))?)
-        });
-        match engine.db.insert_pod(&pod, record.transpose()?.as_ref()) {
-            Err(InsertPodError::NameInUse(_)) if pod.options.name.is_none() => attempt += 1,
-            Err(error) => return Err(error.into()),
-            Ok(()) => return Ok(pod),
+        let inserted = match &infra {
+            Some(infra) => insert(engine, &pod, infra),
+            None => engine.db.insert_pod(&pod, None).map_err(CreateError::from),
+        };
+        match inserted {
+            Err(CreateError::Insert(InsertPodError::NameInUse(_))) if pod.options.name.is_none() => {
+                attempt += 1;
+            }
+            inserted => return inserted.map(|()| pod),
         }
     }
+}
+
+fn insert(engine: &Engine, pod: &Pod, infra: &Infra<'_>) -> Result<(), CreateError> {
+    let mut options = of_pod(infra.options.clone(), pod);
+    join::resolve(engine, &mut options)?;
+    let mut record = describe(engine, options, Some(infra.image))?;
+    let volumes = volume::create::for_container(engine, &mut record.options.mounts)?;
+    let inserted = engine.db.insert_pod(pod, Some(&record));
+    if inserted.is_err() {
+        volumes.undo(engine);
+    }
+    Ok(inserted?)
 }
 
 fn of_pod(mut options: Options, pod: &Pod) -> Options {

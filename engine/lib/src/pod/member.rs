@@ -80,7 +80,8 @@ fn inherit(infra: &Options, options: &mut Options) {
     for mount in &infra.mounts {
         let taken = options.mounts.iter().any(|own| own.destination == mount.destination);
         // An anonymous one belongs to its container alone.
-        if !taken && !matches!(mount.kind, MountKind::Anonymous) {
+        let anonymous = matches!(mount.kind, MountKind::Named { anonymous: true, .. } | MountKind::Anonymous);
+        if !taken && !anonymous {
             options.mounts.push(mount.clone());
         }
     }

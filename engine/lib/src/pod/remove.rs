@@ -22,7 +22,7 @@ pub enum RemovePodError {
 /// Removes the members, youngest first (one joins only what is older), then the infra container, the cgroup and the row: a
 /// removal that was killed half-way can be done again. A pod that is gone already is no error.
 ///
-/// Without force a pod is kept whose members are alive; an infra container that is alone is none. Says how those were
+/// Anonymous volumes go with their containers. Without force a pod is kept whose members are alive; an infra container that is alone is none. Says how those were
 /// stopped that had to be.
 pub fn remove(engine: &Engine, pod: &Pod, force: Force) -> Result<Vec<(Record, Stopped)>, RemovePodError> {
     let mut stopped = Vec::new();
@@ -73,7 +73,7 @@ fn remove_members(
         stopped.extend(ended.into_iter().filter_map(|(record, how)| Some((record, how.ok()?))));
     }
     for member in others {
-        match remove_any(engine, &member, force) {
+        match remove_any(engine, &member, force, true) {
             Ok(how) => stopped.push((member, how)),
             Err(error) => errors.push(failed(&member)(error)),
         }
@@ -81,7 +81,7 @@ fn remove_members(
     if errors.is_empty() {
         for member in infra {
             let seconds = if let Force::Stop { seconds } = force { seconds } else { None };
-            if let Err(error) = remove_any(engine, &member, Force::Stop { seconds }) {
+            if let Err(error) = remove_any(engine, &member, Force::Stop { seconds }, true) {
                 errors.push(failed(&member)(error));
             }
         }

@@ -3,9 +3,9 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 
-use super::{Database, Error};
+use super::{Database, Error, volumes};
 use crate::container::join;
-use crate::container::options::Options;
+use crate::container::options::{MountKind, Options};
 
 /// Run by [`Database::open`]. `created` sorts as text: always UTC, always nine digits of fraction.
 pub(crate) const SCHEMA: &str = "
@@ -171,7 +171,11 @@ fn insert(connection: &Connection, record: &Record) -> rusqlite::Result<()> {
     for target in join::dependencies(&record.options) {
         connection.execute("INSERT INTO dependencies VALUES (?1, ?2)", [&record.id, target])?;
     }
-    Ok(())
+    let volumes = record.options.mounts.iter().filter_map(|mount| match &mount.kind {
+        MountKind::Named { name, .. } => Some(name),
+        _ => None,
+    });
+    volumes.into_iter().try_for_each(|volume| volumes::insert_use(connection, &record.id, volume))
 }
 
 pub(super) fn to_json(value: &impl Serialize) -> rusqlite::Result<String> {

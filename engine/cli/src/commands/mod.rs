@@ -11,8 +11,10 @@ use crate::failure::Failure;
 use crate::globals::Globals;
 
 mod container;
+mod events;
 mod image;
 mod pod;
+mod select;
 mod top_level;
 mod usage;
 mod volume;

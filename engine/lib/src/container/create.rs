@@ -10,6 +10,7 @@ use super::options::Options;
 use super::volumes_from::{self, VolumesFromError};
 use super::{FileError, name};
 use crate::Engine;
+use crate::events::{Action, Event};
 use crate::image::Image;
 use crate::spec::{self, SpecError};
 use crate::state;
@@ -51,6 +52,7 @@ pub fn create(engine: &Engine, options: Options, image: Option<&Image>) -> Resul
         volumes.undo(engine);
         return Err(FileError { step: "write the container's id to", path: path.clone(), source }.into());
     }
+    engine.event(Event::of_container(&record, Action::Create));
     Ok(record)
 }
 

@@ -226,7 +226,10 @@ fn config(engine: &Engine, record: &Record, build: Build, how: &Start<'_>, hande
     Config {
         id: record.id.clone(),
         name: record.name.clone(),
+        image: record.image_name.clone(),
+        labels: options.labels.clone(),
         pod: options.pod.clone(),
+        attached: how.attach.is_some(),
         run_dir: engine.paths.container_run(&record.id),
         runtime_root: engine.paths.runtime(),
         spec: build.spec,
@@ -247,7 +250,7 @@ fn config(engine: &Engine, record: &Record, build: Build, how: &Start<'_>, hande
 /// Notes why, for `inspect`; with `--rm` the container goes.
 fn undo(engine: &Engine, record: &Record, error: StartError) -> StartError {
     if record.options.remove {
-        return match purge(engine, record, true) {
+        return match purge(engine, record, true, None) {
             Ok(()) => error,
             Err(remove) => StartError::Remove { start: Box::new(error), remove: Box::new(remove) },
         };

@@ -11,6 +11,7 @@ pub mod inspect;
 pub mod kill;
 pub mod member;
 pub mod options;
+pub mod pause;
 pub mod remove;
 pub mod start;
 pub mod status;
@@ -18,6 +19,7 @@ pub mod stop;
 
 pub use status::Status;
 
+use crate::container::pause::PauseError;
 use crate::container::remove::RemoveError;
 use crate::container::start::StartError;
 use crate::container::stop::SignalError;
@@ -42,6 +44,8 @@ pub enum Cause {
     Start(#[from] StartError),
     #[error(transparent)]
     Signal(#[from] SignalError),
+    #[error(transparent)]
+    Pause(#[from] PauseError),
     #[error(transparent)]
     Remove(#[from] RemoveError),
 }

@@ -10,7 +10,7 @@ use ketch_engine::{Engine, container};
 use ketch_monitor::log::{Query, read};
 
 use super::prefix::Prefixed;
-use super::select::Wanted;
+use super::select::{Containers, Selection};
 use crate::globals::Globals;
 use crate::output::{Span, moment};
 
@@ -71,20 +71,15 @@ impl LogFlags {
 pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
     let query = args.flags.query()?;
     let engine = globals.engine()?;
-    let wanted = Wanted {
-        names: &args.containers,
-        all: false,
-        latest: args.latest,
-        ignore: false,
-        nothing: "specify at least one container name or ID to log",
-    };
-    let chosen = wanted.find(&engine)?;
+    let nothing = "specify at least one container name or ID to log";
+    let selection = Selection { latest: args.latest, names: args.containers, ..Selection::default() };
+    let chosen = selection.find(&Containers(&engine), nothing)?;
     ensure!(
         !(query.follow && chosen.len() > 1),
         "--follow takes one container at a time: run `ketch logs --follow` once for each"
     );
     let prefixed = (chosen.len() > 1).then_some(args.flags.names);
-    let records: Vec<Record> = chosen.into_iter().map(|chosen| chosen.record).collect();
+    let records: Vec<Record> = chosen.into_iter().map(|chosen| chosen.item).collect();
     print(&engine, &records, &query, prefixed)
 }
 

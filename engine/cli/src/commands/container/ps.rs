@@ -6,11 +6,11 @@ use std::process::ExitCode;
 use anyhow::{bail, ensure};
 use clap::ValueEnum;
 use ketch_engine::Engine;
-use ketch_engine::container::filter::{Filters, Lookup};
-use ketch_engine::container::status;
+use ketch_engine::container::filter::Filters;
 
 use ketch_engine::state::pods::Pod;
 
+use super::filter::{admitted, filters};
 use super::row::{self, Row};
 use crate::globals::Globals;
 use crate::output::{Format, pretty, table};
@@ -21,7 +21,7 @@ pub(crate) struct Args {
     /// Show all containers, not only those that run
     #[arg(long, short)]
     all: bool,
-    /// KEY=VALUE: ancestor, before, exited, id, label, name, network, pod, since, status
+    /// KEY=VALUE: ancestor, before, command, exited, id, label, name, network, pod, since, status, until, volume
     #[arg(long, short, value_name = "FILTER")]
     filter: Vec<String>,
     /// A Go template, or json
@@ -73,14 +73,8 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
     }
     ensure!(!(args.quiet && args.size), "quiet conflicts with size and namespace");
     ensure!(!(args.latest && args.last.is_some()), "last and latest are mutually exclusive");
-    let mut filters = Filters::default();
-    for filter in &args.filter {
-        filters.add(filter)?;
-    }
     let engine = globals.engine()?;
-    for name in filters.neighbours() {
-        engine.db.find_container(name)?;
-    }
+    let filters = filters(&engine, &args.filter)?;
     let mut rows = rows(&engine, &args, &filters)?;
     sort(&mut rows, args.sort);
     std::io::stdout().write_all(text(&rows, &args)?.as_bytes())?;
@@ -92,12 +86,8 @@ fn rows(engine: &Engine, args: &Args, filters: &Filters) -> anyhow::Result<Vec<R
     let all = args.all || last.is_some() || filters.ask_for_stopped();
     let mut rows = Vec::new();
     let mut pods: Option<Vec<Pod>> = None;
-    for record in engine.db.containers()? {
-        if !filters.admit_record(&record, &Other(engine)) {
-            continue;
-        }
-        let status = status(&engine.paths, &record.id);
-        if (all || status.is_alive()) && filters.admit_status(&status) {
+    for (record, status) in admitted(engine, filters)? {
+        if all || status.is_alive() {
             let size = if args.size { Some(row::size(engine, &record)?) } else { None };
             let pod_name = match &record.options.pod {
                 None => String::new(),
@@ -117,19 +107,6 @@ fn rows(engine: &Engine, args: &Args, filters: &Filters) -> anyhow::Result<Vec<R
         rows.drain(..rows.len().saturating_sub(last));
     }
     Ok(rows)
-}
-
-/// `before` and `since` name containers as any command does.
-struct Other<'a>(&'a Engine);
-
-impl Lookup for Other<'_> {
-    fn created(&self, name: &str) -> Option<String> {
-        self.0.db.find_container(name).ok().map(|record| record.created)
-    }
-
-    fn is_pod(&self, text: &str, id: &str) -> bool {
-        self.0.db.find_pod(text).is_ok_and(|pod| pod.id == id)
-    }
 }
 
 fn sort(rows: &mut [Row], sort: Sort) {

@@ -11,7 +11,7 @@ use ketch_engine::container::sweep::sweep;
 use ketch_engine::state::containers::FindError;
 use ketch_engine::state::pods::FindPodError;
 
-use super::select::{Wanted, each};
+use super::select::{Containers, NOTHING, Selection, each};
 use super::stop::warn;
 use crate::commands::pod::remove_pod;
 use crate::failure::Failure;
@@ -23,42 +23,29 @@ const RUNNING: u8 = 2;
 
 /// Remove containers
 #[derive(Debug, clap::Parser)]
+#[command(mut_arg("all", |arg| arg.short('a')), mut_arg("ignore", |arg| arg.short('i')))]
 pub(crate) struct Args {
-    /// Remove all containers
-    #[arg(long, short)]
-    all: bool,
+    #[command(flatten)]
+    selection: Selection,
     /// Stop those that run; pass over those that do not exist
     #[arg(long, short)]
     force: bool,
-    /// Pass over containers that do not exist
-    #[arg(long, short)]
-    ignore: bool,
-    /// The container that was created last
-    #[arg(long, short)]
-    latest: bool,
     /// With --force, seconds until SIGKILL; -1 for never [default: the container's own, which is 10]
     #[arg(long, short, value_name = "SECONDS", allow_negative_numbers = true)]
     time: Option<i64>,
     /// Remove anonymous volumes too
     #[arg(long, short)]
     volumes: bool,
-    #[arg(value_name = "CONTAINER")]
-    containers: Vec<String>,
 }
 
 pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
     let engine = globals.engine()?;
-    let wanted = Wanted {
-        names: &args.containers,
-        all: args.all,
-        latest: args.latest,
-        ignore: args.ignore || args.force,
-        nothing: "you must provide at least one name or id",
-    };
-    let mut chosen = wanted.find(&engine).map_err(no_such)?;
+    let all = args.selection.all;
+    let selection = Selection { ignore: args.selection.ignore || args.force, ..args.selection };
+    let mut chosen = selection.find(&Containers(&engine), NOTHING).map_err(no_such)?;
     // Whoever joins another's namespaces is younger, and goes first.
-    if chosen.iter().any(|chosen| !dependencies(&chosen.record.options).is_empty()) {
-        chosen.sort_by(|a, b| b.record.created.cmp(&a.record.created));
+    if chosen.iter().any(|chosen| !dependencies(&chosen.item.options).is_empty()) {
+        chosen.sort_by(|a, b| b.item.created.cmp(&a.item.created));
     }
     let force = if args.force { Force::Stop { seconds: args.time } } else { Force::No };
     let mut begun = HashMap::new();
@@ -66,8 +53,8 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
         // All are asked to end before the first is waited for.
         for chosen in &chosen {
             // What is wrong with one is said in its turn.
-            if let Ok(stopping) = begin(&engine, &chosen.record, args.time) {
-                begun.insert(chosen.record.id.clone(), stopping);
+            if let Ok(stopping) = begin(&engine, &chosen.item, args.time) {
+                begun.insert(chosen.item.id.clone(), stopping);
             }
         }
     }
@@ -76,7 +63,7 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
             warn(record, stopping.finish(&engine, record)?);
         }
         // With --all a pod goes with its infra container.
-        if args.all && record.options.infra {
+        if all && record.options.infra {
             return match engine.db.find_pod(record.options.pod.as_deref().unwrap_or_default()) {
                 Ok(pod) => remove_pod(&engine, &pod, force),
                 Err(FindPodError::NotFound(_)) => Ok(()),
@@ -90,7 +77,7 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
         warn(record, stopped);
         Ok(())
     });
-    if args.all {
+    if all {
         sweep(&engine)?;
     }
     std::io::stdout().flush()?;

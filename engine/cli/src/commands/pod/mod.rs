@@ -7,6 +7,7 @@ mod exists;
 pub(super) mod inspect;
 mod kill;
 mod logs;
+mod pause;
 mod prune;
 mod ps;
 mod remove;
@@ -15,6 +16,7 @@ mod select;
 mod start;
 mod stop;
 mod top;
+mod unpause;
 
 pub(super) use remove::remove_pod;
 
@@ -26,6 +28,7 @@ pub(crate) const COMMANDS: &[Command] = &[
     verb!("list", "List pods", ps),
     verb!("logs", "Show what the containers of a pod have written", logs),
     verb!("ls", "List pods", ps),
+    verb!("pause", "Stop all processes of pods where they are", pause),
     verb!("prune", "Remove pods that have ended", prune),
     verb!("ps", "List pods", ps),
     verb!("restart", "Stop pods and start them again", restart),
@@ -33,4 +36,5 @@ pub(crate) const COMMANDS: &[Command] = &[
     verb!("start", "Start pods", start),
     verb!("stop", "Stop pods", stop),
     verb!("top", "Show the processes of a pod", top),
+    verb!("unpause", "Let the processes of paused pods go on", unpause),
 ];

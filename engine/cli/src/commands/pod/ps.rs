@@ -1,5 +1,6 @@
 //! `ketch pod ps`
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -7,10 +8,11 @@ use anyhow::bail;
 use clap::ValueEnum;
 use ketch_engine::container::inspect::go_time;
 use ketch_engine::pod::cgroup;
-use ketch_engine::pod::filter::Filters;
 use ketch_engine::pod::status::Whole;
+use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::select::{admitted, filters};
 use crate::globals::Globals;
 use crate::output::{Format, ago, pretty, table};
 
@@ -90,17 +92,12 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
     let Ok(sort) = Sort::from_str(&args.sort, true) else {
         bail!("invalid option for --sort, options are: created, id, name, number, or status");
     };
-    let mut filters = Filters::default();
-    for filter in &args.filter {
-        filters.add(filter)?;
-    }
+    let filters = filters(&args.filter)?;
     let engine = globals.engine()?;
-    let mut pods = engine.db.pods()?;
+    let mut rows = admitted(&engine, &filters)?;
     if args.latest {
-        pods.drain(..pods.len().saturating_sub(1));
+        rows.drain(..rows.len().saturating_sub(1));
     }
-    let mut rows = pods.into_iter().map(|pod| Whole::read(&engine, pod)).collect::<Result<Vec<_>, _>>()?;
-    rows.retain(|whole| filters.admit(whole));
     match sort {
         Sort::Created => rows.reverse(),
         Sort::Id => rows.sort_by(|a, b| a.pod.id.cmp(&b.pod.id)),
@@ -118,7 +115,7 @@ fn text(rows: &[Whole], args: &Args) -> anyhow::Result<String> {
         None => Ok(plain(rows, args)),
         Some("json") => Ok(pretty(&rows.iter().map(document).collect::<Vec<_>>(), 2)? + "\n"),
         Some(template) if template.split_whitespace().collect::<String>() == "{{json.}}" => {
-            Ok(rows.iter().map(|whole| format!("{}\n", document(whole))).collect())
+            rows.iter().map(|whole| Ok(serde_json::to_string(&document(whole))? + "\n")).collect()
         }
         Some(template) => {
             let format = Format::parse("ps", template)?;
@@ -185,24 +182,52 @@ fn fields(whole: &Whole, untruncated: bool) -> Value {
 }
 
 /// The row of `--format json`, in podman's order.
-fn document(whole: &Whole) -> Value {
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Document<'a> {
+    cgroup: String,
+    containers: Vec<Member<'a>>,
+    created: String,
+    id: &'a str,
+    infra_id: &'a str,
+    name: &'a str,
+    namespace: &'static str,
+    networks: Vec<String>,
+    status: &'static str,
+    labels: &'a BTreeMap<String, String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Member<'a> {
+    id: &'a str,
+    names: &'a str,
+    status: &'static str,
+    restart_count: u32,
+}
+
+fn document(whole: &Whole) -> Document<'_> {
     let Whole { pod, members } = whole;
-    let member = |(record, status): &(
-        ketch_engine::state::containers::Record,
-        ketch_engine::container::Status,
-    )| json!({ "Id": record.id, "Names": record.name, "Status": status.name(), "RestartCount": 0 });
-    json!({
-        "Cgroup": cgroup::parent(pod).display().to_string(),
-        "Containers": members.iter().map(member).collect::<Vec<_>>(),
-        "Created": go_time(&pod.created),
-        "Id": pod.id,
-        "InfraId": whole.infra().map(|infra| &*infra.id).unwrap_or_default(),
-        "Name": pod.name,
-        "Namespace": "",
-        "Networks": networks(whole),
-        "Status": whole.status().name(),
-        "Labels": pod.options.labels,
-    })
+    Document {
+        cgroup: cgroup::parent(pod).display().to_string(),
+        containers: members
+            .iter()
+            .map(|(record, status)| Member {
+                id: &record.id,
+                names: &record.name,
+                status: status.name(),
+                restart_count: 0,
+            })
+            .collect(),
+        created: go_time(&pod.created),
+        id: &pod.id,
+        infra_id: whole.infra().map(|infra| &*infra.id).unwrap_or_default(),
+        name: &pod.name,
+        namespace: "",
+        networks: networks(whole),
+        status: whole.status().name(),
+        labels: &pod.options.labels,
+    }
 }
 
 fn networks(whole: &Whole) -> Vec<String> {

@@ -1,6 +1,5 @@
 //! `ketch pod rm`
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use ketch_engine::Engine;
@@ -8,24 +7,24 @@ use ketch_engine::container::remove::Force;
 use ketch_engine::pod::remove::{RemovePodError, remove};
 use ketch_engine::state::pods::Pod;
 
-use super::select::{Selection, each, id, no_such};
+use super::select::{NOTHING, Pods, Selection, each, id, no_such};
 use crate::commands::container::stop::warn;
 use crate::globals::Globals;
 
 /// Remove pods and their containers
 #[derive(Debug, clap::Parser)]
+#[command(
+    mut_arg("all", |arg| arg.short('a')),
+    mut_arg("cidfile", |arg| arg.long("pod-id-file")),
+    mut_arg("ignore", |arg| arg.short('i')),
+    mut_arg("names", |arg| arg.value_name("POD"))
+)]
 pub(crate) struct Args {
     #[command(flatten)]
     selection: Selection,
     /// Stop the containers that run; pass over pods that do not exist
     #[arg(long, short)]
     force: bool,
-    /// Pass over pods that do not exist
-    #[arg(long, short)]
-    ignore: bool,
-    /// Read a pod's id from this file
-    #[arg(long, value_name = "FILE")]
-    pod_id_file: Vec<PathBuf>,
     /// Seconds until SIGKILL; -1 for never [default: each container's own, which is 10]
     #[arg(long, short, value_name = "SECONDS", allow_negative_numbers = true)]
     time: Option<i64>,
@@ -33,8 +32,8 @@ pub(crate) struct Args {
 
 pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
     let engine = globals.engine()?;
-    let ignore = args.ignore || args.force;
-    let chosen = args.selection.find_with(&engine, &args.pod_id_file, ignore).map_err(no_such)?;
+    let selection = Selection { ignore: args.selection.ignore || args.force, ..args.selection };
+    let chosen = selection.find(&Pods(&engine), NOTHING).map_err(no_such)?;
     let force = if args.force { Force::Stop { seconds: args.time } } else { Force::No };
     each(&chosen, id, |pod| remove_pod(&engine, pod, force).map(|()| Vec::new()))
 }

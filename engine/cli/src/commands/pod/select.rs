@@ -1,80 +1,70 @@
 //! Which pods a command is about, and what is printed about them.
 
 use std::io::Write;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::bail;
 use ketch_engine::Engine;
 use ketch_engine::pod::MemberError;
+use ketch_engine::pod::filter::Filters;
+use ketch_engine::pod::status::Whole;
 use ketch_engine::state::pods::{FindPodError, Pod};
 
+use crate::commands::select::{Chosen, Source};
 use crate::failure::{Failure, report};
 
-/// How pods can be asked for: to be flattened into a verb's arguments.
-#[derive(Debug, clap::Args)]
-pub(super) struct Selection {
-    /// All pods
-    #[arg(long, short)]
-    pub(super) all: bool,
-    /// The pod that was created last
-    #[arg(long, short)]
-    latest: bool,
-    #[arg(value_name = "POD")]
-    pods: Vec<String>,
-}
+pub(super) use crate::commands::select::Selection;
 
-/// A pod and the name it was asked for by.
-pub(super) struct Chosen {
-    pub(super) shown: String,
-    pub(super) pod: Pod,
-}
+/// Said by most verbs when nothing was asked for.
+pub(super) const NOTHING: &str = "you must provide at least one name or id";
 
-impl Chosen {
-    fn by_id(pod: Pod) -> Chosen {
-        Chosen { shown: pod.id.clone(), pod }
+/// All pods of an engine.
+pub(super) struct Pods<'a>(pub(super) &'a Engine);
+
+impl Source for Pods<'_> {
+    type Item = Pod;
+
+    fn id(pod: &Pod) -> &str {
+        &pod.id
+    }
+
+    fn all(&self) -> anyhow::Result<Vec<Pod>> {
+        Ok(self.0.db.pods()?)
+    }
+
+    fn latest(&self) -> anyhow::Result<Pod> {
+        Ok(self.0.db.latest_pod()?)
+    }
+
+    fn find(&self, name: &str) -> anyhow::Result<Pod> {
+        Ok(self.0.db.find_pod(name)?)
+    }
+
+    fn is_missing(error: &anyhow::Error) -> bool {
+        matches!(error.downcast_ref(), Some(FindPodError::NotFound(_)))
+    }
+
+    fn filtered(&self, texts: &[String]) -> anyhow::Result<Vec<Pod>> {
+        let filters = filters(texts)?;
+        Ok(admitted(self.0, &filters)?.into_iter().map(|whole| whole.pod).collect())
     }
 }
 
-impl Selection {
-    /// Looks all of them up before anything is done to the first.
-    pub(super) fn find(&self, engine: &Engine) -> anyhow::Result<Vec<Chosen>> {
-        self.find_with(engine, &[], false)
+/// Reads `KEY=VALUE` texts.
+pub(super) fn filters(texts: &[String]) -> anyhow::Result<Filters> {
+    let mut filters = Filters::default();
+    for text in texts {
+        filters.add(text)?;
     }
+    Ok(filters)
+}
 
-    /// The same with the ids in `id_files`; with `ignore` a name that leads nowhere is passed over.
-    pub(super) fn find_with(
-        &self,
-        engine: &Engine,
-        id_files: &[PathBuf],
-        ignore: bool,
-    ) -> anyhow::Result<Vec<Chosen>> {
-        let mut names = self.pods.clone();
-        ensure!(!(self.latest && self.all), "--all and --latest cannot be used together");
-        for path in id_files {
-            let text = std::fs::read_to_string(path)
-                .with_context(|| format!("cannot read the pod's id from {}", path.display()))?;
-            names.push(text.lines().next().unwrap_or_default().to_owned());
-        }
-        ensure!(!self.latest || names.is_empty(), "--latest and pods cannot be used together");
-        ensure!(!self.all || names.is_empty(), "no arguments are needed with --all");
-        if self.all {
-            return Ok(engine.db.pods()?.into_iter().map(Chosen::by_id).collect());
-        }
-        if self.latest {
-            return Ok(vec![Chosen::by_id(engine.db.latest_pod()?)]);
-        }
-        ensure!(!names.is_empty(), "you must provide at least one name or id");
-        let mut found = Vec::new();
-        for name in names {
-            match engine.db.find_pod(&name) {
-                Ok(pod) => found.push(Chosen { shown: name, pod }),
-                Err(FindPodError::NotFound(_)) if ignore => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Ok(found)
-    }
+/// Those that `filters` admit, in the order of their creation.
+pub(super) fn admitted(engine: &Engine, filters: &Filters) -> anyhow::Result<Vec<Whole>> {
+    let mut found =
+        engine.db.pods()?.into_iter().map(|pod| Whole::read(engine, pod)).collect::<Result<Vec<_>, _>>()?;
+    found.retain(|whole| filters.admit(whole));
+    Ok(found)
 }
 
 /// One pod, by name or `--latest`.
@@ -90,13 +80,13 @@ pub(super) fn one(engine: &Engine, name: Option<&str>, latest: bool, nothing: &s
 /// Does something to each pod and prints those of which every container came along; the errors of the others are a line
 /// each. An error does not keep the other pods from their turn.
 pub(super) fn each(
-    chosen: &[Chosen],
-    mut shown: impl FnMut(&Chosen) -> &str,
+    chosen: &[Chosen<Pod>],
+    mut shown: impl FnMut(&Chosen<Pod>) -> &str,
     mut work: impl FnMut(&Pod) -> anyhow::Result<Vec<MemberError>>,
 ) -> anyhow::Result<ExitCode> {
     let mut code = ExitCode::SUCCESS;
     for chosen in chosen {
-        match work(&chosen.pod) {
+        match work(&chosen.item) {
             Ok(failed) if failed.is_empty() => writeln!(std::io::stdout(), "{}", shown(chosen))?,
             Ok(failed) => failed.into_iter().for_each(|error| code = report(&error.into())),
             Err(error) => code = report(&error),
@@ -106,12 +96,12 @@ pub(super) fn each(
 }
 
 /// The id, which most verbs print.
-pub(super) fn id(chosen: &Chosen) -> &str {
-    &chosen.pod.id
+pub(super) fn id(chosen: &Chosen<Pod>) -> &str {
+    &chosen.item.id
 }
 
 /// What `start` and `stop` print.
-pub(super) fn as_asked(chosen: &Chosen) -> &str {
+pub(super) fn as_asked(chosen: &Chosen<Pod>) -> &str {
     &chosen.shown
 }
 

@@ -1,0 +1,30 @@
+//! `pod pause` and `pod unpause`: those containers that run, and those that are paused.
+
+use super::MemberError;
+use crate::Engine;
+use crate::container::pause::{PauseError, pause as pause_container, unpause as unpause_container};
+use crate::container::{Status, status};
+use crate::state::{self, containers::Record, pods::Pod};
+
+pub fn pause(engine: &Engine, pod: &Pod) -> Result<Vec<MemberError>, state::Error> {
+    each(engine, pod, "pausing", |status| matches!(status, Status::Running { .. }), pause_container)
+}
+
+pub fn unpause(engine: &Engine, pod: &Pod) -> Result<Vec<MemberError>, state::Error> {
+    each(engine, pod, "unpausing", |status| matches!(status, Status::Paused { .. }), unpause_container)
+}
+
+fn each(
+    engine: &Engine,
+    pod: &Pod,
+    step: &'static str,
+    wanted: fn(&Status) -> bool,
+    work: fn(&Engine, &Record) -> Result<(), PauseError>,
+) -> Result<Vec<MemberError>, state::Error> {
+    let members = engine.db.members(&pod.id)?;
+    let one = |member: &Record| match wanted(&status(&engine.paths, &member.id)) {
+        true => work(engine, member).err().map(MemberError::of(step, member)),
+        false => None,
+    };
+    Ok(members.iter().filter_map(one).collect())
+}

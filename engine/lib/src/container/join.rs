@@ -5,8 +5,13 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use ketch_runtime::container::state::{Status as Runtime, Vitals};
-use ketch_sys::{Errno, pidfd};
+use ketch_sys::mount::{self, Change, Propagation};
+use ketch_sys::{Errno, openat2, pidfd};
+use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sched::{CloneFlags, setns};
+use nix::sys::stat::Mode;
+use nix::unistd::fchdir;
 
 use super::options::{Namespace, Namespaces, Network, Options};
 use crate::Engine;
@@ -26,6 +31,8 @@ pub enum JoinError {
     NotRunning { kind: &'static str, id: String },
     #[error("cannot join the namespaces of container {id}: it has ended meanwhile: container state improper")]
     Ended { id: String },
+    #[error("cannot open /dev/shm of container {id}: {}", .errno.desc().to_lowercase())]
+    Shm { id: String, errno: Errno },
     #[error("cannot watch container {id}: {}", .errno.desc().to_lowercase())]
     Watch { id: String, errno: Errno },
 }
@@ -78,6 +85,8 @@ pub fn dependencies(options: &Options) -> Vec<&str> {
 #[derive(Debug, Default)]
 pub(super) struct Joining {
     pub(super) joined: Joined,
+    /// /dev/shm of the container whose IPC namespace it is: a mount attached nowhere.
+    pub(super) shm: Option<OwnedFd>,
     targets: Vec<Target>,
 }
 
@@ -109,6 +118,12 @@ pub(super) fn join(engine: &Engine, options: &Options) -> Result<Joining, JoinEr
     };
     let (pid, ipc, uts) = (path("pid", &wanted.pid)?, path("ipc", &wanted.ipc)?, path("uts", &wanted.uts)?);
     let cgroup = wanted.cgroup.as_ref().map(|wanted| path("cgroup", wanted)).transpose()?.flatten();
+    if let Namespace::Container(id) = &wanted.ipc
+        && let Some(target) = joining.targets.iter().find(|target| target.id == *id)
+    {
+        let shm = open_shm(target.pid).map_err(|errno| JoinError::Shm { id: id.clone(), errno })?;
+        joining.shm = Some(shm);
+    }
     if let Namespace::Container(id) = &wanted.uts {
         // Written at each of its starts.
         let name = fs::read_to_string(engine.paths.container(id).join("hostname")).unwrap_or_default();
@@ -160,6 +175,26 @@ fn target(engine: &Engine, kind: &'static str, id: &str) -> Result<Target, JoinE
         return Err(not_running());
     }
     Ok(Target { id: id.to_owned(), pid: state.pid, init })
+}
+
+/// A clone of what the process has at /dev/shm. POSIX shared memory is files in there, and no part of an IPC namespace.
+///
+/// A mount can be cloned in its own mount namespace only; the calling process, which must have one thread, goes there for
+/// the time. What is in that root is not trusted: no link leads out of it, nor through its procfs.
+fn open_shm(pid: i32) -> Result<OwnedFd, Errno> {
+    let directory = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    let open = |path: &str, flags| nix::fcntl::open(path, flags | OFlag::O_CLOEXEC, Mode::empty());
+    let theirs = open(&format!("/proc/{pid}/ns/mnt"), OFlag::O_RDONLY)?;
+    let ours = open("/proc/thread-self/ns/mnt", OFlag::O_RDONLY)?;
+    let working_directory = open(".", directory)?;
+    setns(&theirs, CloneFlags::CLONE_NEWNS)?;
+    let cloned = open("/", directory)
+        .and_then(|root| openat2::open_in_root(root, "dev/shm", directory))
+        .and_then(|shm| mount::clone_tree(shm, c"", false));
+    setns(&ours, CloneFlags::CLONE_NEWNS)?;
+    fchdir(&working_directory)?;
+    let alone = Change { propagation: Some(Propagation::Private), ..Change::default() };
+    cloned.and_then(|shm| mount::set_attr(&shm, false, alone).map(|()| shm))
 }
 
 #[cfg(test)]

@@ -175,7 +175,7 @@ fn carry_out(
         pod::cgroup::prepare(&pod).map_err(|source| StartError::PodCgroup { pod: pod.id, source })?;
     }
     start_dependencies(engine, record)?;
-    let joining = join::join(engine, &record.options)?;
+    let mut joining = join::join(engine, &record.options)?;
     let host = how.host.take().map_or_else(|| Host::read(&record.options), Ok)?;
     let dir = engine.paths.container(&record.id);
     make_private(&dir)?;
@@ -202,7 +202,7 @@ fn carry_out(
     }
     prepare(engine, record, &build, rootfs.as_fd())?;
 
-    let handed = Handed { rootfs: Some(rootfs), ..Handed::default() };
+    let handed = Handed { rootfs: Some(rootfs), shm: joining.shm.take(), ..Handed::default() };
     let config = config(engine, record, build, &how, &handed);
     status::begin(&dir).map_err(FileError::at("prepare", &dir))?;
     let monitor = spawn(&config, lock, handed)?;

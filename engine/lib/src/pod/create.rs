@@ -12,6 +12,7 @@ use crate::container::create::{CreateError as ContainerError, describe};
 use crate::container::join::{self, JoinError};
 use crate::container::name;
 use crate::container::options::{Namespace, Options};
+use crate::events::{Action, Event};
 use crate::image::Image;
 use crate::state::pods::{InsertPodError, Pod};
 use crate::volume;
@@ -64,7 +65,11 @@ pub fn create(engine: &Engine, options: PodOptions, infra: Option<Infra<'_>>) ->
             Err(CreateError::Insert(InsertPodError::NameInUse(_))) if pod.options.name.is_none() => {
                 attempt += 1;
             }
-            inserted => return inserted.map(|()| pod),
+            Ok(()) => {
+                engine.event(Event::of_pod(&pod, Action::Create));
+                return Ok(pod);
+            }
+            Err(error) => return Err(error),
         }
     }
 }

@@ -5,6 +5,7 @@ use crate::Engine;
 use crate::container::kill::kill as kill_container;
 use crate::container::stop::SignalError;
 use crate::container::{Status, status};
+use crate::events::{Action, Event};
 use crate::state::{self, pods::Pod};
 
 pub fn kill(engine: &Engine, pod: &Pod, signal: i32) -> Result<Vec<MemberError>, state::Error> {
@@ -19,6 +20,9 @@ pub fn kill(engine: &Engine, pod: &Pod, signal: i32) -> Result<Vec<MemberError>,
             Ok(()) | Err(SignalError::NotRunning { .. }) => {}
             Err(error) => failed.push(MemberError::of("killing", &member)(error)),
         }
+    }
+    if failed.is_empty() {
+        engine.event(Event::of_pod(pod, Action::Kill));
     }
     Ok(failed)
 }

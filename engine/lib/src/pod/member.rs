@@ -61,6 +61,8 @@ pub fn join(engine: &Engine, pod: &Pod, options: &mut Options, own: Own) -> Resu
             return Err(MemberRefused::Hostname);
         }
         namespaces.uts = of_infra();
+        // Known before the infra container runs: `inspect` shows it.
+        options.hostname.clone_from(&infra.options.hostname);
     }
     if shared.ipc && !own.ipc {
         namespaces.ipc = of_infra();

@@ -6,6 +6,7 @@ use crate::Engine;
 use crate::container::remove::{Force, RemoveError, remove_any};
 use crate::container::status;
 use crate::container::stop::Stopped;
+use crate::events::{Action, Event};
 use crate::state::{self, containers::Record, pods::Pod};
 
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +37,7 @@ pub fn remove(engine: &Engine, pod: &Pod, force: Force) -> Result<Vec<(Record, S
         cgroup::remove(pod).map_err(|source| RemovePodError::Cgroup { id: pod.id.clone(), source })?;
         // A container may have been made in it meanwhile.
         if engine.db.delete_pod(&pod.id)? {
+            engine.event(Event::of_pod(pod, Action::Remove));
             return Ok(stopped);
         }
     }

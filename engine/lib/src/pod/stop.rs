@@ -3,6 +3,7 @@
 use super::MemberError;
 use crate::Engine;
 use crate::container::stop::{Stopped, begin};
+use crate::events::{Action, Event};
 use crate::state::{self, containers::Record, pods::Pod};
 
 /// What became of each; the infra container is the last.
@@ -13,6 +14,9 @@ pub fn stop(engine: &Engine, pod: &Pod, seconds: Option<i64>) -> Result<Outcome,
     let (infra, others) = engine.db.members(&pod.id)?.into_iter().partition(|member| member.options.infra);
     let mut outcome = all_of(engine, others, seconds);
     outcome.extend(all_of(engine, infra, seconds));
+    if outcome.iter().all(|(_, stopped)| stopped.is_ok()) {
+        engine.event(Event::of_pod(pod, Action::Stop));
+    }
     Ok(outcome)
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use ketch_monitor::spawn::SHM_PATH;
 use ketch_runtime::spec::Mount as OciMount;
 
 use super::files::{self, File};
@@ -183,7 +184,6 @@ fn user_mount(mount: &Mount, source: &Path) -> OciMount {
 fn defaults(options: &Options) -> Vec<OciMount> {
     let access = if options.privileged { "rw" } else { "ro" };
     let strict = options.read_only && options.read_only_strict;
-    let ipc_of_host = options.namespaces.ipc == Namespace::Host;
     let shm_size = format!("size={}", options.limits.shm_size.unwrap_or(SHM_SIZE));
     let mut dev = vec!["nosuid", "strictatime", "mode=755", "size=65536k"];
     let mut shm = vec!["nosuid", "noexec", "nodev", "mode=1777", &shm_size];
@@ -206,10 +206,14 @@ fn defaults(options: &Options) -> Vec<OciMount> {
             &["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"],
         ),
         entry("/dev/mqueue", "mqueue", "mqueue", &["nosuid", "noexec", "nodev"]),
-        match ipc_of_host {
-            true => entry("/dev/shm", "bind", "/dev/shm", &["bind", "nosuid", "noexec", "nodev"]),
+        match &options.namespaces.ipc {
+            Namespace::Host => entry("/dev/shm", "bind", "/dev/shm", &["bind", "nosuid", "noexec", "nodev"]),
+            // That of the container whose IPC namespace it is.
+            Namespace::Container(_) => {
+                entry("/dev/shm", "bind", SHM_PATH, &["bind", "nosuid", "noexec", "nodev"])
+            }
             // podman binds a tmpfs that it mounts on the host; this one is gone with the container.
-            false => entry("/dev/shm", "tmpfs", "shm", &shm),
+            Namespace::Private | Namespace::Path(_) => entry("/dev/shm", "tmpfs", "shm", &shm),
         },
         entry(
             "/sys/fs/cgroup",

@@ -14,6 +14,7 @@ mod remove;
 mod restart;
 mod select;
 mod start;
+mod stats;
 mod stop;
 mod top;
 mod unpause;
@@ -34,6 +35,7 @@ pub(crate) const COMMANDS: &[Command] = &[
     verb!("restart", "Stop pods and start them again", restart),
     verb!("rm", "Remove pods", remove),
     verb!("start", "Start pods", start),
+    verb!("stats", "Show what the containers of pods use", stats),
     verb!("stop", "Stop pods", stop),
     verb!("top", "Show the processes of a pod", top),
     verb!("unpause", "Let the processes of paused pods go on", unpause),

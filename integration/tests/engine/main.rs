@@ -8,6 +8,8 @@ mod hello;
 mod lifecycle;
 mod logs;
 mod options;
+mod pod;
+mod pod_chaos;
 mod run;
 mod terminal;
 mod volume;

@@ -10,6 +10,7 @@ pub mod container;
 pub mod events;
 pub mod guest;
 pub mod image;
+pub mod network;
 pub mod pod;
 pub mod spec;
 pub mod state;

@@ -1,6 +1,7 @@
 //! What the engine tells a new monitor. JSON over an inherited descriptor; both ends are the same binary.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use ketch_runtime::spec::Spec;
@@ -35,6 +36,17 @@ pub struct Config {
     pub log: LogConfig,
     /// Remove the container when it has ended (`--rm`).
     pub remove: bool,
+    /// It has addresses or ports, to be given back when it has ended.
+    pub gives_back: bool,
+    pub forwards: Vec<Forward>,
+}
+
+/// What comes to a socket that is held is forwarded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Forward {
+    /// The socket's place among those of [`Handed::held`](crate::spawn::Handed): a TCP one that listens.
+    pub held: usize,
+    pub to: SocketAddr,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

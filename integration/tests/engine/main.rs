@@ -1,9 +1,11 @@
 //! The engine, driven from outside. `KETCH_TEST_ENGINE` names another engine with the same command line.
 
 mod bad_input;
+mod change;
 mod chaos;
 mod crowd;
 mod debian;
+mod events;
 mod hello;
 mod lifecycle;
 mod logs;
@@ -11,5 +13,6 @@ mod options;
 mod pod;
 mod pod_chaos;
 mod run;
+mod stats;
 mod terminal;
 mod volume;

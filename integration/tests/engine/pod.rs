@@ -240,7 +240,10 @@ fn logs_of_all() {
     engine.line("pod logs -n talk").ok().assert_stdout("a one\na two\nb three");
     engine.line("pod logs -n --tail 1 talk").ok().assert_stdout("a two\nb three");
     engine.line("pod logs -c b talk").ok().assert_stdout("three");
-    engine.line("pod logs -c nobody talk").assert_exit(125).assert_stderr_has("container nobody is not in pod talk");
+    engine
+        .line("pod logs -c nobody talk")
+        .assert_exit(125)
+        .assert_stderr_has("container nobody is not in pod talk");
 }
 
 #[test]

@@ -17,6 +17,7 @@ pub(crate) const COMMANDS: &[Command] = &[
     verb!("load", "Load images from an archive", image::load),
     verb!("logs", "Show what containers have written", container::logs),
     verb!("pause", "Stop all processes of containers where they are", container::pause),
+    verb!("port", "Show which ports of the host lead to which of containers", container::port),
     verb!("ps", "List containers", container::ps),
     verb!("pull", "Pull images from registries", image::pull),
     verb!("rename", "Give a container another name", container::rename),

@@ -7,7 +7,9 @@ pub(crate) mod env;
 mod limits;
 mod mount;
 mod namespace;
+pub(crate) mod network;
 mod pod;
+pub(crate) mod ports;
 mod security;
 pub(crate) mod values;
 mod volume;
@@ -15,7 +17,7 @@ mod volume;
 use std::path::PathBuf;
 
 use anyhow::{Context, bail, ensure};
-use ketch_engine::container::options::{Log, Network, Options, Rootfs};
+use ketch_engine::container::options::{Log, Options, Rootfs};
 use ketch_engine::pod::member::Own;
 
 pub(crate) use pod::{PodFlags, into_options as into_pod_options};
@@ -70,6 +72,9 @@ pub(crate) struct ContainerFlags {
     /// Read variables from a file
     #[arg(long, value_name = "FILE")]
     env_file: Vec<PathBuf>,
+    /// Say that a port is listened on (PORT[-PORT][/PROTOCOL])
+    #[arg(long, value_name = "PORT", value_delimiter = ',')]
+    expose: Vec<String>,
     /// Add a supplementary group
     #[arg(long, value_name = "GROUP", value_delimiter = ',')]
     group_add: Vec<String>,
@@ -115,15 +120,14 @@ pub(crate) struct ContainerFlags {
     /// Name of the container
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// Network: none or host
-    #[arg(long, visible_alias = "net", value_name = "MODE")]
-    network: Vec<String>,
     /// Preference of the kernel's OOM killer, -1000 to 1000
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(i32).range(-1000..=1000))]
     oom_score_adj: Option<i32>,
     /// PID namespace: private, host, container:NAME or ns:PATH
     #[arg(long, value_name = "MODE")]
     pid: Option<String>,
+    #[command(flatten)]
+    network: network::NetworkFlags,
     /// Limit of processes; 0 or -1 for none
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pids_limit: Option<i64>,
@@ -133,6 +137,9 @@ pub(crate) struct ContainerFlags {
     /// Give all capabilities and devices, and no confinement
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true, value_parser = values::boolean)]
     privileged: bool,
+    /// Publish all exposed ports, on ports of the host that are free
+    #[arg(long, short = 'P', value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true, value_parser = values::boolean)]
+    publish_all: bool,
     /// When to pull the image: missing, always, never or newer
     #[arg(long, value_name = "POLICY", default_value = "missing", hide_possible_values = true)]
     pub(crate) pull: Pull,
@@ -225,6 +232,7 @@ pub(crate) fn into_options(flags: &ContainerFlags) -> anyhow::Result<Options> {
     let (first, command) = flags.words.split_first().context("an image is needed")?;
     let (image, rootfs) =
         if flags.rootfs { (String::new(), Some(rootfs(first)?)) } else { (first.clone(), None) };
+    let networking = network::parse(&flags.network, flags.publish_all)?;
     Ok(Options {
         name,
         image,
@@ -250,8 +258,13 @@ pub(crate) fn into_options(flags: &ContainerFlags) -> anyhow::Result<Options> {
         read_only: flags.read_only,
         read_only_strict: !flags.read_only_tmpfs,
         privileged: flags.privileged,
-        network: network(&flags.network)?,
+        network: networking.network,
         namespaces: namespace::collect(flags)?,
+        ports: networking.ports,
+        publish_all: networking.publish_all,
+        expose: flags.expose.iter().map(|text| ports::exposed(text)).collect::<Result<Vec<_>, _>>()?.concat(),
+        dns: networking.dns,
+        hosts: networking.hosts,
         mounts: mounts(flags)?,
         volumes_from: flags.volumes_from.clone(),
         devices: flags.device.iter().map(|text| device::parse(text)).collect::<Result<_, _>>()?,
@@ -271,7 +284,7 @@ pub(crate) fn into_options(flags: &ContainerFlags) -> anyhow::Result<Options> {
 /// What of a pod's a member does not share, for it was asked for something else.
 pub(crate) fn own_namespaces(flags: &ContainerFlags) -> Own {
     Own {
-        network: !flags.network.is_empty(),
+        network: flags.network.is_chosen(),
         pid: flags.pid.is_some(),
         ipc: flags.ipc.is_some(),
         uts: flags.uts.is_some(),
@@ -287,16 +300,6 @@ fn rootfs(text: &str) -> anyhow::Result<Rootfs> {
     };
     let path = std::path::absolute(path).with_context(|| format!("cannot use {path:?} as a root"))?;
     Ok(Rootfs { path, overlay })
-}
-
-fn network(modes: &[String]) -> anyhow::Result<Network> {
-    match modes {
-        [] => Ok(Network::None),
-        [mode] if mode == "none" => Ok(Network::None),
-        [mode] if mode == "host" => Ok(Network::Host),
-        [mode] => bail!("network {mode:?} is not available: this version has none and host"),
-        _ => bail!("cannot set multiple networks: this version has none and host"),
-    }
 }
 
 fn mounts(flags: &ContainerFlags) -> anyhow::Result<Vec<ketch_engine::container::options::Mount>> {

@@ -65,9 +65,8 @@ pub(crate) struct PodFlags {
     /// Name of the pod
     #[arg(long, short, value_name = "NAME")]
     name: Option<String>,
-    /// Network, as for a container
-    #[arg(long, visible_alias = "net", value_name = "MODE")]
-    network: Vec<String>,
+    #[command(flatten)]
+    network: network::NetworkFlags,
     /// PID namespace of the infra container: private, host, container:NAME or ns:PATH
     #[arg(long, value_name = "MODE")]
     pid: Option<String>,
@@ -144,7 +143,11 @@ pub(crate) fn into_options(flags: &PodFlags) -> anyhow::Result<(PodOptions, Opti
 
 fn infra(flags: &PodFlags, pod: &PodOptions) -> anyhow::Result<Option<Options>> {
     if !flags.infra {
-        ensure!(flags.network.is_empty(), "NoInfra and network modes cannot be used together");
+        ensure!(!flags.network.is_chosen(), "NoInfra and network modes cannot be used together");
+        ensure!(
+            !flags.network.publishes(),
+            "you must have an infra container to publish port bindings to the host"
+        );
         ensure!(
             flags.infra_name.is_none(),
             "NoInfra and InfraName are mutually exclusive pod options: invalid pod spec"
@@ -171,6 +174,7 @@ fn infra(flags: &PodFlags, pod: &PodOptions) -> anyhow::Result<Option<Options>> 
             ("--uts", flags.uts.is_some()),
             ("--volume", !flags.volume.is_empty()),
             ("--hostname", flags.hostname.is_some()),
+            ("a flag of its network", flags.network != network::NetworkFlags::default()),
         ] {
             ensure!(!given, "{name} cannot be used without an infra container");
         }
@@ -179,6 +183,7 @@ fn infra(flags: &PodFlags, pod: &PodOptions) -> anyhow::Result<Option<Options>> 
     if !flags.infra || pod.shared == Shared::default() {
         return Ok(None);
     }
+    let networking = network::parse(&flags.network, false)?;
     let mode = |mode: &Option<String>| mode.as_deref().map(namespace::parse).transpose();
     let namespaces = Namespaces {
         pid: mode(&flags.pid)?.unwrap_or_default(),
@@ -189,7 +194,10 @@ fn infra(flags: &PodFlags, pod: &PodOptions) -> anyhow::Result<Option<Options>> 
         name: flags.infra_name.clone().filter(|name| !name.is_empty()),
         entrypoint: flags.infra_command.as_deref().map(values::entrypoint),
         hostname: pod.hostname.clone(),
-        network: network(&flags.network)?,
+        network: networking.network,
+        ports: networking.ports,
+        dns: networking.dns,
+        hosts: networking.hosts,
         namespaces,
         mounts: flags.volume.iter().map(|text| volume::parse(text)).collect::<Result<_, _>>()?,
         devices: flags.device.iter().map(|text| device::parse(text)).collect::<Result<_, _>>()?,

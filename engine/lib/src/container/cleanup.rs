@@ -1,5 +1,5 @@
-//! What the monitor does for the engine: it notes that its container runs, and that it has ended; `--rm`; and a pod's exit
-//! policy.
+//! What the monitor does for the engine: it notes that its container runs, and that it has ended; addresses and ports
+//! are given back; `--rm`; and a pod's exit policy.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ use crate::events::{Action, Event, Kind, note};
 use crate::pod::options::ExitPolicy;
 use crate::state::Database;
 use crate::state::containers::Record;
-use crate::{Engine, Paths};
+use crate::{Engine, Paths, network};
 
 /// For the monitor's `main`.
 pub const HOOKS: Hooks = Hooks { begun, cleanup };
@@ -39,8 +39,16 @@ fn cleanup(config: &Config, exit: &Exit) {
     if exit.pid != 0 {
         note_end(&paths, config, exit, remove);
     }
+    if !remove && !config.gives_back && config.pod.is_none() {
+        return;
+    }
+    let Ok(db) = Database::open(&paths.database()) else { return };
+    let engine = Engine { paths, db };
+    if config.gives_back {
+        let _ = network::release(&engine, &config.id);
+    }
     if let Some(pod) = &config.pod {
-        end_pod(&paths, &config.id, pod);
+        end_pod(&engine, &config.id, pod);
     }
     if !remove {
         return;
@@ -48,32 +56,31 @@ fn cleanup(config: &Config, exit: &Exit) {
     // A start that failed is undone by the command that wants it, which has the turn and waits for this monitor;
     // if that command is dead, the turn is free.
     let turn = if exit.pid == 0 {
-        Turn::try_take(&paths, &config.id)
+        Turn::try_take(&engine.paths, &config.id)
     } else {
-        Turn::take(&paths, &config.id).map(Some)
+        Turn::take(&engine.paths, &config.id).map(Some)
     };
     let Ok(Some(_turn)) = turn else { return };
-    let Ok(db) = Database::open(&paths.database()) else { return };
-    let engine = Engine { paths, db };
     if let Ok(record) = engine.db.find_container(&config.id) {
         let _ = purge(&engine, &record, true, Some(exit.code).filter(|_| exit.pid != 0));
     }
 }
 
 /// With `--exit-policy stop` the last member that ends takes the infra container with it.
-fn end_pod(paths: &Paths, own: &str, pod: &str) {
-    let Ok(db) = Database::open(&paths.database()) else { return };
-    let engine = Engine { paths: paths.clone(), db };
+fn end_pod(engine: &Engine, own: &str, pod: &str) {
     let Ok(pod) = engine.db.find_pod(pod) else { return };
+    if pod.options.exit_policy == ExitPolicy::Continue {
+        return;
+    }
     let Ok(members) = engine.db.members(&pod.id) else { return };
     let (infra, others): (Vec<_>, Vec<_>) = members.iter().partition(|member| member.options.infra);
     // Two that end at once have both recorded it by now: each sees the other as ended.
-    let lives = |record: &&Record| record.id != own && status(paths, &record.id).is_alive();
-    if pod.options.exit_policy == ExitPolicy::Continue || others.iter().any(lives) {
+    let lives = |record: &&Record| record.id != own && status(&engine.paths, &record.id).is_alive();
+    if others.iter().any(lives) {
         return;
     }
     for infra in infra.into_iter().filter(|infra| infra.id != own) {
-        let _ = stop::stop(&engine, infra, None);
+        let _ = stop::stop(engine, infra, None);
     }
 }
 

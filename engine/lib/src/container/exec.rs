@@ -87,7 +87,11 @@ pub fn exec(
         cgroup: None,
         ignore_paused: false,
     };
-    let started = run(&state, &process, how)?;
+    let started = run(&state, &process, how).map_err(|error| match error {
+        // It is paused, or has ended since.
+        RuntimeError::NotRunning { .. } => ExecError::NotRunning,
+        error => error.into(),
+    })?;
     engine.event(Event::of_container(record, Action::Exec));
     Ok(started)
 }

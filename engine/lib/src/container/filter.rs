@@ -177,11 +177,12 @@ fn is_member(record: &Record, pod: &str, lookup: &dyn Lookup) -> bool {
     own.is_some_and(|own| (!pod.is_empty() && own.starts_with(pod)) || lookup.pod(pod).as_ref() == Some(own))
 }
 
-/// The source or the destination of a mount.
+/// The source or the destination of a mount, or a volume's name.
 fn has_volume(record: &Record, volume: &str) -> bool {
     record.options.mounts.iter().any(|mount| {
         let source = match &mount.kind {
             MountKind::Bind { source } => source.to_str(),
+            MountKind::Named { name, .. } => Some(&**name),
             _ => None,
         };
         mount.destination == volume || source == Some(volume)

@@ -98,18 +98,10 @@ struct Target {
     init: OwnedFd,
 }
 
-/// Looks up the namespaces that `options` join: by the path below the running init of their container.
+/// Looks up the namespaces that `options` join, by the path below the running init of their container; the network's is
+/// [`crate::network`]'s to join.
 pub(super) fn join(engine: &Engine, options: &Options) -> Result<Joining, JoinError> {
     let mut joining = Joining::default();
-    if let Network::Container(id) = &options.network {
-        joining.joined.network = Some(joining.namespace(engine, "net", id)?);
-        let dir = engine.paths.container(id);
-        let files = [("hosts", "/etc/hosts"), ("resolv.conf", "/etc/resolv.conf")];
-        let files = files.map(|(name, place)| (dir.join(name), place)).into_iter();
-        joining.joined.network_files = files.filter(|(path, _)| path.exists()).collect();
-    } else if let Network::Path(path) = &options.network {
-        joining.joined.network = Some(path.clone());
-    }
     let wanted = &options.namespaces;
     let mut path = |kind, namespace: &Namespace| match namespace {
         Namespace::Container(id) => joining.namespace(engine, kind, id).map(Some),

@@ -20,6 +20,7 @@ pub mod kill;
 pub(crate) mod name;
 pub mod options;
 pub mod pause;
+pub mod port;
 mod prepare;
 pub mod prune;
 pub mod remove;
@@ -32,7 +33,7 @@ pub mod status;
 pub mod stop;
 pub mod sweep;
 pub mod top;
-mod turn;
+pub(crate) mod turn;
 mod volumes_from;
 pub mod wait;
 

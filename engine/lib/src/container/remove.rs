@@ -9,6 +9,7 @@ use super::stop::{self, SignalError, Stopped};
 use super::turn::Turn;
 use crate::Engine;
 use crate::events::{Action, Event};
+use crate::network::{self, SetupError};
 use crate::state::{self, containers::Record};
 use crate::tree::{self, TreeError};
 use crate::volume;
@@ -38,6 +39,8 @@ pub enum RemoveError {
     Tree(#[from] TreeError),
     #[error(transparent)]
     File(#[from] FileError),
+    #[error(transparent)]
+    Network(#[from] SetupError),
     #[error(transparent)]
     State(#[from] state::Error),
     #[error(transparent)]
@@ -136,6 +139,7 @@ pub(super) fn purge(
 ) -> Result<(), RemoveError> {
     refuse_used(engine, record)?;
     delete::delete(&engine.paths.runtime(), &record.id, true)?;
+    network::release(engine, &record.id)?;
     tree::remove(&engine.paths.container(&record.id))?;
     tree::remove(&engine.paths.container_run(&record.id))?;
     let anonymous = if volumes { engine.db.anonymous_volumes_of(&record.id)? } else { Vec::new() };

@@ -10,7 +10,6 @@ use super::root;
 use super::start::{Start, StartError, Started, start};
 use super::status::{Status, status};
 use super::stop::{self, SignalError, Stopped, Stopping};
-
 use crate::Engine;
 use crate::events::{Action, Event};
 use crate::state::containers::Record;

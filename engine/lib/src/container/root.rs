@@ -15,7 +15,6 @@ use nix::unistd::{Gid, Uid, fchown};
 
 use super::FileError;
 use super::options::Rootfs;
-
 use crate::image::Image;
 use crate::state::containers::Record;
 use crate::store::{layer_dir, overlay};

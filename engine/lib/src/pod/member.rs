@@ -2,7 +2,7 @@
 
 use super::cgroup;
 use crate::Engine;
-use crate::container::options::{MountKind, Namespace, Network, Options};
+use crate::container::options::{Dns, Hosts, MountKind, Namespace, Network, Options};
 use crate::state::{self, pods::Pod};
 
 /// What the command line asked for by itself, in place of the pod's.
@@ -32,6 +32,8 @@ pub enum MemberRefused {
          is shared with a pod"
     )]
     Hosts,
+    #[error("invalid config provided: name servers must be specified on the pod, whose network it shares")]
+    Dns,
     #[error(transparent)]
     State(#[from] state::Error),
 }
@@ -49,8 +51,11 @@ pub fn join(engine: &Engine, pod: &Pod, options: &mut Options, own: Own) -> Resu
         if !options.ports.is_empty() || options.publish_all || !options.expose.is_empty() {
             return Err(MemberRefused::Ports);
         }
-        if !options.hosts.add.is_empty() {
+        if options.hosts != Hosts::default() {
             return Err(MemberRefused::Hosts);
+        }
+        if options.dns != Dns::default() {
+            return Err(MemberRefused::Dns);
         }
         options.network = Network::Container(infra.id.clone());
     }
@@ -98,7 +103,7 @@ fn inherit(infra: &Options, options: &mut Options) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::container::options::{Hosts, Namespaces, Port, Protocol};
+    use crate::container::options::{Namespaces, Port, Protocol};
     use crate::pod::options::{PodOptions, Shared};
     use crate::state::Database;
     use crate::state::containers::Record;

@@ -50,8 +50,6 @@ pub(super) fn list(
 
     let mut mounts = defaults(options);
     mounts.extend(files.iter().map(|file| bind_file(options, &file.path, file.destination)));
-    let shared = facts.joined.network_files.iter();
-    mounts.extend(shared.map(|(path, destination)| bind_file(options, path, destination)));
     mounts.retain(|mount| !mount.destination().to_str().is_some_and(&taken));
 
     let mut volumes = Vec::new();

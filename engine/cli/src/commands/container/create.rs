@@ -10,6 +10,7 @@ use ketch_engine::container::options::Options;
 use ketch_engine::container::remove::{Force, remove};
 use ketch_engine::image::Image;
 use ketch_engine::pod::create::Infra;
+use ketch_engine::pod::member::Own;
 use ketch_engine::pod::options::{PodOptions, Shared};
 use ketch_engine::pod::{self, member};
 use ketch_engine::spec::Host;
@@ -52,6 +53,7 @@ fn pod_of(engine: &Engine, text: &str, options: &mut Options) -> anyhow::Result<
         network: std::mem::take(&mut options.network),
         ports: std::mem::take(&mut options.ports),
         publish_all: std::mem::take(&mut options.publish_all),
+        expose: std::mem::take(&mut options.expose),
         dns: std::mem::take(&mut options.dns),
         hosts: std::mem::take(&mut options.hosts),
         ..Options::default()
@@ -78,9 +80,12 @@ pub(super) fn make(engine: &Engine, flags: &ContainerFlags, mut options: Options
         Some(_) => None,
         None => Some(image::resolve(engine, &options.image, flags.pull, flags.quiet)?),
     };
-    if let Some(pod) = flags.pod.as_deref().filter(|pod| !pod.is_empty()) {
-        let pod = pod_of(engine, pod, &mut options)?;
-        member::join(engine, &pod, &mut options, own_namespaces(flags))?;
+    if let Some(name) = flags.pod.as_deref().filter(|pod| !pod.is_empty()) {
+        let pod = pod_of(engine, name, &mut options)?;
+        let own = own_namespaces(flags);
+        // A new pod has the network that was asked for.
+        let own = Own { network: own.network && !name.starts_with("new:"), ..own };
+        member::join(engine, &pod, &mut options, own)?;
     }
     join::resolve(engine, &mut options)?;
     let host = Host::read(&options)?;

@@ -10,6 +10,7 @@ pub(crate) mod inspect;
 pub(crate) mod kill;
 pub(crate) mod logs;
 pub(crate) mod pause;
+pub(crate) mod port;
 pub(crate) mod prune;
 pub(crate) mod ps;
 pub(crate) mod remove;
@@ -42,6 +43,7 @@ pub(crate) const COMMANDS: &[Command] = &[
     verb!("logs", "Show what containers have written", logs),
     verb!("ls", "List containers", ps),
     verb!("pause", "Stop all processes of containers where they are", pause),
+    verb!("port", "Show which ports of the host lead to which of containers", port),
     verb!("prune", "Remove all containers that do not run", prune),
     verb!("ps", "List containers", ps),
     verb!("rename", "Give a container another name", rename),

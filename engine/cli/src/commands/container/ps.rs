@@ -161,7 +161,7 @@ fn plain(rows: &[Row], args: &Args) -> String {
             row.command(args.no_trunc),
             row.age(),
             row.state_text(),
-            String::new(),
+            row.ports(),
             row.record.name.clone(),
         ];
         if args.pod {

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use ketch_integration::{Engine, leftovers};
+use ketch_integration::{Engine, leftovers, program};
 use serde_json::Value;
 
 fn status(engine: &Engine, pod: &str) -> String {
@@ -308,4 +308,37 @@ fn namespaces_of_others() {
     engine.line("stop -t 0 base").ok();
     engine.line("start -a dependent").ok().assert_stdout("inn");
     assert_eq!(state(&engine, "base")["Status"], "running");
+}
+
+/// Both members are behind the pod's one address, and its ports are the infra container's.
+#[test]
+fn on_a_bridge_with_a_port() {
+    let engine = Engine::with_busybox();
+    let id =
+        engine.line("pod create --name shop -p 9090:80 --add-host else:192.0.2.7").ok().text().to_owned();
+    let serve = "while :; do echo served | nc -l -p 80; done";
+    engine.run(["run", "-d", "--pod", "shop", "--name", "web", "busybox", "sh", "-c", serve]).ok();
+    engine.line("run -d --pod shop --name app busybox sleep 1000").ok();
+    let ask = |port| format!("until nc 127.0.0.1 {port} </dev/null | grep served; do :; done");
+    engine.run(["exec", "app", "timeout", "60", "sh", "-c", &ask(80)]).ok().assert_stdout("served");
+    // From outside, by the published port.
+    let mut client = engine.netns().command("busybox");
+    program::finish(
+        client
+            .args(["timeout", "60", "busybox", "sh", "-c"])
+            .arg(ask(9090).replace("nc ", "busybox nc ").replace("grep", "busybox grep")),
+    )
+    .ok()
+    .assert_stdout("served");
+    engine.line("exec app cat /etc/hosts").ok().assert_stdout_has("192.0.2.7\telse");
+    let bindings = engine.line("pod inspect shop").ok().json()[0]["InfraConfig"]["PortBindings"].clone();
+    assert_eq!(bindings["80/tcp"][0]["HostPort"], "9090");
+    for (flag, error) in
+        [("-p 80:80", "ports must be defined"), ("--add-host a:192.0.2.8", "extra host entries")]
+    {
+        engine.line(&format!("run --pod shop {flag} busybox true")).assert_exit(125).assert_stderr_has(error);
+    }
+    engine.line("pod rm -f -t 0 shop").ok();
+    assert_eq!(leftovers::find(engine.dir(), &[id]), Vec::<String>::new());
+    assert_eq!((engine.netns().left(), engine.netns().published()), (Vec::new(), Vec::new()));
 }

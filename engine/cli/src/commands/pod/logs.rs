@@ -37,10 +37,11 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
         );
         return print(&engine, &members, &query, Some(args.flags.names));
     };
-    members.retain(|member| member.name == *name || member.id.starts_with(&**name));
-    if members.is_empty() {
+    // A name that is also the beginning of another's id is still that name.
+    let by_name = members.iter().position(|member| member.name == *name);
+    let found = by_name.or_else(|| members.iter().position(|member| member.id.starts_with(&**name)));
+    let Some(found) = found else {
         bail!("container {name} is not in pod {}: no such container", pod.name);
-    }
-    members.truncate(1);
-    print(&engine, &members, &query, None)
+    };
+    print(&engine, &members[found..=found], &query, None)
 }

@@ -27,7 +27,7 @@ fn main() {
 
     let target = var("TARGET");
     build(&guest, &target, &out);
-    for program in ["hello", "init"] {
+    for program in ["hello", "init", "pause"] {
         let built = out.join("guest").join(&target).join("release").join(program);
         fs::copy(&built, out.join(program))
             .unwrap_or_else(|error| panic!("cannot copy {}: {error}", built.display()));

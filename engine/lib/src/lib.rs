@@ -15,6 +15,7 @@ pub mod events;
 pub mod guest;
 pub mod image;
 pub mod network;
+pub mod pod;
 pub mod spec;
 pub mod state;
 pub mod store;

@@ -15,7 +15,7 @@ pub struct Config {
     pub id: String,
     /// Short text for error lines and the process title.
     pub name: String,
-    /// These three are for the hooks' notes alone: the image's name, the labels and the pod's id.
+    /// These three are for the hooks alone: the image's name, the labels and the full id of the pod that it is in.
     pub image: String,
     pub labels: BTreeMap<String, String>,
     pub pod: Option<String>,

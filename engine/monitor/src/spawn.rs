@@ -23,8 +23,14 @@ pub const LOCK_FD: i32 = 5;
 /// Those of [`Handed`], in its order, as many as [`Config::handed`] says.
 pub const HANDED_FD: i32 = 6;
 
+/// Behind those with numbers of their own.
+const LIST_FD: i32 = HANDED_FD + 3;
+
 /// Where a monitor finds the network namespace that it was handed: the path to join in the configuration's `namespaces`.
 pub const NETWORK_PATH: &str = "/proc/self/fd/7";
+
+/// The source of a bind of [`Handed::shm`] in the configuration's `mounts`.
+pub const SHM_PATH: &str = "/proc/self/fd/8";
 
 /// Descriptors that the monitor keeps or uses for its container.
 #[derive(Debug, Default)]
@@ -33,17 +39,20 @@ pub struct Handed {
     pub rootfs: Option<OwnedFd>,
     /// The network namespace: found at [`NETWORK_PATH`].
     pub network: Option<OwnedFd>,
+    /// Another container's /dev/shm, a mount attached nowhere: bound from [`SHM_PATH`].
+    pub shm: Option<OwnedFd>,
     /// What init gets as descriptors 3 and up (sd_listen_fds(3)).
     pub passed: Vec<OwnedFd>,
     /// Kept open while the container lives, and otherwise unused: sockets that hold a port of the host.
     pub held: Vec<OwnedFd>,
 }
 
-/// How many of each there are. The first two have numbers of their own, given or not.
+/// How many of each there are. The first three have numbers of their own, given or not.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HandedCounts {
     pub rootfs: bool,
     pub network: bool,
+    pub shm: bool,
     pub passed: usize,
     pub held: usize,
 }
@@ -53,6 +62,7 @@ impl Handed {
         HandedCounts {
             rootfs: self.rootfs.is_some(),
             network: self.network.is_some(),
+            shm: self.shm.is_some(),
             passed: self.passed.len(),
             held: self.held.len(),
         }
@@ -65,12 +75,13 @@ impl Handed {
             (true, taken) => taken.map(Some),
             (false, _) => Ok(None),
         };
-        let passed = HANDED_FD + 2..HANDED_FD + 2 + counts.passed as i32;
+        let passed = LIST_FD..LIST_FD + counts.passed as i32;
         let held = passed.end..passed.end + counts.held as i32;
         inherit::close_from(held.end)?;
         Ok(Handed {
             rootfs: fixed(counts.rootfs, HANDED_FD)?,
             network: fixed(counts.network, HANDED_FD + 1)?,
+            shm: fixed(counts.shm, HANDED_FD + 2)?,
             passed: passed.map(inherit::take).collect::<ketch_sys::Result<_>>()?,
             held: held.map(inherit::take).collect::<ketch_sys::Result<_>>()?,
         })
@@ -78,10 +89,10 @@ impl Handed {
 
     /// Each with its number in the monitor.
     fn numbered(&self) -> impl Iterator<Item = (BorrowedFd<'_>, i32)> {
-        let fixed = [&self.rootfs, &self.network].into_iter().zip(HANDED_FD..);
+        let fixed = [&self.rootfs, &self.network, &self.shm].into_iter().zip(HANDED_FD..);
         let fixed = fixed.filter_map(|(fd, number)| fd.as_ref().map(|fd| (fd.as_fd(), number)));
         let rest = self.passed.iter().chain(&self.held).map(AsFd::as_fd);
-        fixed.chain(rest.zip(HANDED_FD + 2..))
+        fixed.chain(rest.zip(LIST_FD..))
     }
 }
 

@@ -21,7 +21,7 @@ use crate::config::{Config, LogDriver};
 use crate::log::Writer;
 use crate::report::Report;
 use crate::serve::{Event, Forwards, Parts, Server};
-use crate::spawn::{Handed, StartError};
+use crate::spawn::{Handed, SHM_PATH, StartError};
 use crate::streams::{self, Streams};
 
 /// A container whose init has called `execve`.
@@ -60,7 +60,7 @@ pub(crate) fn start(
         LogDriver::None => None,
     };
 
-    let made = make(config, handed.rootfs.take());
+    let made = make(config, handed.rootfs.take(), handed.shm.take());
     // The container has it now, and it is gone with it.
     handed.network = None;
     // Most of what this process ever allocates, and it may live for months.
@@ -85,7 +85,11 @@ pub(crate) fn start(
 }
 
 /// Creates the container with pipes or a pty.
-fn make(config: &Config, rootfs: Option<OwnedFd>) -> Result<(Created, Streams), StartError> {
+fn make(
+    config: &Config,
+    rootfs: Option<OwnedFd>,
+    shm: Option<OwnedFd>,
+) -> Result<(Created, Streams), StartError> {
     let terminal = config.spec.process().as_ref().and_then(|process| process.terminal()).unwrap_or(false);
     let (streams, stdio) = streams::prepare(terminal, config.stdin)
         .map_err(|errno| StartError::errno("make the pipes", errno))?;
@@ -94,6 +98,7 @@ fn make(config: &Config, rootfs: Option<OwnedFd>) -> Result<(Created, Streams), 
         id: &config.id,
         bundle: &config.dir,
         rootfs,
+        opened: shm.into_iter().map(|shm| (SHM_PATH.into(), shm)).collect(),
         stdio,
         preserve_fds: 0,
         pid_file: None,

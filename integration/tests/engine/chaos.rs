@@ -13,10 +13,10 @@ use nix::unistd::Pid;
 const ROUNDS: u32 = 300;
 
 /// A small generator (xorshift64): a failing run can be repeated with its seed.
-struct Random(u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
-    fn below(&mut self, n: u64) -> u64 {
+    pub(crate) fn below(&mut self, n: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -69,13 +69,13 @@ fn one_round(engine: &Engine, random: &mut Random) -> String {
     format!("`{line}`, {} killed after {delay:?}", ["client", "monitor", "init"][victim as usize])
 }
 
-fn end(pid: i32) {
+pub(crate) fn end(pid: i32) {
     // It may have ended by itself meanwhile.
     let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
 }
 
 /// Monitors that hold a file of this engine open.
-fn monitors(dir: &Path) -> Vec<i32> {
+pub(crate) fn monitors(dir: &Path) -> Vec<i32> {
     let mut found = Vec::new();
     for entry in fs::read_dir("/proc").unwrap().flatten() {
         let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
@@ -93,7 +93,7 @@ fn monitors(dir: &Path) -> Vec<i32> {
 }
 
 /// The first process of each container, as the runtime's state has it.
-fn inits(dir: &Path) -> Vec<i32> {
+pub(crate) fn inits(dir: &Path) -> Vec<i32> {
     let states = fs::read_dir(dir.join("run/runtime")).into_iter().flatten().flatten();
     states
         .filter_map(|state| fs::read(state.path().join("state.json")).ok())
@@ -106,7 +106,7 @@ fn inits(dir: &Path) -> Vec<i32> {
 /// What `ps` and `inspect` say that is not so.
 ///
 /// A process may end between a look and the next: only what is still wrong two seconds later is reported.
-fn truth(engine: &Engine) -> Vec<String> {
+pub(crate) fn truth(engine: &Engine) -> Vec<String> {
     let deadline = Instant::now() + Duration::from_secs(2);
     loop {
         let wrong = wrong_now(engine);

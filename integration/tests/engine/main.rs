@@ -13,6 +13,8 @@ mod network;
 mod network_crowd;
 mod network_verbs;
 mod options;
+mod pod;
+mod pod_chaos;
 mod run;
 mod stats;
 mod terminal;

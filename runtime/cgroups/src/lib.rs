@@ -73,6 +73,30 @@ pub fn create(layout: &Layout, path: &Path, resources: Option<&LinuxResources>) 
     Ok(Cgroup { location })
 }
 
+/// Makes the cgroup `path` for others to be below it, with `resources` as their common limits. Where it exists already the
+/// limits are set again, whoever is below it.
+pub fn provide(layout: &Layout, path: &Path, resources: &LinuxResources) -> Result<(), Error> {
+    let there = at(layout, path);
+    if there.location.paths.iter().all(|directory| directory.is_dir()) {
+        return there.apply(resources);
+    }
+    create(layout, path, Some(resources)).map(drop)
+}
+
+/// The cgroup `path`, whether or not it is there.
+pub fn at(layout: &Layout, path: &Path) -> Cgroup {
+    let location = match layout {
+        Layout::V1 { hierarchies } => {
+            let paths = hierarchies.iter().map(|hierarchy| layout::join(hierarchy, path)).collect();
+            Location { paths, ..Location::default() }
+        }
+        Layout::V2 => {
+            Location { paths: vec![layout::join(Path::new(layout::ROOT), path)], v2: true, unit: None }
+        }
+    };
+    Cgroup { location }
+}
+
 /// Moves the calling process, which must have one thread, through the entrances of a cgroup.
 ///
 /// Async-signal-safe: write(2) and nothing else.

@@ -82,6 +82,7 @@ pub(crate) fn create(globals: &Globals, id: &str, flags: &Flags, life: Life) -> 
             id,
             bundle: &bundle,
             rootfs: None,
+            opened: Vec::new(),
             stdio: streams::stdio(terminal, life != Life::Foreground, console_socket.as_deref())?,
             preserve_fds,
             pid_file: pid_file.as_deref(),

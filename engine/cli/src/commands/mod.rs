@@ -14,6 +14,7 @@ mod container;
 mod events;
 mod image;
 mod network;
+mod pod;
 mod select;
 mod top_level;
 mod usage;

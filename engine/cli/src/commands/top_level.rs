@@ -1,11 +1,12 @@
 //! What stands directly behind `ketch`.
 
-use super::{Action, Command, container, events, image, network, verb, volume};
+use super::{Action, Command, container, events, image, network, pod, verb, volume};
 
 pub(crate) const COMMANDS: &[Command] = &[
     Command { name: "container", about: "Manage containers", action: Action::Group(container::COMMANDS) },
     Command { name: "image", about: "Manage images", action: Action::Group(image::COMMANDS) },
     Command { name: "network", about: "Manage networks", action: Action::Group(network::COMMANDS) },
+    Command { name: "pod", about: "Manage pods", action: Action::Group(pod::COMMANDS) },
     Command { name: "volume", about: "Manage volumes", action: Action::Group(volume::COMMANDS) },
     verb!("attach", "Attach to a running container", container::attach),
     verb!("create", "Create a container without starting it", container::create),

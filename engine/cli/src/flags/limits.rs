@@ -8,17 +8,6 @@ use super::ContainerFlags;
 
 /// All limits, checked against each other.
 pub(super) fn collect(flags: &ContainerFlags) -> anyhow::Result<Limits> {
-    let memory = flags.memory.filter(|bytes| *bytes > 0);
-    if let Some(swap) = flags.memory_swap.filter(|bytes| *bytes > 0) {
-        let memory = memory.context("--memory-swap needs a memory limit: set --memory too")?;
-        ensure!(
-            swap >= memory,
-            "--memory-swap must not be less than --memory: it limits memory and swap together"
-        );
-    }
-    if let (Some(memory), Some(reservation)) = (memory, flags.memory_reservation) {
-        ensure!(reservation <= memory, "--memory-reservation must not exceed --memory");
-    }
     let mut limits = Limits {
         memory: flags.memory,
         memory_swap: flags.memory_swap,
@@ -33,6 +22,7 @@ pub(super) fn collect(flags: &ContainerFlags) -> anyhow::Result<Limits> {
         ulimits_of_host: false,
         oom_score_adj: flags.oom_score_adj,
     };
+    check_memory(&limits)?;
     for text in &flags.ulimit {
         if text == "host" {
             limits.ulimits_of_host = true;
@@ -44,6 +34,22 @@ pub(super) fn collect(flags: &ContainerFlags) -> anyhow::Result<Limits> {
         }
     }
     Ok(limits)
+}
+
+/// What the kernel would refuse, and less clearly.
+pub(super) fn check_memory(limits: &Limits) -> anyhow::Result<()> {
+    let memory = limits.memory.filter(|bytes| *bytes > 0);
+    if let Some(swap) = limits.memory_swap.filter(|bytes| *bytes > 0) {
+        let memory = memory.context("--memory-swap needs a memory limit: set --memory too")?;
+        ensure!(
+            swap >= memory,
+            "--memory-swap must not be less than --memory: it limits memory and swap together"
+        );
+    }
+    if let (Some(memory), Some(reservation)) = (memory, limits.memory_reservation) {
+        ensure!(reservation <= memory, "--memory-reservation must not exceed --memory");
+    }
+    Ok(())
 }
 
 /// Bytes: `64m`, `1.5g`, `10kb`, `1 GiB`; powers of 1024.

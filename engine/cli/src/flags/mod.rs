@@ -6,7 +6,9 @@ mod device;
 pub(crate) mod env;
 mod limits;
 mod mount;
+mod namespace;
 pub(crate) mod network;
+mod pod;
 pub(crate) mod ports;
 mod security;
 pub(crate) mod values;
@@ -16,16 +18,15 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail, ensure};
 use ketch_engine::container::options::{Log, Options, Rootfs};
+use ketch_engine::pod::member::Own;
 
+pub(crate) use pod::{PodFlags, into_options as into_pod_options};
 pub(crate) use values::{Pull, Stream};
 
 /// What `run` and `create` have in common: to be flattened into a command's own arguments.
 #[derive(Debug, clap::Args)]
 #[command(disable_help_flag = true, args_override_self = true)]
 pub(crate) struct ContainerFlags {
-    /// Add a line to /etc/hosts (HOST:ADDRESS, or HOST:host-gateway)
-    #[arg(long, value_name = "HOST:ADDRESS")]
-    add_host: Vec<String>,
     /// Add an annotation (KEY=VALUE)
     #[arg(long, value_name = "KEY=VALUE")]
     annotation: Vec<String>,
@@ -41,6 +42,9 @@ pub(crate) struct ContainerFlags {
     /// Cgroup below which the container's own is made
     #[arg(long, value_name = "PATH")]
     cgroup_parent: Option<String>,
+    /// Cgroup namespace: private, host, container:NAME or ns:PATH
+    #[arg(long, value_name = "MODE")]
+    cgroupns: Option<String>,
     /// Write the container's id to this file
     #[arg(long, value_name = "FILE")]
     cidfile: Option<PathBuf>,
@@ -59,15 +63,6 @@ pub(crate) struct ContainerFlags {
     /// Give a device of the host (HOST[:CONTAINER][:rwm])
     #[arg(long, value_name = "DEVICE", value_delimiter = ',')]
     device: Vec<String>,
-    /// Ask this name server
-    #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
-    dns: Vec<String>,
-    /// Option of resolv.conf
-    #[arg(long, visible_alias = "dns-opt", value_name = "OPTION", value_delimiter = ',')]
-    dns_option: Vec<String>,
-    /// Domain to look names up in; . for none
-    #[arg(long, value_name = "DOMAIN", value_delimiter = ',')]
-    dns_search: Vec<String>,
     /// Replace the image's entrypoint (a word, or a JSON array of words; "" for none)
     #[arg(long, value_name = "COMMAND")]
     entrypoint: Option<String>,
@@ -92,15 +87,12 @@ pub(crate) struct ContainerFlags {
     /// Run an init as pid 1 that forwards signals and reaps
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true, value_parser = values::boolean)]
     init: bool,
+    /// IPC namespace and /dev/shm: private, shareable, host, container:NAME or ns:PATH
+    #[arg(long, value_name = "MODE")]
+    ipc: Option<String>,
     /// Keep stdin open
     #[arg(long, short = 'i', value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true, value_parser = values::boolean)]
     interactive: bool,
-    /// IPv4 address on its network
-    #[arg(long, value_name = "ADDRESS")]
-    ip: Option<String>,
-    /// IPv6 address on its network
-    #[arg(long, value_name = "ADDRESS")]
-    ip6: Option<String>,
     /// Add a label (KEY=VALUE)
     #[arg(long, short = 'l', value_name = "KEY=VALUE")]
     label: Vec<String>,
@@ -113,9 +105,6 @@ pub(crate) struct ContainerFlags {
     /// Option of the log: max-size=SIZE, max-file=N
     #[arg(long, value_name = "KEY=VALUE", value_delimiter = ',')]
     log_opt: Vec<String>,
-    /// Hardware address on its network
-    #[arg(long, value_name = "ADDRESS")]
-    mac_address: Option<String>,
     /// Memory limit (64m, 1g)
     #[arg(long, short = 'm', value_name = "SIZE", value_parser = limits::size)]
     memory: Option<i64>,
@@ -131,27 +120,23 @@ pub(crate) struct ContainerFlags {
     /// Name of the container
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// Network: bridge, none, host, container:NAME, ns:PATH, or networks by name (NAME[:ip=…,ip6=…,mac=…,alias=…,interface_name=…])
-    #[arg(long, visible_alias = "net", value_name = "MODE")]
-    network: Vec<String>,
-    /// One more name on its networks
-    #[arg(long, value_name = "NAME", value_delimiter = ',')]
-    network_alias: Vec<String>,
-    /// Leave the image's /etc/hosts as it is
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true, value_parser = values::boolean)]
-    no_hosts: bool,
     /// Preference of the kernel's OOM killer, -1000 to 1000
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(i32).range(-1000..=1000))]
     oom_score_adj: Option<i32>,
+    /// PID namespace: private, host, container:NAME or ns:PATH
+    #[arg(long, value_name = "MODE")]
+    pid: Option<String>,
+    #[command(flatten)]
+    network: network::NetworkFlags,
     /// Limit of processes; 0 or -1 for none
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pids_limit: Option<i64>,
+    /// Pod to be a member of; new:NAME makes one
+    #[arg(long, value_name = "POD")]
+    pub(crate) pod: Option<String>,
     /// Give all capabilities and devices, and no confinement
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true, value_parser = values::boolean)]
     privileged: bool,
-    /// Publish a port ([[IP:][HOST]:]CONTAINER[/PROTOCOL], ranges too)
-    #[arg(long, short = 'p', value_name = "PORT", value_delimiter = ',')]
-    publish: Vec<String>,
     /// Publish all exposed ports, on ports of the host that are free
     #[arg(long, short = 'P', value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true, value_parser = values::boolean)]
     publish_all: bool,
@@ -203,6 +188,9 @@ pub(crate) struct ContainerFlags {
     /// User, by name or number (USER[:GROUP])
     #[arg(long, short = 'u', value_name = "USER")]
     user: Option<String>,
+    /// UTS namespace: private, host, container:NAME or ns:PATH
+    #[arg(long, value_name = "MODE")]
+    uts: Option<String>,
     /// Mount a path of the host, or a volume by its name, or an anonymous one ([HOST|NAME:]CONTAINER[:OPTIONS])
     #[arg(long, short = 'v', value_name = "VOLUME")]
     volume: Vec<String>,
@@ -244,7 +232,7 @@ pub(crate) fn into_options(flags: &ContainerFlags) -> anyhow::Result<Options> {
     let (first, command) = flags.words.split_first().context("an image is needed")?;
     let (image, rootfs) =
         if flags.rootfs { (String::new(), Some(rootfs(first)?)) } else { (first.clone(), None) };
-    let networking = network::parse(flags)?;
+    let networking = network::parse(&flags.network, flags.publish_all)?;
     Ok(Options {
         name,
         image,
@@ -271,9 +259,10 @@ pub(crate) fn into_options(flags: &ContainerFlags) -> anyhow::Result<Options> {
         read_only_strict: !flags.read_only_tmpfs,
         privileged: flags.privileged,
         network: networking.network,
+        namespaces: namespace::collect(flags)?,
         ports: networking.ports,
         publish_all: networking.publish_all,
-        expose: networking.expose,
+        expose: flags.expose.iter().map(|text| ports::exposed(text)).collect::<Result<Vec<_>, _>>()?.concat(),
         dns: networking.dns,
         hosts: networking.hosts,
         mounts: mounts(flags)?,
@@ -292,6 +281,17 @@ pub(crate) fn into_options(flags: &ContainerFlags) -> anyhow::Result<Options> {
         cid_file: flags.cidfile.clone(),
         ..Options::default()
     })
+}
+
+/// What of a pod's a member does not share, for it was asked for something else.
+pub(crate) fn own_namespaces(flags: &ContainerFlags) -> Own {
+    Own {
+        network: flags.network.is_chosen(),
+        pid: flags.pid.is_some(),
+        ipc: flags.ipc.is_some(),
+        uts: flags.uts.is_some(),
+        cgroup: flags.cgroupns.is_some(),
+    }
 }
 
 fn rootfs(text: &str) -> anyhow::Result<Rootfs> {

@@ -3,41 +3,81 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use anyhow::{Context, bail, ensure};
-use ketch_engine::container::options::{Dns, Endpoint, Exposed, Hosts, Network, Protocol};
+use ketch_engine::container::options::{Dns, Endpoint, Hosts, Network, Protocol};
 use ketch_engine::network::create::is_interface;
 use ketch_engine::network::{DEFAULT, subnet};
 
-use super::{ContainerFlags, ports};
+use super::{ports, values};
+
+/// What containers and pods can be asked for.
+#[derive(Debug, Default, PartialEq, clap::Args)]
+pub(crate) struct NetworkFlags {
+    /// Add a line to /etc/hosts (HOST:ADDRESS, or HOST:host-gateway)
+    #[arg(long, value_name = "HOST:ADDRESS")]
+    add_host: Vec<String>,
+    /// Ask this name server
+    #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
+    dns: Vec<String>,
+    /// Option of resolv.conf
+    #[arg(long, visible_alias = "dns-opt", value_name = "OPTION", value_delimiter = ',')]
+    dns_option: Vec<String>,
+    /// Domain to look names up in; . for none
+    #[arg(long, value_name = "DOMAIN", value_delimiter = ',')]
+    dns_search: Vec<String>,
+    /// IPv4 address on its network
+    #[arg(long, value_name = "ADDRESS")]
+    ip: Option<String>,
+    /// IPv6 address on its network
+    #[arg(long, value_name = "ADDRESS")]
+    ip6: Option<String>,
+    /// Hardware address on its network
+    #[arg(long, value_name = "ADDRESS")]
+    mac_address: Option<String>,
+    /// Network: bridge, none, host, container:NAME, ns:PATH, or networks by name (NAME[:ip=…,ip6=…,mac=…,alias=…,interface_name=…])
+    #[arg(long, visible_alias = "net", value_name = "MODE")]
+    network: Vec<String>,
+    /// One more name on its networks
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    network_alias: Vec<String>,
+    /// Leave the image's /etc/hosts as it is
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true, value_parser = values::boolean)]
+    no_hosts: bool,
+    /// Publish a port ([[IP:][HOST]:]CONTAINER[/PROTOCOL], ranges too)
+    #[arg(long, short = 'p', value_name = "PORT", value_delimiter = ',')]
+    publish: Vec<String>,
+}
+
+impl NetworkFlags {
+    /// Whether `--network` was given.
+    pub(super) fn is_chosen(&self) -> bool {
+        !self.network.is_empty()
+    }
+
+    pub(super) fn publishes(&self) -> bool {
+        !self.publish.is_empty()
+    }
+}
 
 /// All that the flags say of a container's network.
 #[derive(Debug)]
 pub(super) struct Networking {
     pub(super) network: Network,
     pub(super) ports: Vec<ketch_engine::container::options::Port>,
-    pub(super) expose: Vec<Exposed>,
     pub(super) publish_all: bool,
     pub(super) dns: Dns,
     pub(super) hosts: Hosts,
 }
 
-pub(super) fn parse(flags: &ContainerFlags) -> anyhow::Result<Networking> {
+pub(super) fn parse(flags: &NetworkFlags, mut publish_all: bool) -> anyhow::Result<Networking> {
     let mut network = mode(&flags.network)?;
     single(flags, &mut network)?;
     let mut ports = ports::published(&flags.publish)?;
-    let mut publish_all = flags.publish_all;
     let of_its_own = matches!(network, Network::Bridge(_) | Network::Pasta(_));
     if !of_its_own && (!ports.is_empty() || publish_all) {
         discarded(&network);
         (ports, publish_all) = (Vec::new(), false);
     }
-    Ok(Networking {
-        ports,
-        publish_all,
-        expose: flags.expose.iter().map(|text| ports::exposed(text)).collect::<Result<Vec<_>, _>>()?.concat(),
-        dns: dns(flags, &network)?,
-        hosts: hosts(flags, &network)?,
-        network,
-    })
+    Ok(Networking { ports, publish_all, dns: dns(flags, &network)?, hosts: hosts(flags, &network)?, network })
 }
 
 /// podman goes on without them, and says so.
@@ -138,7 +178,7 @@ fn with_options(name: &str, options: &str) -> anyhow::Result<Endpoint> {
 }
 
 /// The flags that are about the one network that there is.
-fn single(flags: &ContainerFlags, network: &mut Network) -> anyhow::Result<()> {
+fn single(flags: &NetworkFlags, network: &mut Network) -> anyhow::Result<()> {
     let given = [
         ("ip", flags.ip.is_some()),
         ("ip6", flags.ip6.is_some()),
@@ -173,7 +213,7 @@ fn single(flags: &ContainerFlags, network: &mut Network) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn dns(flags: &ContainerFlags, network: &Network) -> anyhow::Result<Dns> {
+fn dns(flags: &NetworkFlags, network: &Network) -> anyhow::Result<Dns> {
     let dns = Dns {
         servers: flags
             .dns
@@ -197,7 +237,7 @@ fn dns(flags: &ContainerFlags, network: &Network) -> anyhow::Result<Dns> {
     Ok(dns)
 }
 
-fn hosts(flags: &ContainerFlags, network: &Network) -> anyhow::Result<Hosts> {
+fn hosts(flags: &NetworkFlags, network: &Network) -> anyhow::Result<Hosts> {
     let mut add = Vec::new();
     for text in &flags.add_host {
         let (names, address) = text

@@ -33,6 +33,10 @@ impl Format {
         Ok(Format { template, is_table: body.is_some() })
     }
 
+    pub(crate) fn is_table(&self) -> bool {
+        self.is_table
+    }
+
     /// One line a row; `heading` names the fields of a row as a table's first line does.
     pub(crate) fn render(&self, rows: &[Json], heading: Option<&[(&str, &str)]>) -> anyhow::Result<String> {
         let mut lines = Vec::new();

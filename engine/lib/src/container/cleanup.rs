@@ -1,5 +1,5 @@
 //! What the monitor does for the engine: it notes that its container runs, and that it has ended; addresses and ports
-//! are given back; and `--rm`.
+//! are given back; `--rm`; and a pod's exit policy.
 
 use std::path::Path;
 
@@ -8,10 +8,13 @@ use ketch_monitor::exit::Exit;
 use ketch_monitor::{Config, Hooks};
 
 use super::remove::purge;
+use super::status::{self, status};
 use super::turn::Turn;
-use super::{rename, restart, status};
+use super::{rename, restart, stop};
 use crate::events::{Action, Event, Kind, note};
+use crate::pod::options::ExitPolicy;
 use crate::state::Database;
+use crate::state::containers::Record;
 use crate::{Engine, Paths, network};
 
 /// For the monitor's `main`.
@@ -37,7 +40,7 @@ fn cleanup(config: &Config, exit: &Exit) {
     if exit.pid != 0 {
         note_end(&paths, config, exit, remove);
     }
-    if !remove && !config.gives_back {
+    if !remove && !config.gives_back && config.pod.is_none() {
         return;
     }
     let Ok(db) = Database::open(&paths.database()) else { return };
@@ -45,6 +48,9 @@ fn cleanup(config: &Config, exit: &Exit) {
     let engine = Engine { paths, db, cgroup_manager: None, systemd: Manager::system() };
     if config.gives_back {
         let _ = network::release(&engine, &config.id);
+    }
+    if let Some(pod) = &config.pod {
+        end_pod(&engine, &config.id, pod);
     }
     if !remove {
         return;
@@ -59,6 +65,24 @@ fn cleanup(config: &Config, exit: &Exit) {
     let Ok(Some(_turn)) = turn else { return };
     if let Ok(record) = engine.db.find_container(&config.id) {
         let _ = purge(&engine, &record, true, Some(exit.code).filter(|_| exit.pid != 0));
+    }
+}
+
+/// With `--exit-policy stop` the last member that ends takes the infra container with it.
+fn end_pod(engine: &Engine, own: &str, pod: &str) {
+    let Ok(pod) = engine.db.find_pod(pod) else { return };
+    if pod.options.exit_policy == ExitPolicy::Continue {
+        return;
+    }
+    let Ok(members) = engine.db.members(&pod.id) else { return };
+    let (infra, others): (Vec<_>, Vec<_>) = members.iter().partition(|member| member.options.infra);
+    // Two that end at once have both recorded it by now: each sees the other as ended.
+    let lives = |record: &&Record| record.id != own && status(&engine.paths, &record.id).is_alive();
+    if others.iter().any(lives) {
+        return;
+    }
+    for infra in infra.into_iter().filter(|infra| infra.id != own) {
+        let _ = stop::stop(engine, infra, None);
     }
 }
 

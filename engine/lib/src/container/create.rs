@@ -55,7 +55,30 @@ pub enum CreateError {
 }
 
 /// Reserves the name, and settles what must not change with the image later: command, labels, stop signal.
-pub fn create(engine: &Engine, mut options: Options, image: Option<&Image>) -> Result<Record, CreateError> {
+pub fn create(engine: &Engine, options: Options, image: Option<&Image>) -> Result<Record, CreateError> {
+    let mut record = describe(engine, options, image)?;
+    let volumes = volume::create::for_container(engine, &mut record.options.mounts)?;
+    if let Err(error) = reserve(engine, &mut record) {
+        volumes.undo(engine);
+        return Err(error);
+    }
+    if let Some(path) = &record.options.cid_file
+        && let Err(source) = fs::write(path, &record.id)
+    {
+        engine.db.delete_container(&record.id)?;
+        volumes.undo(engine);
+        return Err(FileError { step: "write the container's id to", path: path.clone(), source }.into());
+    }
+    engine.event(Event::of_container(&record, Action::Create));
+    Ok(record)
+}
+
+/// The row of a new container, which is in no database yet, has no name but one that was asked for, and no volumes.
+pub(crate) fn describe(
+    engine: &Engine,
+    mut options: Options,
+    image: Option<&Image>,
+) -> Result<Record, CreateError> {
     if options.name.as_deref().is_some_and(|name| !name::is_valid(name)) {
         return Err(CreateError::Name);
     }
@@ -75,30 +98,16 @@ pub fn create(engine: &Engine, mut options: Options, image: Option<&Image>) -> R
             options.labels.entry(key.clone()).or_insert_with(|| value.clone());
         }
     }
-    let mut record = Record {
+    Ok(Record {
         id: name::id().map_err(CreateError::Random)?,
-        name: String::new(),
+        name: options.name.clone().unwrap_or_default(),
         created: clock::rfc3339(SystemTime::now()),
         image_id: image.map(|image| image.id.clone()),
         image_name: image.map(|image| shown_name(image, &options.image)).unwrap_or_default(),
         entrypoint,
         command,
         options,
-    };
-    let volumes = volume::create::for_container(engine, &mut record.options.mounts)?;
-    if let Err(error) = reserve(engine, &mut record) {
-        volumes.undo(engine);
-        return Err(error);
-    }
-    if let Some(path) = &record.options.cid_file
-        && let Err(source) = fs::write(path, &record.id)
-    {
-        engine.db.delete_container(&record.id)?;
-        volumes.undo(engine);
-        return Err(FileError { step: "write the container's id to", path: path.clone(), source }.into());
-    }
-    engine.event(Event::of_container(&record, Action::Create));
-    Ok(record)
+    })
 }
 
 /// As podman: a slice for systemd, a directory for cgroupfs.
@@ -139,8 +148,7 @@ fn network(
 }
 
 fn reserve(engine: &Engine, record: &mut Record) -> Result<(), CreateError> {
-    if let Some(name) = &record.options.name {
-        record.name.clone_from(name);
+    if !record.name.is_empty() {
         return Ok(engine.db.insert_container(record)?);
     }
     let mut attempt = 0;

@@ -32,6 +32,12 @@ pub enum FilterError {
     Key(String),
     #[error("unknown container state: {0}: invalid argument")]
     State(String),
+    #[error("{0} is not a valid pod status")]
+    PodState(String),
+    #[error("{0} is not a valid status")]
+    ContainerState(String),
+    #[error("{0} is not a valid number of containers")]
+    Number(String),
     #[error("exited code out of range {0:?}")]
     Code(String),
     #[error(
@@ -42,14 +48,14 @@ pub enum FilterError {
 
 /// The part of a regular expression that names are asked for with.
 #[derive(Debug, Clone)]
-struct Pattern {
+pub(crate) struct Pattern {
     start: bool,
     end: bool,
     /// In this order, with anything between them.
     parts: Vec<String>,
 }
 
-/// The container that `before` or `since` names, which only the caller can look up.
+/// The container that `before` or `since` names, and the pod of `pod`, which only the caller can look up.
 pub trait Lookup {
     /// Its creation time.
     fn created(&self, name: &str) -> Option<String>;
@@ -189,7 +195,7 @@ fn has_volume(record: &Record, volume: &str) -> bool {
 }
 
 impl Pattern {
-    fn parse(text: &str) -> Result<Pattern, FilterError> {
+    pub(crate) fn parse(text: &str) -> Result<Pattern, FilterError> {
         let (start, rest) = text.strip_prefix('^').map_or((false, text), |rest| (true, rest));
         let (end, rest) = rest.strip_suffix('$').map_or((false, rest), |rest| (true, rest));
         let parts: Vec<String> = rest.split(".*").map(str::to_owned).collect();
@@ -203,7 +209,7 @@ impl Pattern {
         Ok(Pattern { start, end, parts })
     }
 
-    fn matches(&self, name: &str) -> bool {
+    pub(crate) fn matches(&self, name: &str) -> bool {
         let mut rest = name;
         for (number, part) in self.parts.iter().enumerate() {
             let (first, last) = (number == 0, number + 1 == self.parts.len());

@@ -15,6 +15,7 @@ pub mod create;
 pub mod exec;
 pub mod filter;
 pub mod inspect;
+pub mod join;
 pub mod kill;
 pub(crate) mod name;
 pub mod options;

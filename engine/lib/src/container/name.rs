@@ -78,7 +78,7 @@ const NOUNS: [&str; 64] = [
     "yawl",
 ];
 
-/// 64 hex digits that no other container has, here or elsewhere.
+/// 64 hex digits that no other container or pod has, here or elsewhere.
 pub(crate) fn id() -> Result<String, Errno> {
     use std::fmt::Write;
     let mut bytes = [0; 32];
@@ -91,7 +91,7 @@ pub(crate) fn id() -> Result<String, Errno> {
 }
 
 /// `swift_otter`; from the `attempt`th collision on with a number behind it.
-pub(super) fn random_name(attempt: u32) -> Result<String, Errno> {
+pub(crate) fn random_name(attempt: u32) -> Result<String, Errno> {
     let mut bytes = [0; 4];
     random::fill(&mut bytes)?;
     let [adjective, noun, high, low] = bytes;

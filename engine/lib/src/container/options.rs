@@ -129,6 +129,18 @@ impl Network {
     }
 }
 
+impl Network {
+    /// Whether it is the mode of this name, or a network of this name is among its own.
+    pub fn has(&self, name: &str) -> bool {
+        match self {
+            Network::Bridge(endpoints) => {
+                name == "bridge" || endpoints.iter().any(|endpoint| endpoint.network == name)
+            }
+            mode => mode.name() == name,
+        }
+    }
+}
+
 /// One interface of a container.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -222,7 +234,8 @@ pub struct Namespaces {
     pub pid: Namespace,
     pub ipc: Namespace,
     pub uts: Namespace,
-    pub cgroup: Namespace,
+    /// None: its own where the host has cgroup v2, and the host's on v1, as podman.
+    pub cgroup: Option<Namespace>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -234,6 +247,18 @@ pub enum Namespace {
     /// That of another container, by its full id; for a pod's member its infra container.
     Container(String),
     Path(PathBuf),
+}
+
+impl Namespace {
+    /// The mode as `inspect` shows it; `private` is its word for one of the container's own.
+    pub fn name(&self, private: &str) -> String {
+        match self {
+            Namespace::Private => private.to_owned(),
+            Namespace::Host => "host".to_owned(),
+            Namespace::Container(id) => format!("container:{id}"),
+            Namespace::Path(path) => format!("ns:{}", path.display()),
+        }
+    }
 }
 
 /// `--sdnotify`: who tells the service manager that the container is ready.

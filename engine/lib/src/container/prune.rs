@@ -14,10 +14,11 @@ pub struct Pruned {
     pub result: Result<(), RemoveError>,
 }
 
-/// Removes those that `filters` admit. Goes on past one that cannot be removed.
+/// Removes those that `filters` admit, the youngest first: one joins only what is older. An infra container is its pod's.
+/// Goes on past one that cannot be removed.
 pub fn prune(engine: &Engine, filters: &Filters, lookup: &dyn Lookup) -> Result<Vec<Pruned>, state::Error> {
     let mut pruned = Vec::new();
-    for record in engine.db.containers()? {
+    for record in engine.db.containers()?.into_iter().rev().filter(|record| !record.options.infra) {
         if !filters.admit_record(&record, lookup) || !is_at_rest(engine, &record) {
             continue;
         }

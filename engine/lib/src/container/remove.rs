@@ -22,6 +22,15 @@ pub enum RemoveError {
          container state improper"
     )]
     Alive { id: String, status: &'static str },
+    #[error(
+        "container {id} is the infra container of pod {pod} and cannot be removed without removing the pod"
+    )]
+    Infra { id: String, pod: String },
+    #[error(
+        "container {id} has dependent containers which must be removed before it: {}: container already exists",
+        .dependents.join(", ")
+    )]
+    Dependents { id: String, dependents: Vec<String> },
     #[error(transparent)]
     Stop(#[from] SignalError),
     #[error(transparent)]
@@ -51,8 +60,26 @@ pub enum Force {
 /// error.
 ///
 /// Says how it was stopped, when it had to be.
+///
+/// An infra container goes with its pod only, and one whose namespaces others join goes after them.
 pub fn remove(engine: &Engine, record: &Record, force: Force, volumes: bool) -> Result<Stopped, RemoveError> {
+    match &record.options.pod {
+        Some(pod) if record.options.infra => {
+            Err(RemoveError::Infra { id: record.id.clone(), pod: pod.clone() })
+        }
+        _ => remove_any(engine, record, force, volumes),
+    }
+}
+
+/// The same for an infra container as well.
+pub(crate) fn remove_any(
+    engine: &Engine,
+    record: &Record,
+    force: Force,
+    volumes: bool,
+) -> Result<Stopped, RemoveError> {
     let mut stopped = Stopped::NotRunning;
+    refuse_used(engine, record)?;
     loop {
         let status = status(&engine.paths, &record.id);
         if status.is_alive() {
@@ -110,6 +137,7 @@ pub(super) fn purge(
     volumes: bool,
     code: Option<i32>,
 ) -> Result<(), RemoveError> {
+    refuse_used(engine, record)?;
     delete::delete(&engine.paths.runtime(), &record.id, true)?;
     network::release(engine, &record.id)?;
     tree::remove(&engine.paths.container(&record.id))?;
@@ -123,4 +151,12 @@ pub(super) fn purge(
         volume::remove_unused(engine, &name)?;
     }
     Ok(())
+}
+
+/// One that others join stays: they could not be started again.
+fn refuse_used(engine: &Engine, record: &Record) -> Result<(), RemoveError> {
+    match engine.db.dependents(&record.id)? {
+        dependents if dependents.is_empty() => Ok(()),
+        dependents => Err(RemoveError::Dependents { id: record.id.clone(), dependents }),
+    }
 }

@@ -12,6 +12,7 @@ use ketch_monitor::spawn::{self, Handed, spawn};
 use ketch_monitor::{exit, lock};
 use ketch_runtime::container::delete::{self, DeleteError};
 
+use super::join::{self, JoinError};
 use super::options::CgroupManager;
 use super::prepare::{PrepareError, prepare};
 use super::remove::{RemoveError, purge};
@@ -19,12 +20,14 @@ use super::root::{self, RootError};
 use super::status::{self, Status};
 use super::turn::Turn;
 use super::{FileError, log_path};
-use crate::Engine;
-use crate::image::Image;
+use crate::image::{self, Image};
 use crate::network::setup::{self, Setup};
 use crate::network::{self, SetupError};
 use crate::spec::{self, Build, Facts, Host, Joined, SpecError};
-use crate::state::{self, containers::Record};
+use crate::state;
+use crate::state::containers::{FindError, Record};
+use crate::state::pods::FindPodError;
+use crate::{Engine, pod};
 
 /// What the caller has, and wants.
 #[derive(Debug, Default)]
@@ -63,6 +66,16 @@ pub enum StartError {
     Root(#[from] RootError),
     #[error(transparent)]
     Prepare(#[from] PrepareError),
+    #[error(transparent)]
+    Join(#[from] JoinError),
+    #[error("a dependency of container {id} failed to start")]
+    Dependency { id: String, source: Box<StartError> },
+    #[error(transparent)]
+    Image(#[from] image::FindError),
+    #[error(transparent)]
+    Pod(#[from] FindPodError),
+    #[error("cannot make the cgroup of pod {pod}")]
+    PodCgroup { pod: String, source: ketch_cgroups::Error },
     #[error("cannot clear what the last run of container {id} left")]
     Leftover { id: String, source: DeleteError },
     #[error("cannot attach to container {id}")]
@@ -99,7 +112,8 @@ impl StartError {
     }
 }
 
-/// Starts the container, unless it runs already. A failed start leaves it as it was, and removes it with `--rm`.
+/// Starts the container, unless it runs already, and first those whose namespaces it joins. A failed start leaves it as it
+/// was, and removes it with `--rm`.
 pub fn start(engine: &Engine, record: &Record, how: Start<'_>) -> Result<Started, StartError> {
     let (turn, lock) = loop {
         let turn = Turn::take(&engine.paths, &record.id)?;
@@ -137,6 +151,24 @@ pub fn start(engine: &Engine, record: &Record, how: Start<'_>) -> Result<Started
     started
 }
 
+/// With the turn of the one that depends on them. That is no circle: a container joins only what is older than it.
+fn start_dependencies(engine: &Engine, record: &Record) -> Result<(), StartError> {
+    for id in join::dependencies(&record.options) {
+        if matches!(status::status(&engine.paths, id), Status::Running { .. }) {
+            continue;
+        }
+        let failed = |error| StartError::Dependency { id: record.id.clone(), source: Box::new(error) };
+        let dependency = engine.db.find_container(id).map_err(|error| match error {
+            FindError::State(error) => error.into(),
+            _ => failed(StartError::Gone(id.to_owned())),
+        })?;
+        let image = dependency.image_id.as_deref().map(|id| image::find(engine, id)).transpose()?;
+        let how = Start { image: image.as_ref(), detached: true, ..Start::default() };
+        start(engine, &dependency, how).map_err(failed)?;
+    }
+    Ok(())
+}
+
 /// With the turn and the lock: nobody else starts or removes it.
 fn carry_out(
     engine: &Engine,
@@ -144,6 +176,12 @@ fn carry_out(
     mut how: Start<'_>,
     lock: lock::Lock,
 ) -> Result<Started, StartError> {
+    if let Some(pod) = &record.options.pod {
+        let pod = engine.db.find_pod(pod)?;
+        pod::cgroup::prepare(engine, &pod).map_err(|source| StartError::PodCgroup { pod: pod.id, source })?;
+    }
+    start_dependencies(engine, record)?;
+    let mut joining = join::join(engine, &record.options)?;
     let host = how.host.take().map_or_else(|| Host::read(&record.options), Ok)?;
     let dir = engine.paths.container(&record.id);
     make_private(&dir)?;
@@ -162,7 +200,7 @@ fn carry_out(
             passwd: &root::read_file(&rootfs, "etc/passwd")?,
             group: &root::read_file(&rootfs, "etc/group")?,
             host: &host,
-            joined: &Joined { network: network.joined.take(), ..Joined::default() },
+            joined: &Joined { network: network.joined.take(), ..joining.joined.clone() },
             network: &network.facts,
         },
     )?;
@@ -177,6 +215,7 @@ fn carry_out(
     let handed = Handed {
         rootfs: Some(rootfs),
         network: network.namespace.take(),
+        shm: joining.shm.take(),
         held: std::mem::take(&mut network.sockets),
         ..Handed::default()
     };
@@ -189,6 +228,7 @@ fn carry_out(
         return Err(error.into());
     }
     let monitor = monitor.created()?;
+    joining.verify()?;
     let session = how.attach.map(|options| connect(engine, record, options)).transpose()?;
     monitor.start()?;
     Ok(Started { now: true, session })

@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 
 use crate::state::containers::Record;
+use crate::state::pods::Pod;
 use crate::{Engine, Paths};
 
 pub mod filter;
@@ -188,6 +189,10 @@ impl Event {
             attributes: Some(record.options.labels.clone()),
             ..Event::new(Kind::Container, action, &record.id, &record.name)
         }
+    }
+
+    pub fn of_pod(pod: &Pod, action: Action) -> Event {
+        Event::new(Kind::Pod, action, &pod.id, &pod.name)
     }
 
     pub fn time(&self) -> SystemTime {

@@ -106,6 +106,17 @@ pub(super) fn resources(limits: &Limits) -> LinuxResources {
     resources
 }
 
+/// What of a pod's limits its cgroup has; None: nothing.
+pub fn shared(limits: &Limits) -> Option<LinuxResources> {
+    let (memory, cpu) = (memory(limits), cpu(limits));
+    if memory.is_none() && cpu.is_none() {
+        return None;
+    }
+    let mut resources = LinuxResources::default();
+    resources.set_memory(memory).set_cpu(cpu);
+    Some(resources)
+}
+
 /// 0 is no limit. Without a limit for swap the container may swap as much as it may have in memory.
 fn memory(limits: &Limits) -> Option<LinuxMemory> {
     let limit = limits.memory.filter(|bytes| *bytes > 0);

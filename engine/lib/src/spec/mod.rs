@@ -33,7 +33,7 @@ pub use capabilities::{BY_NUMBER as CAPABILITIES, resolve as resolve_capabilitie
 pub use error::SpecError;
 pub use files::File;
 pub use host::Host;
-pub use limits::is_ulimit;
+pub use limits::{is_ulimit, shared as shared_resources};
 pub use mounts::{Volume, bind_options, wanted as wanted_mounts};
 pub use process::{Workdir, arguments, signal};
 pub use seccomp::ProfileError;
@@ -83,6 +83,8 @@ pub struct Joined {
     pub uts: Option<PathBuf>,
     pub cgroup: Option<PathBuf>,
     pub network: Option<PathBuf>,
+    /// The name that a joined UTS namespace has.
+    pub hostname: Option<String>,
 }
 
 /// A configuration, and what must be there before it is used.
@@ -131,7 +133,8 @@ pub fn build(
     let mut spec = Spec::default();
     spec.set_version("1.2.1".to_owned());
     spec.set_root(Some(root));
-    spec.set_hostname(Some(hostname.to_owned()));
+    // The name of a UTS namespace is set by the container that it belongs to.
+    spec.set_hostname((options.namespaces.uts == Namespace::Private).then(|| hostname.to_owned()));
     spec.set_process(Some(process));
     spec.set_mounts(Some(mounts.mounts));
     spec.set_annotations(Some(annotations(options, stop_signal)));
@@ -166,12 +169,14 @@ pub fn environment(options: &Options, image: Option<&Config>, hostname: &str) ->
     env
 }
 
-/// `--hostname`; with the host's network the host's own name; otherwise the id's first twelve digits.
+/// `--hostname`; the name of a UTS namespace that is not its own; with the host's network the host's own name; otherwise the
+/// id's first twelve digits.
 fn hostname<'a>(options: &'a Options, facts: &Facts<'a>) -> &'a str {
-    match (&options.hostname, &options.network) {
-        (Some(name), _) => name,
-        (None, Network::Host) => &facts.host.hostname,
-        (None, _) => &facts.id[..facts.id.len().min(12)],
+    match (&options.hostname, &facts.joined.hostname) {
+        (Some(name), _) | (None, Some(name)) => name,
+        _ if options.namespaces.uts == Namespace::Host => &facts.host.hostname,
+        _ if options.network == Network::Host => &facts.host.hostname,
+        _ => &facts.id[..facts.id.len().min(12)],
     }
 }
 
@@ -199,7 +204,7 @@ fn namespaces(options: &Options, facts: &Facts<'_>) -> Vec<LinuxNamespace> {
     let (wanted, joined) = (&options.namespaces, facts.joined);
     let own = |namespace: &Namespace| *namespace != Namespace::Host;
     // On v1 podman's containers see the host's cgroups, unless they ask for their own.
-    let cgroup = own(&wanted.cgroup) && facts.host.cgroup_v2;
+    let cgroup = wanted.cgroup.as_ref().map_or(facts.host.cgroup_v2, own);
     [
         (Pid, own(&wanted.pid), &joined.pid),
         (Net, options.network != Network::Host, &joined.network),

@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use ketch_monitor::spawn::SHM_PATH;
 use ketch_runtime::spec::Mount as OciMount;
 
 use super::files::{self, File};
 use super::{Facts, SpecError};
-use crate::container::options::{Mount, MountKind, Options};
+use crate::container::options::{Mount, MountKind, Namespace, Options};
 use oci_spec::image::Config;
 
 /// podman's default size of /dev/shm, in bytes.
@@ -48,7 +49,7 @@ pub(super) fn list(
     };
 
     let mut mounts = defaults(options);
-    mounts.extend(files.iter().map(|file| bind_file(options, file)));
+    mounts.extend(files.iter().map(|file| bind_file(options, &file.path, file.destination)));
     mounts.retain(|mount| !mount.destination().to_str().is_some_and(&taken));
 
     let mut volumes = Vec::new();
@@ -203,8 +204,15 @@ fn defaults(options: &Options) -> Vec<OciMount> {
             &["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"],
         ),
         entry("/dev/mqueue", "mqueue", "mqueue", &["nosuid", "noexec", "nodev"]),
-        // podman binds a tmpfs that it mounts on the host; this one is gone with the container.
-        entry("/dev/shm", "tmpfs", "shm", &shm),
+        match &options.namespaces.ipc {
+            Namespace::Host => entry("/dev/shm", "bind", "/dev/shm", &["bind", "nosuid", "noexec", "nodev"]),
+            // That of the container whose IPC namespace it is.
+            Namespace::Container(_) => {
+                entry("/dev/shm", "bind", SHM_PATH, &["bind", "nosuid", "noexec", "nodev"])
+            }
+            // podman binds a tmpfs that it mounts on the host; this one is gone with the container.
+            Namespace::Private | Namespace::Path(_) => entry("/dev/shm", "tmpfs", "shm", &shm),
+        },
         entry(
             "/sys/fs/cgroup",
             "cgroup",
@@ -220,13 +228,13 @@ fn defaults(options: &Options) -> Vec<OciMount> {
     list
 }
 
-fn bind_file(options: &Options, file: &File) -> OciMount {
-    let mount_options: &[&str] = match file.destination {
+fn bind_file(options: &Options, path: &Path, destination: &str) -> OciMount {
+    let mount_options: &[&str] = match destination {
         files::INIT => &["bind", "ro", "private"],
         _ if options.read_only => &["bind", "rprivate", "ro", "nosuid", "noexec", "nodev"],
         _ => &["bind", "rprivate"],
     };
-    oci(file.destination, "bind", &file.path, owned(mount_options))
+    oci(destination, "bind", path, owned(mount_options))
 }
 
 fn oci(destination: &str, kind: &str, source: &Path, options: Vec<String>) -> OciMount {

@@ -4,6 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 
 use super::{Database, Error, volumes};
+use crate::container::join;
 use crate::container::options::{MountKind, Options};
 
 /// Run by [`Database::open`]. `created` sorts as text: always UTC, always nine digits of fraction.
@@ -54,6 +55,11 @@ pub enum InsertError {
     /// It was removed between its lookup and now.
     #[error("{0}: image not known")]
     ImageGone(String),
+    /// They were removed between their lookup and now.
+    #[error("the pod has been removed meanwhile: no such pod")]
+    PodGone,
+    #[error("a container whose namespaces are to be joined has been removed meanwhile: no such container")]
+    TargetGone,
     #[error(transparent)]
     State(#[from] Error),
 }
@@ -85,9 +91,12 @@ pub enum FindError {
 impl Database {
     /// Reserves id and name: the database refuses a name that is taken, whoever else tries at the same moment.
     pub fn insert_container(&self, record: &Record) -> Result<(), InsertError> {
-        let refused = self.write("add a container", |c| match insert(c, record) {
-            Ok(()) => Ok(None),
-            Err(error) => refusal(c, record, error).map(Some),
+        let refused = self.write("add a container", |c| {
+            // A savepoint: one that is refused half-way leaves nothing.
+            c.execute_batch("SAVEPOINT container")?;
+            let refused = try_insert(c, record)?;
+            c.execute_batch(if refused.is_some() { "ROLLBACK TO container" } else { "RELEASE container" })?;
+            Ok(refused)
         })?;
         refused.map_or(Ok(()), Err)
     }
@@ -161,29 +170,48 @@ impl Database {
     }
 }
 
+/// A pod's containers, in the order of their creation.
+pub(super) fn of_pod(connection: &Connection, pod: &str) -> rusqlite::Result<Vec<Record>> {
+    let sql = format!("SELECT {COLUMNS} FROM containers WHERE pod = ?1 ORDER BY created");
+    connection.prepare(&sql)?.query_map([pod], record)?.collect()
+}
+
+/// Adds a row, or tells why it cannot be; then some of it may be there, for the caller to roll back.
+pub(super) fn try_insert(connection: &Connection, record: &Record) -> rusqlite::Result<Option<InsertError>> {
+    match insert(connection, record) {
+        Ok(()) => Ok(None),
+        Err(error) => refusal(connection, record, error).map(Some),
+    }
+}
+
 fn insert(connection: &Connection, record: &Record) -> rusqlite::Result<()> {
-    let json = |value: serde_json::Result<String>| {
-        value.map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))
-    };
     connection.execute(
-        "INSERT INTO containers (id, name, created, image_id, image_name, entrypoint, command, options)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        "INSERT INTO containers (id, name, created, image_id, image_name, entrypoint, command, options, pod)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         params![
             record.id,
             record.name,
             record.created,
             record.image_id,
             record.image_name,
-            json(serde_json::to_string(&record.entrypoint))?,
-            json(serde_json::to_string(&record.command))?,
-            json(serde_json::to_string(&record.options))?,
+            to_json(&record.entrypoint)?,
+            to_json(&record.command)?,
+            to_json(&record.options)?,
+            record.options.pod,
         ],
     )?;
+    for target in join::dependencies(&record.options) {
+        connection.execute("INSERT INTO dependencies VALUES (?1, ?2)", [&record.id, target])?;
+    }
     let volumes = record.options.mounts.iter().filter_map(|mount| match &mount.kind {
         MountKind::Named { name, .. } => Some(name),
         _ => None,
     });
     volumes.into_iter().try_for_each(|volume| volumes::insert_use(connection, &record.id, volume))
+}
+
+pub(super) fn to_json(value: &impl Serialize) -> rusqlite::Result<String> {
+    serde_json::to_string(value).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))
 }
 
 /// What a broken constraint means.
@@ -194,6 +222,17 @@ fn refusal(
 ) -> rusqlite::Result<InsertError> {
     let Some(extended) = error.sqlite_error().map(|error| error.extended_code) else { return Err(error) };
     if extended == rusqlite::ffi::SQLITE_CONSTRAINT_FOREIGNKEY {
+        let there = |sql: &str, id: &str| connection.prepare(sql)?.exists([id]);
+        if let Some(pod) = &record.options.pod
+            && !there("SELECT 1 FROM pods WHERE id = ?1", pod)?
+        {
+            return Ok(InsertError::PodGone);
+        }
+        for target in join::dependencies(&record.options) {
+            if !there("SELECT 1 FROM containers WHERE id = ?1", target)? {
+                return Ok(InsertError::TargetGone);
+            }
+        }
         return Ok(InsertError::ImageGone(record.image_name.clone()));
     }
     let holder = "SELECT id FROM containers WHERE name = ?1";
@@ -209,15 +248,16 @@ fn find(connection: &Connection, text: &str) -> rusqlite::Result<Vec<Record>> {
     let exact: Vec<Record> =
         connection.prepare(&exact)?.query_map([text], record)?.collect::<Result<_, _>>()?;
     // A name that is also the beginning of another's id is still that name.
-    if !exact.is_empty()
-        || text.is_empty()
-        || !text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
-    {
+    if !exact.is_empty() || text.is_empty() || !is_hex(text) {
         return Ok(exact);
     }
     // `g` is the first character after all hex digits.
     let prefix = format!("SELECT {COLUMNS} FROM containers WHERE id >= ?1 AND id < ?1 || 'g' LIMIT 2");
     connection.prepare(&prefix)?.query_map([text], record)?.collect()
+}
+
+pub(super) fn is_hex(text: &str) -> bool {
+    text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
 }
 
 fn record(row: &Row<'_>) -> rusqlite::Result<Record> {

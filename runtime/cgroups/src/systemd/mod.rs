@@ -16,7 +16,7 @@ pub use bus::BusError;
 pub use manager::Manager;
 pub use scope::{Scope, plan};
 pub(crate) use scope::{come_near, locate, set, stop};
-pub use slice::{create_slice, is_slice};
+pub use slice::{create_slice, is_slice, slice};
 
 /// A unit that is a container's cgroup; kept in its state.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

@@ -15,6 +15,13 @@ pub fn is_slice(name: &str) -> bool {
     name::slice_path(name).is_ok()
 }
 
+/// The slice `name`, made by whomever; None: there is none.
+pub fn slice(manager: &Manager, name: &str) -> Result<Option<Cgroup>, Error> {
+    let unit = Unit { name: name.to_owned(), manager: manager.clone() };
+    let path = locate(&unit)?;
+    Ok(path.map(|path| Cgroup::open(Location { paths: vec![path], v2: true, unit: Some(unit) })))
+}
+
 /// Starts the slice `name` with `resources`; one that is there already gets them too. [`Cgroup::remove`] stops it.
 ///
 /// Devices are the scopes' own business.

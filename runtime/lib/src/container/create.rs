@@ -39,6 +39,8 @@ pub struct Options<'a> {
     pub bundle: &'a Path,
     /// A detached mount to use as the container's root in place of `root.path`.
     pub rootfs: Option<OwnedFd>,
+    /// Detached mounts to use for those binds that have these paths as their sources, which then need not exist.
+    pub opened: Vec<(PathBuf, OwnedFd)>,
     pub stdio: Stdio<'a>,
     /// Descriptors 3.. that init keeps.
     pub preserve_fds: u32,
@@ -247,11 +249,11 @@ impl Making<'_> {
         cgroup: Option<&Cgroup>,
     ) -> Result<(Child, Channel), CreateError> {
         let namespaces = &self.plan.namespaces;
-        let root = options.rootfs.take();
+        let (root, opened) = (options.rootfs.take(), std::mem::take(&mut options.opened));
         // Only root has more rights out here than init will have in there.
         let sources = match namespaces.separates(libc::CLONE_NEWUSER) && geteuid().is_root() {
-            true => Sources::open(self.plan, root)?,
-            false => Sources::later(root),
+            true => Sources::open(self.plan, root, opened)?,
+            false => Sources::later(self.plan, root, opened),
         };
         let user = self.plan.process.user.uid;
         let on_host = ids::host(&self.plan.ids.uids, user);

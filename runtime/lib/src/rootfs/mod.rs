@@ -12,6 +12,7 @@ pub(crate) mod root;
 pub(crate) mod target;
 
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
 
 use ketch_sys::mount::{Change, Propagation, clone_tree, set_attr};
 use nix::fcntl::AT_FDCWD;
@@ -33,20 +34,32 @@ pub(crate) struct Sources {
 }
 
 impl Sources {
-    /// For a container that can open everything but `root` itself.
-    pub(crate) fn later(root: Option<OwnedFd>) -> Sources {
-        Sources { root, ..Sources::default() }
+    /// For a container that can open everything but `root` and the sources of `opened` itself.
+    pub(crate) fn later(plan: &Plan, root: Option<OwnedFd>, mut opened: Vec<(PathBuf, OwnedFd)>) -> Sources {
+        let binds = match opened.is_empty() {
+            true => Vec::new(),
+            false => plan.mounts.iter().map(|mount| take(&mut opened, &mount.source)).collect(),
+        };
+        Sources { root, binds, ..Sources::default() }
     }
 
     /// Opens everything with the rights of the caller, for a container whose user namespace may have none on the
     /// host's files, and cannot make devices.
-    pub(crate) fn open(plan: &Plan, root: Option<OwnedFd>) -> Result<Sources, StepError> {
+    pub(crate) fn open(
+        plan: &Plan,
+        root: Option<OwnedFd>,
+        mut opened: Vec<(PathBuf, OwnedFd)>,
+    ) -> Result<Sources, StepError> {
         let root = match root {
             Some(root) => root,
             None => cut_off(root::clone(&plan.root.path)?)?,
         };
         let mut binds = Vec::with_capacity(plan.mounts.len());
         for mount in &plan.mounts {
+            if let Some(opened) = take(&mut opened, &mount.source) {
+                binds.push(Some(opened));
+                continue;
+            }
             binds.push(match &mount.source {
                 Source::Bind { path, recursive } => {
                     let tree = clone_tree(AT_FDCWD, path, *recursive);
@@ -61,6 +74,13 @@ impl Sources {
         };
         Ok(Sources { root: Some(root), binds, nodes })
     }
+}
+
+/// The mount that was opened for a bind of this source.
+fn take(opened: &mut Vec<(PathBuf, OwnedFd)>, source: &Source) -> Option<OwnedFd> {
+    let Source::Bind { path, .. } = source else { return None };
+    let index = opened.iter().position(|(of, _)| of == path)?;
+    Some(opened.swap_remove(index).1)
 }
 
 /// A clone made outside the container's namespace is still the host mount's peer.

@@ -5,14 +5,20 @@ use std::process::ExitCode;
 
 use ketch_engine::Engine;
 use ketch_engine::container::create::create;
+use ketch_engine::container::join;
 use ketch_engine::container::options::Options;
 use ketch_engine::container::remove::{Force, remove};
 use ketch_engine::image::Image;
+use ketch_engine::pod::create::Infra;
+use ketch_engine::pod::member::Own;
+use ketch_engine::pod::options::{PodOptions, Shared};
+use ketch_engine::pod::{self, member};
 use ketch_engine::spec::Host;
 use ketch_engine::state::containers::{FindError, Record};
+use ketch_engine::state::pods::Pod;
 
 use super::image;
-use crate::flags::{ContainerFlags, into_options};
+use crate::flags::{ContainerFlags, into_options, own_namespaces};
 use crate::globals::Globals;
 
 /// Create a container without starting it
@@ -28,6 +34,32 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
     let made = make(&engine, &args.container, options)?;
     writeln!(std::io::stdout(), "{}", made.record.id)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// `--pod NAME`, or `--pod new:NAME`, which takes over what is the pod's to have.
+fn pod_of(engine: &Engine, text: &str, options: &mut Options) -> anyhow::Result<Pod> {
+    let Some(name) = text.strip_prefix("new:") else { return Ok(engine.db.find_pod(text)?) };
+    anyhow::ensure!(!name.is_empty(), "new pod name must be at least one character");
+    let pod = PodOptions {
+        name: Some(name.to_owned()),
+        hostname: options.hostname.take(),
+        shared: Shared::DEFAULT,
+        share_parent: true,
+        create_command: options.create_command.clone(),
+        ..PodOptions::default()
+    };
+    let infra = Options {
+        hostname: pod.hostname.clone(),
+        network: std::mem::take(&mut options.network),
+        ports: std::mem::take(&mut options.ports),
+        publish_all: std::mem::take(&mut options.publish_all),
+        expose: std::mem::take(&mut options.expose),
+        dns: std::mem::take(&mut options.dns),
+        hosts: std::mem::take(&mut options.hosts),
+        ..Options::default()
+    };
+    let image = image::of_infra(engine, None)?;
+    Ok(pod::create::create(engine, pod, Some(Infra { options: infra, image: &image }))?)
 }
 
 /// A new container, with what was read for it.
@@ -48,6 +80,14 @@ pub(super) fn make(engine: &Engine, flags: &ContainerFlags, mut options: Options
         Some(_) => None,
         None => Some(image::resolve(engine, &options.image, flags.pull, flags.quiet)?),
     };
+    if let Some(name) = flags.pod.as_deref().filter(|pod| !pod.is_empty()) {
+        let pod = pod_of(engine, name, &mut options)?;
+        let own = own_namespaces(flags);
+        // A new pod has the network that was asked for.
+        let own = Own { network: own.network && !name.starts_with("new:"), ..own };
+        member::join(engine, &pod, &mut options, own)?;
+    }
+    join::resolve(engine, &mut options)?;
     let host = Host::read(&options)?;
     if let (true, Some(name)) = (flags.replace, &options.name) {
         match engine.db.find_container(name) {

@@ -56,7 +56,7 @@ impl Lookup for Others<'_> {
         self.0.db.find_network(name).ok().map(|network| network.name)
     }
 
-    fn pod(&self, _name: &str) -> Option<String> {
-        None
+    fn pod(&self, name: &str) -> Option<String> {
+        self.0.db.find_pod(name).ok().map(|pod| pod.id)
     }
 }

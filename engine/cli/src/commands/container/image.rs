@@ -1,7 +1,7 @@
 //! The image of a new container: found, or fetched first.
 
 use ketch_engine::Engine;
-use ketch_engine::guest::HELLO;
+use ketch_engine::guest::{HELLO, PAUSE};
 use ketch_engine::image::pull::{PullOptions, pull};
 use ketch_engine::image::{self, FindError, Image, ImageConfiguration, import_builtin};
 use oci_spec::image::{ConfigBuilder, ImageConfigurationBuilder};
@@ -10,11 +10,17 @@ use crate::commands::image::pull::Registry;
 use crate::commands::image::{show, show_warning};
 use crate::flags::Pull;
 
-/// The image that ketch brings along, and how it can be asked for.
-const BUILT_IN_NAME: &str = "localhost/hello:latest";
-const BUILT_IN: [&str; 3] = ["hello", "localhost/hello", BUILT_IN_NAME];
+/// The images that ketch brings along: their complete names, their only program and how it is called.
+const BUILT_IN: [(&str, &str, &[u8]); 2] =
+    [("localhost/hello:latest", "hello", HELLO), (PAUSE_NAME, "pause", PAUSE)];
+const PAUSE_NAME: &str = "localhost/ketch-pause:latest";
 /// Tells it from an image of the user's by that name.
 const BUILT_IN_LABEL: &str = "io.ketch.built-in";
+
+/// The image of a pod's infra container: ketch's own, or one that must be in the store.
+pub(crate) fn of_infra(engine: &Engine, name: Option<&str>) -> anyhow::Result<Image> {
+    resolve(engine, name.unwrap_or(PAUSE_NAME), Pull::Never, true)
+}
 
 /// Finds `name` in the store, or pulls it as `policy` has it.
 pub(super) fn resolve(engine: &Engine, name: &str, policy: Pull, quiet: bool) -> anyhow::Result<Image> {
@@ -43,12 +49,16 @@ fn fetch(engine: &Engine, name: &str, quiet: bool) -> anyhow::Result<Image> {
     Ok(image::find(engine, &id)?)
 }
 
-/// `hello` needs no registry.
+/// These need no registry.
 fn built_in(engine: &Engine, name: &str) -> anyhow::Result<Option<Image>> {
-    if !BUILT_IN.contains(&name) {
+    let asked_for = |whole: &str| {
+        let untagged = whole.trim_end_matches(":latest");
+        [whole, untagged, untagged.trim_start_matches("localhost/")].contains(&name)
+    };
+    let Some((whole, program, content)) = BUILT_IN.into_iter().find(|(whole, ..)| asked_for(whole)) else {
         return Ok(None);
-    }
-    let id = import_builtin(engine, BUILT_IN_NAME, &[("hello", 0o755, HELLO)], configuration()?)?;
+    };
+    let id = import_builtin(engine, whole, &[(program, 0o755, content)], configuration(program)?)?;
     Ok(Some(image::find(engine, &id)?))
 }
 
@@ -57,10 +67,10 @@ fn is_built_in(image: &Image) -> bool {
     labels.is_some_and(|labels| labels.contains_key(BUILT_IN_LABEL))
 }
 
-fn configuration() -> anyhow::Result<ImageConfiguration> {
-    let label = (BUILT_IN_LABEL.to_owned(), "hello".to_owned());
+fn configuration(program: &str) -> anyhow::Result<ImageConfiguration> {
+    let label = (BUILT_IN_LABEL.to_owned(), program.to_owned());
     let config = ConfigBuilder::default()
-        .cmd(vec!["/hello".to_owned()])
+        .cmd(vec![format!("/{program}")])
         .labels(std::collections::HashMap::from([label]))
         .build()?;
     Ok(ImageConfigurationBuilder::default().config(config).build()?)

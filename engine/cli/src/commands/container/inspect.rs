@@ -10,9 +10,11 @@ use ketch_engine::container::status;
 use ketch_engine::image;
 use ketch_engine::network::view;
 use ketch_engine::state::containers::{FindError, Record};
+use ketch_engine::state::pods::FindPodError;
 use serde_json::Value;
 
 use super::row;
+use crate::commands::pod::inspect::document as of_pod;
 use crate::globals::Globals;
 use crate::output::{Format, pretty};
 
@@ -44,7 +46,7 @@ pub(crate) struct AnyArgs {
     /// Add how much a container has written
     #[arg(long, short)]
     size: bool,
-    /// container, image or all
+    /// container, image, pod or all
     #[arg(long = "type", short, value_name = "TYPE", default_value = "all")]
     kind: String,
     #[arg(value_name = "NAME")]
@@ -56,12 +58,13 @@ pub(crate) struct AnyArgs {
 struct Kinds {
     container: bool,
     image: bool,
+    pod: bool,
     /// Of a container, its size too.
     size: bool,
 }
 
 pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
-    let kinds = Kinds { container: true, image: false, size: args.size };
+    let kinds = Kinds { container: true, image: false, pod: false, size: args.size };
     show(globals, kinds, args.format.as_deref(), args.latest, &args.containers)
 }
 
@@ -72,10 +75,11 @@ pub(crate) mod any {
 
 pub(crate) fn run_any(globals: &Globals, args: AnyArgs) -> anyhow::Result<ExitCode> {
     let kinds = match args.kind.as_str() {
-        "all" => Kinds { container: true, image: true, size: args.size },
-        "container" => Kinds { container: true, image: false, size: args.size },
-        "image" => Kinds { container: false, image: true, size: args.size },
-        other => bail!("invalid type {other:?}: must be \"image\", \"container\", or \"all\""),
+        "all" => Kinds { container: true, image: true, pod: true, size: args.size },
+        "container" => Kinds { container: true, image: false, pod: false, size: args.size },
+        "image" => Kinds { container: false, image: true, pod: false, size: args.size },
+        "pod" => Kinds { container: false, image: false, pod: true, size: args.size },
+        other => bail!("invalid type {other:?}: must be \"image\", \"container\", \"pod\", or \"all\""),
     };
     show(globals, kinds, args.format.as_deref(), args.latest, &args.names)
 }
@@ -89,7 +93,7 @@ fn show(
 ) -> anyhow::Result<ExitCode> {
     ensure!(!latest || names.is_empty(), "--latest and arguments cannot be used together");
     ensure!(latest || !names.is_empty(), "no names or ids specified");
-    ensure!(!latest || kinds.container, "latest is not supported for type \"image\"");
+    ensure!(!latest || kinds.container || kinds.pod, "latest is not supported for type \"image\"");
     let is_json = format.is_some_and(|template| template.contains("json"));
     let format = match format {
         None | Some("json") => None,
@@ -98,7 +102,9 @@ fn show(
     let engine = globals.engine()?;
     let mut documents = Vec::new();
     let mut missing: Option<anyhow::Error> = None;
-    if latest {
+    if latest && !kinds.container {
+        documents.push(Document::Pod(Box::new(of_pod(&engine, engine.db.latest_pod()?)?)));
+    } else if latest {
         documents.push(Document::Container(Box::new(of_container(
             &engine,
             &engine.db.latest_container()?,
@@ -167,6 +173,7 @@ fn empty(row: &mut Value) {
 enum Document {
     Container(Box<Inspect>),
     Image(Box<image::inspect::Inspect>),
+    Pod(Box<ketch_engine::pod::inspect::Document>),
 }
 
 /// The inner error is a name that leads nowhere.
@@ -181,8 +188,20 @@ fn find(engine: &Engine, kinds: Kinds, name: &str) -> anyhow::Result<anyhow::Res
             Err(error) => return Err(error.into()),
         }
     }
-    match image::inspect::inspect(engine, name) {
+    let as_image = match kinds.image {
+        true => image::inspect::inspect(engine, name),
+        false => Err(image::FindError::Unknown(name.to_owned())),
+    };
+    match as_image {
         Ok(document) => Ok(Ok(Document::Image(Box::new(document)))),
+        Err(image::FindError::Unknown(_)) if kinds.pod => match engine.db.find_pod(name) {
+            Ok(pod) => Ok(Ok(Document::Pod(Box::new(of_pod(engine, pod)?)))),
+            Err(FindPodError::NotFound(_)) if kinds.container => {
+                Ok(Err(anyhow::anyhow!("no such object: {name:?}")))
+            }
+            Err(FindPodError::NotFound(_)) => Ok(Err(anyhow::anyhow!("no such pod {name}"))),
+            Err(error) => Err(error.into()),
+        },
         Err(image::FindError::Unknown(_)) if kinds.container => {
             Ok(Err(anyhow::anyhow!("no such object: {name:?}")))
         }

@@ -22,15 +22,20 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
-    let signal = match (signal(&args.signal), args.signal.parse::<u32>()) {
-        (Some(number), _) => number,
-        (None, Ok(1..)) => bail!("valid signals are 1 through 64"),
-        (None, _) => bail!("invalid signal: {}", args.signal),
-    };
+    let signal = signal_number(&args.signal)?;
     let engine = globals.engine()?;
     let mut chosen = args.selection.find(&Containers(&engine), NOTHING)?;
     if args.selection.all {
         chosen.retain(|chosen| status(&engine.paths, &chosen.item.id).is_alive());
     }
     each(chosen, |record| Ok(kill(&engine, record, signal)?))
+}
+
+/// The signal of `--signal`, with podman's words for what is none.
+pub(crate) fn signal_number(text: &str) -> anyhow::Result<i32> {
+    match (signal(text), text.parse::<u32>()) {
+        (Some(number), _) => Ok(number),
+        (None, Ok(1..)) => bail!("valid signals are 1 through 64"),
+        (None, _) => bail!("invalid signal: {text}"),
+    }
 }

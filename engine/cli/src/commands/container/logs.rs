@@ -17,15 +17,24 @@ use crate::output::{Span, moment};
 /// Show what containers have written
 #[derive(Debug, clap::Parser)]
 pub(crate) struct Args {
-    /// Go on with what they write
-    #[arg(long, short)]
-    follow: bool,
     /// The container that was created last
     #[arg(long, short)]
     latest: bool,
+    #[command(flatten)]
+    flags: LogFlags,
+    #[arg(value_name = "CONTAINER")]
+    containers: Vec<String>,
+}
+
+/// What of a log is shown, and how.
+#[derive(Debug, clap::Args)]
+pub(crate) struct LogFlags {
+    /// Go on with what they write
+    #[arg(long, short)]
+    follow: bool,
     /// With several containers, begin each line with its container's name, not with its id
     #[arg(long, short)]
-    names: bool,
+    pub(crate) names: bool,
     /// Show nothing older: a time (RFC 3339, a date, seconds since 1970) or an age (1h30m)
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
@@ -38,42 +47,56 @@ pub(crate) struct Args {
     /// Show nothing younger: a time, or a span from now on
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
-    #[arg(value_name = "CONTAINER")]
-    containers: Vec<String>,
+}
+
+impl LogFlags {
+    pub(crate) fn query(&self) -> anyhow::Result<Query> {
+        let time = |flag: &str, text: &Option<String>, span| {
+            let parsed = text.as_deref().map(|text| {
+                moment(text, span)
+                    .with_context(|| format!("parsing --{flag} {text:?}: unable to interpret time value"))
+            });
+            parsed.transpose()
+        };
+        Ok(Query {
+            tail: usize::try_from(self.tail).ok(),
+            since: time("since", &self.since, Span::Back)?,
+            until: time("until", &self.until, Span::Ahead)?,
+            follow: self.follow,
+            timestamps: self.timestamps,
+        })
+    }
 }
 
 pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
-    let time = |flag: &str, text: &Option<String>, span| {
-        let parsed = text.as_deref().map(|text| {
-            moment(text, span)
-                .with_context(|| format!("parsing --{flag} {text:?}: unable to interpret time value"))
-        });
-        parsed.transpose()
-    };
-    let query = Query {
-        tail: usize::try_from(args.tail).ok(),
-        since: time("since", &args.since, Span::Back)?,
-        until: time("until", &args.until, Span::Ahead)?,
-        follow: args.follow,
-        timestamps: args.timestamps,
-    };
+    let query = args.flags.query()?;
     let engine = globals.engine()?;
     let nothing = "specify at least one container name or ID to log";
     let selection = Selection { latest: args.latest, names: args.containers, ..Selection::default() };
     let chosen = selection.find(&Containers(&engine), nothing)?;
     ensure!(
-        !(args.follow && chosen.len() > 1),
+        !(query.follow && chosen.len() > 1),
         "--follow takes one container at a time: run `ketch logs --follow` once for each"
     );
-    let many = chosen.len() > 1;
-    for chosen in &chosen {
-        let record = &chosen.item;
-        let prefix = match (many, args.names) {
-            (false, _) => "",
-            (true, false) => &record.id[..12],
-            (true, true) => &record.name,
+    let prefixed = (chosen.len() > 1).then_some(args.flags.names);
+    let records: Vec<Record> = chosen.into_iter().map(|chosen| chosen.item).collect();
+    print(&engine, &records, &query, prefixed)
+}
+
+/// Prints one log after the other; `prefixed`: each line begins with its container's id or, if true, with its name.
+pub(crate) fn print(
+    engine: &Engine,
+    records: &[Record],
+    query: &Query,
+    prefixed: Option<bool>,
+) -> anyhow::Result<ExitCode> {
+    for record in records {
+        let prefix = match prefixed {
+            None => "",
+            Some(false) => &record.id[..12],
+            Some(true) => &record.name,
         };
-        let shown = show(&engine, record, &query, prefix);
+        let shown = show(engine, record, query, prefix);
         match shown {
             // Nobody reads any more.
             Err(error) if is_broken_pipe(&error) => break,

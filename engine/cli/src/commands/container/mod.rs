@@ -26,7 +26,7 @@ pub(crate) mod unpause;
 pub(crate) mod wait;
 
 mod filter;
-mod image;
+pub(super) mod image;
 mod ports;
 mod prefix;
 mod row;

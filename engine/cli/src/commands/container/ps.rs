@@ -9,6 +9,8 @@ use ketch_engine::Engine;
 use ketch_engine::container::filter::Filters;
 use ketch_engine::network::ports_of;
 
+use ketch_engine::state::pods::Pod;
+
 use super::filter::{admitted, filters};
 use super::ports;
 use super::row::{self, Row};
@@ -39,6 +41,9 @@ pub(crate) struct Args {
     /// Show whole ids and commands
     #[arg(long)]
     no_trunc: bool,
+    /// Show the pod of each, too
+    #[arg(long, short)]
+    pod: bool,
     /// Show ids only
     #[arg(long, short)]
     quiet: bool,
@@ -82,11 +87,23 @@ fn rows(engine: &Engine, args: &Args, filters: &Filters) -> anyhow::Result<Vec<R
     let last = if args.latest { Some(1) } else { args.last.and_then(|last| usize::try_from(last).ok()) };
     let all = args.all || last.is_some() || filters.ask_for_stopped();
     let mut rows = Vec::new();
+    let mut pods: Option<Vec<Pod>> = None;
     for (record, status) in admitted(engine, filters)? {
         if all || status.is_alive() {
             let size = if args.size { Some(row::size(engine, &record)?) } else { None };
+            let pod_name = match &record.options.pod {
+                None => String::new(),
+                Some(id) => {
+                    // Read once, and only when there is a member.
+                    if pods.is_none() {
+                        pods = Some(engine.db.pods()?);
+                    }
+                    let pod = pods.iter().flatten().find(|pod| pod.id == *id);
+                    pod.map(|pod| pod.name.clone()).unwrap_or_default()
+                }
+            };
             let ports = ports_of(engine, &record)?;
-            rows.push(Row { record, status, size, ports });
+            rows.push(Row { record, status, size, ports, pod_name });
         }
     }
     if let Some(last) = last {
@@ -136,7 +153,9 @@ fn plain(rows: &[Row], args: &Args) -> String {
     let mut lines = Vec::new();
     if !args.noheading {
         let names = ["CONTAINER ID", "IMAGE", "COMMAND", "CREATED", "STATUS", "PORTS", "NAMES"];
-        lines.push(names.into_iter().chain(args.size.then_some("SIZE")).map(str::to_owned).collect());
+        let pod = if args.pod { &["POD ID", "PODNAME"][..] } else { &[] };
+        let more = pod.iter().copied().chain(args.size.then_some("SIZE"));
+        lines.push(names.into_iter().chain(more).map(str::to_owned).collect());
     }
     for row in rows {
         let mut cells = vec![
@@ -148,6 +167,9 @@ fn plain(rows: &[Row], args: &Args) -> String {
             ports::text(&row.ports, &row.record.options.expose),
             row.record.name.clone(),
         ];
+        if args.pod {
+            cells.extend([row.pod_id(args.no_trunc), row.pod_name.clone()]);
+        }
         cells.extend(row.size.as_ref().map(row::Size::text));
         lines.push(cells);
     }

@@ -4,13 +4,16 @@ use std::collections::HashMap;
 use std::io::Write;
 use std::process::ExitCode;
 
+use ketch_engine::container::join::dependencies;
 use ketch_engine::container::remove::{Force, RemoveError, remove};
 use ketch_engine::container::stop::begin;
 use ketch_engine::container::sweep::sweep;
 use ketch_engine::state::containers::FindError;
+use ketch_engine::state::pods::FindPodError;
 
 use super::select::{Containers, NOTHING, Selection, each};
 use super::stop::warn;
+use crate::commands::pod::remove_pod;
 use crate::failure::Failure;
 use crate::globals::Globals;
 
@@ -39,7 +42,11 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
     let engine = globals.engine()?;
     let all = args.selection.all;
     let selection = Selection { ignore: args.selection.ignore || args.force, ..args.selection };
-    let chosen = selection.find(&Containers(&engine), NOTHING).map_err(no_such)?;
+    let mut chosen = selection.find(&Containers(&engine), NOTHING).map_err(no_such)?;
+    // Whoever joins another's namespaces is younger, and goes first.
+    if chosen.iter().any(|chosen| !dependencies(&chosen.item.options).is_empty()) {
+        chosen.sort_by(|a, b| b.item.created.cmp(&a.item.created));
+    }
     let force = if args.force { Force::Stop { seconds: args.time } } else { Force::No };
     let mut begun = HashMap::new();
     if args.force && chosen.len() > 1 {
@@ -54,6 +61,14 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
     let removed = each(chosen, |record| {
         if let Some(stopping) = begun.remove(&record.id) {
             warn(record, stopping.finish(&engine, record)?);
+        }
+        // With --all a pod goes with its infra container.
+        if all && record.options.infra {
+            return match engine.db.find_pod(record.options.pod.as_deref().unwrap_or_default()) {
+                Ok(pod) => remove_pod(&engine, &pod, force),
+                Err(FindPodError::NotFound(_)) => Ok(()),
+                Err(error) => Err(error.into()),
+            };
         }
         let stopped = remove(&engine, record, force, args.volumes).map_err(|error| match error {
             RemoveError::Alive { .. } => Failure { code: RUNNING, message: error.to_string() }.into(),

@@ -26,6 +26,8 @@ pub(super) struct Row {
     pub(super) size: Option<Size>,
     /// Published, its own or those of the container whose network it shares.
     pub(super) ports: Vec<Port>,
+    /// Empty for one that is in no pod.
+    pub(super) pod_name: String,
 }
 
 /// Bytes in the container's own layer, and in those of its image.
@@ -72,6 +74,11 @@ impl Row {
         if whole { self.record.id.clone() } else { self.record.id.chars().take(12).collect() }
     }
 
+    pub(super) fn pod_id(&self, whole: bool) -> String {
+        let id = self.record.options.pod.as_deref().unwrap_or_default();
+        id.chars().take(if whole { id.len() } else { 12 }).collect()
+    }
+
     pub(super) fn command(&self, whole: bool) -> String {
         let text = self.record.command.join(" ");
         if whole || text.chars().count() <= COMMAND {
@@ -109,6 +116,7 @@ impl Row {
             "Names": [self.record.name],
             "Namespaces": {},
             "Networks": self.networks(),
+            "Pod": self.pod_id(true),
             "Ports": ports::document(&self.ports),
             "Size": self.size.as_ref().map(|size| json!({ "rootFsSize": size.own + size.image, "rwSize": size.own })),
             "Status": self.state_text(),
@@ -140,6 +148,7 @@ impl Row {
             "Names": self.record.name,
             "Namespaces": {},
             "Networks": self.networks().join(","),
+            "Pod": self.pod_id(whole),
             "Ports": ports::text(&self.ports, &self.record.options.expose),
             "RunningFor": self.age(),
             "Size": self.size.as_ref().map(Size::text).unwrap_or_default(),
@@ -168,11 +177,10 @@ impl Row {
             "ExitedAt": seconds(exit.map(|exit| &*exit.finished)),
             "ExitCode": exit.map_or(0, |exit| exit.code),
             "Image": image_name,
-            "IsInfra": false,
+            "IsInfra": options.infra,
             "Mounts": options.mounts.iter().map(|mount| &mount.destination).collect::<Vec<_>>(),
             "Pid": self.status.pid(),
-            "Pod": "",
-            "PodName": "",
+            "PodName": self.pod_name,
             "Restarts": 0,
             "StartedAt": seconds(self.status.started()),
             "State": self.status.name(),
@@ -226,7 +234,6 @@ fn bytes_below(dir: &Path) -> anyhow::Result<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ketch_engine::container::options::Protocol;
 
     fn row(status: Status) -> Row {
         let record = Record {
@@ -237,7 +244,7 @@ mod tests {
             command: ["sh", "-c", "echo out; echo err"].map(str::to_owned).to_vec(),
             ..Record::default()
         };
-        Row { record, status, size: None, ports: Vec::new() }
+        Row { record, status, size: None, ports: Vec::new(), pod_name: String::new() }
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
 }
 
 /// podman's warning about a container that did not listen.
-pub(super) fn warn(record: &Record, stopped: Stopped) {
+pub(crate) fn warn(record: &Record, stopped: Stopped) {
     if let Stopped::Killed { signal, seconds: seconds @ 1.. } = stopped {
         let name = &record.name;
         let signal = nix::sys::signal::Signal::try_from(signal)

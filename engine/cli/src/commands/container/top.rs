@@ -30,10 +30,14 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
     let record = one(&engine, name, args.latest, nothing).map_err(|error| {
         if name.is_some() { error.context("unable to look up requested container") } else { error }
     })?;
-    let columns: Vec<Column> =
-        if words.is_empty() { parse(&DEFAULT.map(str::to_owned))? } else { parse(words)? };
+    let columns = columns(words)?;
     let mut rows = vec![columns.iter().map(|column| column.header().to_owned()).collect()];
     rows.extend(top(&engine, &record, &columns)?);
     std::io::stdout().write_all(table(&rows).as_bytes())?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The columns that `words` name, or podman's own.
+pub(crate) fn columns(words: &[String]) -> anyhow::Result<Vec<Column>> {
+    Ok(if words.is_empty() { parse(&DEFAULT.map(str::to_owned))? } else { parse(words)? })
 }

@@ -24,7 +24,7 @@ const SHM_SIZE: i64 = 65_536_000;
 pub(super) struct HostConfig {
     binds: Vec<String>,
     cgroup_manager: &'static str,
-    cgroup_mode: &'static str,
+    cgroup_mode: String,
     #[serde(rename = "ContainerIDFile")]
     container_id_file: String,
     log_config: Value,
@@ -43,19 +43,19 @@ pub(super) struct HostConfig {
     dns_search: Vec<String>,
     extra_hosts: Vec<String>,
     group_add: Vec<String>,
-    ipc_mode: &'static str,
+    ipc_mode: String,
     cgroup: &'static str,
     cgroups: &'static str,
     links: Option<Vec<String>>,
     oom_score_adj: i32,
-    pid_mode: &'static str,
+    pid_mode: String,
     privileged: bool,
     publish_all_ports: bool,
     readonly_rootfs: bool,
     security_opt: Vec<String>,
     tmpfs: BTreeMap<String, String>,
     #[serde(rename = "UTSMode")]
-    uts_mode: &'static str,
+    uts_mode: String,
     userns_mode: &'static str,
     shm_size: i64,
     runtime: &'static str,
@@ -91,7 +91,11 @@ impl HostConfig {
         HostConfig {
             binds: binds(options),
             cgroup_manager: options.cgroup_manager.name(),
-            cgroup_mode,
+            cgroup_mode: options
+                .namespaces
+                .cgroup
+                .as_ref()
+                .map_or_else(|| cgroup_mode.to_owned(), |wanted| wanted.name("private")),
             container_id_file: options
                 .cid_file
                 .as_ref()
@@ -118,18 +122,18 @@ impl HostConfig {
                 .map(|(name, address)| format!("{name}:{address}"))
                 .collect(),
             group_add: options.groups.clone(),
-            ipc_mode: "shareable",
+            ipc_mode: options.namespaces.ipc.name("shareable"),
             cgroup: "",
             cgroups: "default",
             links: None,
             oom_score_adj: limits.oom_score_adj.unwrap_or(0),
-            pid_mode: "private",
+            pid_mode: options.namespaces.pid.name("private"),
             privileged: options.privileged,
             publish_all_ports: options.publish_all,
             readonly_rootfs: options.read_only,
             security_opt: security(options),
             tmpfs: tmpfs(options),
-            uts_mode: "private",
+            uts_mode: options.namespaces.uts.name("private"),
             userns_mode: "",
             shm_size: limits.shm_size.unwrap_or(SHM_SIZE),
             runtime: "oci",
@@ -197,7 +201,7 @@ fn log_config(options: &Options, path: String) -> Value {
     })
 }
 
-fn security(options: &Options) -> Vec<String> {
+pub(crate) fn security(options: &Options) -> Vec<String> {
     let security = &options.security;
     let mut list = Vec::new();
     if security.no_new_privileges {

@@ -22,6 +22,7 @@ mod network;
 
 use config::Config;
 use host::HostConfig;
+pub(crate) use host::security;
 use network::NetworkSettings;
 
 /// What Go shows of a time that was never set.
@@ -144,7 +145,7 @@ pub fn inspect(
         image_digest: image.map(|image| image.digest.clone()).unwrap_or_default(),
         image_name: record.image_name.clone(),
         rootfs: options.rootfs.as_ref().map(|rootfs| rootfs.path.display().to_string()).unwrap_or_default(),
-        pod: String::new(),
+        pod: options.pod.clone().unwrap_or_default(),
         resolv_conf_path: if options.network == Network::None { String::new() } else { below("resolv.conf") },
         hostname_path: below("hostname"),
         hosts_path: if options.hosts.none { String::new() } else { below("hosts") },
@@ -166,10 +167,10 @@ pub fn inspect(
         exec_ids: Vec::new(),
         graph_driver: graph_driver(paths, record, image),
         mounts: mounts(paths, record),
-        dependencies: Vec::new(),
+        dependencies: super::join::dependencies(options).into_iter().map(str::to_owned).collect(),
         network_settings: NetworkSettings::new(options, status, network),
         namespace: String::new(),
-        is_infra: false,
+        is_infra: options.infra,
         is_service: false,
         config: Config::new(record, image, network),
         host_config: HostConfig::new(record, log_path(&dir).display().to_string(), cgroup_mode(), network),

@@ -1,6 +1,6 @@
 //! `ketch stats`
 
-mod reading;
+pub(crate) mod reading;
 
 use std::collections::HashMap;
 use std::io::{self, IsTerminal, Write};
@@ -17,7 +17,7 @@ use crate::globals::Globals;
 use crate::output::{Format, pretty, table};
 
 /// Move to the first line and clear from there (console_codes(4)).
-const RESET: &str = "\x1b[2J\x1b[1;1H";
+pub(crate) const RESET: &str = "\x1b[2J\x1b[1;1H";
 
 /// Show what containers use
 #[derive(Debug, clap::Parser)]

@@ -39,7 +39,7 @@ pub(super) const HEADING: &[(&str, &str)] = &[
     ("UpTime", "CPU TIME"),
 ];
 
-pub(super) struct Reading {
+pub(crate) struct Reading {
     id: String,
     whole_id: String,
     name: String,
@@ -88,7 +88,7 @@ struct Raw<'a> {
 }
 
 impl Reading {
-    pub(super) fn new(record: &Record, now: &Sample, before: Option<&Sample>, whole: bool) -> Reading {
+    pub(crate) fn new(record: &Record, now: &Sample, before: Option<&Sample>, whole: bool) -> Reading {
         Reading {
             id: record.id.chars().take(if whole { record.id.len() } else { 12 }).collect(),
             whole_id: record.id.clone(),
@@ -100,7 +100,7 @@ impl Reading {
     }
 
     /// The table's columns.
-    pub(super) fn cells(&self) -> [String; 10] {
+    pub(crate) fn cells(&self) -> [String; 10] {
         [
             self.id.clone(),
             self.name.clone(),
@@ -204,7 +204,7 @@ impl Reading {
         }
     }
 
-    fn memory(&self, size: fn(u64) -> String) -> String {
+    pub(crate) fn memory(&self, size: fn(u64) -> String) -> String {
         format!("{} / {}", size(self.sample.memory), size(self.sample.memory_limit))
     }
 

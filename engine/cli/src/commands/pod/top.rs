@@ -1,0 +1,49 @@
+//! `ketch pod top`
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use ketch_engine::container::top::{TopError, top};
+
+use super::select::one;
+use crate::commands::container::top::columns;
+use crate::globals::Globals;
+use crate::output::table;
+
+/// Show the processes of a pod's containers
+#[derive(Debug, clap::Parser)]
+pub(crate) struct Args {
+    /// The pod that was created last; all words are columns then
+    #[arg(long, short)]
+    latest: bool,
+    /// The pod, and the columns to show, as with `ketch top`
+    #[arg(value_name = "POD [COLUMN", trailing_var_arg = true)]
+    words: Vec<String>,
+}
+
+pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
+    let engine = globals.engine()?;
+    let (name, words) = match args.words.split_first() {
+        Some((first, rest)) if !args.latest => (Some(first.as_str()), rest),
+        _ => (None, &args.words[..]),
+    };
+    let nothing = "you must provide the name or id of a running pod";
+    let pod = one(&engine, name, args.latest, nothing).map_err(|error| {
+        if name.is_some() { error.context("unable to look up requested container") } else { error }
+    })?;
+    let columns = columns(words)?;
+    let mut rows = Vec::new();
+    for member in engine.db.members(&pod.id)? {
+        match top(&engine, &member, &columns) {
+            Ok(processes) => rows.extend(processes),
+            Err(TopError::NotRunning) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    // As with podman: a pod without processes has no heading either.
+    if !rows.is_empty() {
+        rows.insert(0, columns.iter().map(|column| column.header().to_owned()).collect());
+        std::io::stdout().write_all(table(&rows).as_bytes())?;
+    }
+    Ok(ExitCode::SUCCESS)
+}

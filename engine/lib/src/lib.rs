@@ -9,6 +9,7 @@ use std::path::PathBuf;
 pub mod container;
 pub mod guest;
 pub mod image;
+pub mod rootless;
 pub mod spec;
 pub mod state;
 pub mod store;
@@ -48,6 +49,11 @@ impl Paths {
 
     pub fn container_run(&self, id: &str) -> PathBuf {
         self.run.join("containers").join(id)
+    }
+
+    /// Who is in the user's namespaces: see [`rootless`].
+    pub fn members(&self) -> PathBuf {
+        self.run.join("members")
     }
 
     /// The runtime's state root.

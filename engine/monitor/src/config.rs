@@ -19,6 +19,10 @@ pub struct Config {
     /// The runtime's state root.
     pub runtime_root: PathBuf,
     pub spec: Spec,
+    /// False: the container stays in the caller's cgroups, for nobody gives it its own.
+    pub cgroups: bool,
+    /// The file of [`crate::members`], without root.
+    pub members: Option<PathBuf>,
     /// The descriptors beside it.
     pub handed: HandedCounts,
     /// Keep stdin open for attached clients (`-i`); otherwise it is /dev/null.

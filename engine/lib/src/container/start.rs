@@ -164,7 +164,8 @@ fn carry_out(
     prepare(record, &build, rootfs.as_fd())?;
 
     let handed = Handed { rootfs: Some(rootfs), ..Handed::default() };
-    let config = config(engine, record, build, &how, &handed);
+    let members = host.user_namespace.then(|| engine.paths.members());
+    let config = Config { members, ..config(engine, record, build, &how, &handed) };
     status::begin(&dir).map_err(FileError::at("prepare", &dir))?;
     let monitor = spawn(&config, lock, handed)?;
     let session = how.attach.map(|options| connect(engine, record, options)).transpose()?;
@@ -188,6 +189,8 @@ fn config(engine: &Engine, record: &Record, build: Build, how: &Start<'_>, hande
         name: record.name.clone(),
         run_dir: engine.paths.container_run(&record.id),
         runtime_root: engine.paths.runtime(),
+        cgroups: build.cgroups,
+        members: None,
         spec: build.spec,
         handed: handed.counts(),
         stdin: options.stdin,

@@ -66,6 +66,8 @@ impl Bundle {
             },
         });
         let config = Config {
+            cgroups: true,
+            members: None,
             name: "test".into(),
             id,
             run_dir,

@@ -1,8 +1,9 @@
 //! `inspect`: podman's document about a container, field for field in podman's order.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use ketch_runtime::container::state::Vitals;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -146,7 +147,7 @@ pub fn inspect(paths: &Paths, record: &Record, status: &Status, image: Option<&I
         created: go_time(&record.created),
         path: words.next().unwrap_or_default(),
         args: words.collect(),
-        state: state(record, status),
+        state: state(paths, record, status),
         image: record.image_id.clone().unwrap_or_default(),
         image_digest: image.map(|image| image.digest.clone()).unwrap_or_default(),
         image_name: record.image_name.clone(),
@@ -191,7 +192,7 @@ pub fn go_time(time: &str) -> String {
     format!("{}Z", digits.trim_end_matches('0').trim_end_matches('.'))
 }
 
-fn state(record: &Record, status: &Status) -> State {
+fn state(paths: &Paths, record: &Record, status: &Status) -> State {
     let exit = status.exit();
     State {
         oci_version: "1.2.1".to_owned(),
@@ -209,11 +210,18 @@ fn state(record: &Record, status: &Status) -> State {
         },
         started_at: status.started().map_or(NEVER.to_owned(), go_time),
         finished_at: exit.map_or(NEVER.to_owned(), |exit| go_time(&exit.finished)),
-        cgroup_path: (status.pid() != 0)
-            .then(|| spec::cgroup(&record.options, &record.id).display().to_string()),
+        cgroup_path: (status.pid() != 0).then(|| cgroup(paths, &record.id)).flatten(),
         checkpointed_at: NEVER,
         restored_at: NEVER,
     }
+}
+
+/// The container's cgroup below the hierarchies' roots; None when it has none of its own.
+fn cgroup(paths: &Paths, id: &str) -> Option<String> {
+    let location = Vitals::load_vitals(&paths.runtime(), id).ok()?.cgroup;
+    let root = if location.v2 { 3 } else { 4 };
+    let below: PathBuf = location.paths.first()?.iter().skip(root + 1).collect();
+    Some(Path::new("/").join(below).display().to_string())
 }
 
 /// Effective and bounding, sorted by name as podman has them. Of the user's number only whether it is root's matters.

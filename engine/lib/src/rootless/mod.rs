@@ -1,0 +1,104 @@
+//! ketch without root: one user namespace, with one mount namespace, for all of a user's containers.
+//!
+//! There is no process that keeps them. A command goes into those of a living monitor (or of another command), else of a
+//! container whose monitor was killed, else makes new ones; it stays the same process, and is root in there.
+
+mod make;
+mod range;
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use ketch_monitor::members::Members;
+use ketch_runtime::container::state::Vitals;
+use ketch_sys::{Errno, pidfd};
+use nix::sched::{CloneFlags, setns, unshare};
+use nix::unistd::{Uid, chdir};
+
+use crate::Paths;
+pub use make::MakeError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum EnterError {
+    #[error("cannot {step} {path}")]
+    File { step: &'static str, path: PathBuf, source: io::Error },
+    #[error("cannot {step}: {}", .errno.desc().to_lowercase())]
+    Join { step: &'static str, errno: Errno },
+    #[error("a container of this user runs in a pid namespace that cannot be seen from here")]
+    Hidden,
+    #[error(transparent)]
+    Make(#[from] MakeError),
+}
+
+const FOUND: &str = "be found in the user's namespaces";
+
+/// Where the caller is, after [`enter`].
+#[derive(Debug, Default)]
+pub struct Entered {
+    /// What is not as it should be, for the user to know.
+    pub warning: Option<String>,
+}
+
+/// Takes the calling process, of the user `uid` and with one thread, into the user's namespaces. It is root there,
+/// holds all capabilities, and has its working directory still.
+pub fn enter(paths: &Paths, uid: Uid) -> Result<Entered, EnterError> {
+    let members = open(paths)?;
+    let turn = members.turn().map_err(failed("wait for another command"))?;
+    let found = match members.find() {
+        Err(Errno::ESRCH) => return Err(EnterError::Hidden),
+        found => found.map_err(failed("look for the user's namespaces"))?,
+    };
+    let mut entered = Entered::default();
+    if let Some(member) = found {
+        let here = std::env::current_dir();
+        let both = CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNS;
+        setns(&member, both).map_err(failed("join the user's namespaces"))?;
+        // It is the namespace's root now.
+        if let Ok(here) = here {
+            chdir(&here).map_err(failed("go back to the working directory"))?;
+        }
+    } else if let Some(init) = orphan(paths) {
+        setns(&init, CloneFlags::CLONE_NEWUSER).map_err(failed("join the user namespace of a container"))?;
+        unshare(CloneFlags::CLONE_NEWNS).map_err(failed("make a mount namespace"))?;
+    } else {
+        entered.warning = make::make(uid)?;
+    }
+    // Before the next one may look.
+    members.join().map_err(failed(FOUND))?;
+    drop(turn);
+    members.keep(false).map_err(failed(FOUND))?;
+    Ok(entered)
+}
+
+/// The same for a process that is in the namespaces already: it is found by others from now on. If `lasting`, so is what
+/// it executes.
+pub fn stay(paths: &Paths, lasting: bool) -> Result<(), EnterError> {
+    let members = open(paths)?;
+    members.join().and_then(|()| members.keep(lasting)).map_err(failed(FOUND))
+}
+
+fn open(paths: &Paths) -> Result<Members, EnterError> {
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&paths.run);
+    made.map_err(|source| EnterError::File { step: "make the directory", path: paths.run.clone(), source })?;
+    let path = paths.members();
+    Members::open(&path).map_err(|source| EnterError::File { step: "open", path, source })
+}
+
+/// init of a container that runs without a monitor.
+fn orphan(paths: &Paths) -> Option<std::os::fd::OwnedFd> {
+    let states = fs::read_dir(paths.runtime()).into_iter().flatten().flatten();
+    states.filter_map(|entry| init(&paths.runtime(), entry.file_name().to_str()?)).next()
+}
+
+fn init(root: &Path, id: &str) -> Option<std::os::fd::OwnedFd> {
+    let vitals = Vitals::load_vitals(root, id).ok()?;
+    let init = pidfd::open(vitals.pid).ok()?;
+    // After it was opened: so it is that of this process.
+    vitals.is_alive().then_some(init)
+}
+
+fn failed(step: &'static str) -> impl FnOnce(Errno) -> EnterError {
+    move |errno| EnterError::Join { step, errno }
+}

@@ -1,23 +1,28 @@
 //! ketch as an ordinary user: where its things are, and how it becomes root among them.
 
 use std::env;
-use std::ffi::CString;
+use std::ffi::{CString, OsString};
 use std::fs::{self, DirBuilder};
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use anyhow::{Context, ensure};
-use ketch_engine::{Paths, rootless};
+use ketch_engine::rootless::{self, Stay};
+use ketch_engine::Paths;
 use nix::unistd::{Uid, User, geteuid};
 
 /// Says, to what runs in the user's namespaces, whose they are. podman's name and meaning.
 const OWNER: &str = "_CONTAINERS_ROOTLESS_UID";
 
+/// Who this process was started by, if it has entered that user's namespaces since: it is root now.
+static USER: OnceLock<Uid> = OnceLock::new();
+
 /// The ordinary user that ketch runs for; None for root, also for root of a user namespace that ketch did not make.
 pub(crate) fn user() -> Option<Uid> {
     match geteuid() {
-        root if root.is_root() => owner(),
+        root if root.is_root() => USER.get().copied().or_else(owner),
         uid => Some(uid),
     }
 }
@@ -30,21 +35,38 @@ fn owner() -> Option<Uid> {
 
 /// Takes this process into the user's namespaces, unless it is root's or there already.
 pub(crate) fn enter(paths: &Paths) -> anyhow::Result<()> {
+    enter_and(paths, Stay::Process)
+}
+
+/// The same for a process that is to become another program, which keeps the namespaces for others to join.
+pub(crate) fn enter_for_good(paths: &Paths) -> anyhow::Result<()> {
+    enter_and(paths, Stay::Program)
+}
+
+fn enter_and(paths: &Paths, stay: Stay) -> anyhow::Result<()> {
     let uid = geteuid();
     if !uid.is_root() {
-        if let Some(warning) = rootless::enter(paths, uid)?.warning {
+        let entered = rootless::enter(paths, uid, stay)?;
+        let _ = USER.set(uid);
+        if let Some(warning) = entered.warning {
             // Nobody has to read it.
             let _ = writeln!(std::io::stderr(), "WARNING: {warning}");
         }
-    } else if owner().is_some() {
-        rootless::stay(paths, false)?;
+    } else if USER.get().is_none()
+        && let Some(uid) = owner()
+    {
+        rootless::stay(paths, stay)?;
+        let _ = USER.set(uid);
     }
     Ok(())
 }
 
-/// The environment of a program that is executed in the namespaces that [`enter`] has gone to.
-pub(crate) fn environment(uid: Uid) -> anyhow::Result<Vec<CString>> {
-    let own = [(OWNER.into(), uid.to_string().into()), ("_CONTAINERS_USERNS_CONFIGURED".into(), "done".into())];
+/// The environment of a program that is executed where [`enter`] has gone to: the caller's, and whose namespaces these are.
+pub(crate) fn environment() -> anyhow::Result<Vec<CString>> {
+    let own = USER.get().map(|uid| {
+        [(OWNER.into(), uid.to_string().into()), ("_CONTAINERS_USERNS_CONFIGURED".into(), "done".into())]
+    });
+    let own: Vec<(OsString, OsString)> = own.into_iter().flatten().collect();
     let inherited = env::vars_os().filter(|(name, _)| own.iter().all(|(of_own, _)| of_own != name));
     let mut variables = Vec::new();
     for (name, value) in inherited.chain(own.iter().cloned()) {

@@ -13,6 +13,7 @@ use crate::globals::Globals;
 mod container;
 mod image;
 mod top_level;
+mod unshare;
 mod usage;
 
 pub(crate) use container::terminal::{PROGRAM as TERMINAL_KEEPER, main as keep_terminal};

@@ -1,6 +1,6 @@
 //! What stands directly behind `ketch`.
 
-use super::{Action, Command, container, image, verb};
+use super::{Action, Command, container, image, unshare, verb};
 
 pub(crate) const COMMANDS: &[Command] = &[
     Command { name: "container", about: "Manage containers", action: Action::Group(container::COMMANDS) },
@@ -22,6 +22,7 @@ pub(crate) const COMMANDS: &[Command] = &[
     verb!("stop", "Stop containers", container::stop),
     verb!("tag", "Give an image more names", image::tag),
     verb!("top", "Show the processes of a container", container::top),
+    verb!("unshare", "Run a command in the user's namespaces, where it is root", unshare),
     verb!("untag", "Take names from an image", image::untag),
     verb!("wait", "Wait for containers to end", container::wait),
 ];

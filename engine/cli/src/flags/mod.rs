@@ -15,6 +15,7 @@ use std::path::PathBuf;
 use anyhow::{Context, bail, ensure};
 use ketch_engine::container::options::{Log, Network, Options, Rootfs};
 
+use crate::rootless;
 pub(crate) use values::{Pull, Stream};
 
 /// What `run` and `create` have in common: to be flattened into a command's own arguments.
@@ -105,7 +106,7 @@ pub(crate) struct ContainerFlags {
     /// Name of the container
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// Network: none or host
+    /// Network: none, host, or pasta[:OPTIONS] (the default without root)
     #[arg(long, visible_alias = "net", value_name = "MODE")]
     network: Vec<String>,
     /// Preference of the kernel's OOM killer, -1000 to 1000
@@ -255,12 +256,24 @@ fn rootfs(text: &str) -> anyhow::Result<Rootfs> {
 }
 
 fn network(modes: &[String]) -> anyhow::Result<Network> {
+    let (first, options) = match modes {
+        [mode] => mode.split_once(':').map_or((mode.as_str(), None), |(mode, options)| (mode, Some(options))),
+        _ => ("", None),
+    };
     match modes {
+        [] if rootless::user().is_some() => Ok(Network::Pasta(Vec::new())),
         [] => Ok(Network::None),
+        [_] if first == "pasta" => {
+            let options = options.unwrap_or_default().split(',').filter(|option| !option.is_empty());
+            Ok(Network::Pasta(options.map(str::to_owned).collect()))
+        }
+        [_] if first == "bridge" && rootless::user().is_some() => {
+            bail!("network bridge needs root in this version: without root there are pasta, none and host")
+        }
         [mode] if mode == "none" => Ok(Network::None),
         [mode] if mode == "host" => Ok(Network::Host),
-        [mode] => bail!("network {mode:?} is not available: this version has none and host"),
-        _ => bail!("cannot set multiple networks: this version has none and host"),
+        [mode] => bail!("network {mode:?} is not available: this version has none, host and pasta"),
+        _ => bail!("cannot set multiple networks: this version has none, host and pasta"),
     }
 }
 

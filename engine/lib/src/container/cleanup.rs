@@ -8,6 +8,7 @@ use ketch_monitor::exit::Exit;
 use super::remove::purge;
 use super::status;
 use super::turn::Turn;
+use crate::network::pasta;
 use crate::state::Database;
 use crate::{Engine, Paths};
 
@@ -17,6 +18,10 @@ use crate::{Engine, Paths};
 pub fn cleanup(config: &Config, exit: &Exit) {
     if exit.pid == 0 {
         status::never_began(&config.dir);
+    }
+    if config.handed.network {
+        // It stays for the next start, or the removal, to do.
+        let _ = pasta::end(&config.run_dir);
     }
     if !config.remove {
         return;

@@ -4,11 +4,13 @@ use ketch_monitor::lock;
 use ketch_runtime::container::delete::{self, DeleteError};
 
 use super::FileError;
+use super::options::Network;
 use super::status::{Status, status};
 use super::stop::{self, SignalError, Stopped};
 use super::tree::{self, TreeError};
 use super::turn::Turn;
 use crate::Engine;
+use crate::network::pasta::{self, PastaError};
 use crate::state::{self, containers::Record};
 
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +25,8 @@ pub enum RemoveError {
     Stop(#[from] SignalError),
     #[error(transparent)]
     Runtime(#[from] DeleteError),
+    #[error(transparent)]
+    Network(#[from] PastaError),
     #[error(transparent)]
     Tree(#[from] TreeError),
     #[error(transparent)]
@@ -96,6 +100,9 @@ pub fn remove(engine: &Engine, record: &Record, force: Force) -> Result<Stopped,
 /// state: it notes their place first.
 pub(super) fn purge(engine: &Engine, record: &Record) -> Result<(), RemoveError> {
     delete::delete(&engine.paths.runtime(), &record.id, true)?;
+    if let Network::Pasta(_) = record.options.network {
+        pasta::end(&engine.paths.container_run(&record.id))?;
+    }
     tree::remove(&engine.paths.container(&record.id))?;
     tree::remove(&engine.paths.container_run(&record.id))?;
     engine.db.delete_container(&record.id)?;

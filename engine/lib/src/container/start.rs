@@ -8,7 +8,7 @@ use std::os::unix::fs::DirBuilderExt;
 use ketch_monitor::attach::{self, Session};
 use ketch_monitor::config::{Config, LogConfig, LogDriver};
 use ketch_monitor::exit::Exit;
-use ketch_monitor::spawn::{self, Handed, spawn};
+use ketch_monitor::spawn::{self, Handed, NETWORK_PATH, spawn};
 use ketch_monitor::{exit, lock};
 use ketch_runtime::container::delete::{self, DeleteError};
 
@@ -19,7 +19,9 @@ use super::status::{self, Status};
 use super::turn::Turn;
 use super::{FileError, log_path};
 use crate::Engine;
+use crate::container::options::Network;
 use crate::image::Image;
+use crate::network::pasta::{self, PastaError};
 use crate::spec::{self, Build, Facts, Host, Joined, SpecError};
 use crate::state::{self, containers::Record};
 
@@ -58,6 +60,8 @@ pub enum StartError {
     Spec(#[from] SpecError),
     #[error(transparent)]
     Root(#[from] RootError),
+    #[error(transparent)]
+    Network(#[from] PastaError),
     #[error(transparent)]
     Prepare(#[from] PrepareError),
     #[error("cannot clear what the last run of container {id} left")]
@@ -143,6 +147,11 @@ fn carry_out(
     make_private(&dir)?;
     let mount_point = engine.paths.run.join("rootfs");
     make_private(&mount_point)?;
+    let run_dir = engine.paths.container_run(&record.id);
+    let pasta = match &record.options.network {
+        Network::Pasta(options) => Some(pasta::begin(&run_dir, options, &record.options.ports)?),
+        _ => None,
+    };
     let rootfs = root::mount_root(engine, record, how.image)?;
     let mut build = spec::build(
         &record.options,
@@ -154,7 +163,7 @@ fn carry_out(
             passwd: &root::read_file(&rootfs, "etc/passwd")?,
             group: &root::read_file(&rootfs, "etc/group")?,
             host: &host,
-            joined: &Joined::default(),
+            joined: &Joined { network: pasta.is_some().then(|| NETWORK_PATH.into()), ..Joined::default() },
         },
     )?;
     // One empty directory for all: each container mounts its root there in a mount namespace of its own.
@@ -163,7 +172,8 @@ fn carry_out(
     }
     prepare(record, &build, rootfs.as_fd())?;
 
-    let handed = Handed { rootfs: Some(rootfs), ..Handed::default() };
+    let network = pasta.map(pasta::Starting::finish).transpose()?;
+    let handed = Handed { rootfs: Some(rootfs), network, ..Handed::default() };
     let members = host.user_namespace.then(|| engine.paths.members());
     let config = Config { members, ..config(engine, record, build, &how, &handed) };
     status::begin(&dir).map_err(FileError::at("prepare", &dir))?;
@@ -213,6 +223,10 @@ fn undo(engine: &Engine, record: &Record, error: StartError) -> StartError {
             Ok(()) => error,
             Err(remove) => StartError::Remove { start: Box::new(error), remove: Box::new(remove) },
         };
+    }
+    if let Network::Pasta(_) = record.options.network {
+        // What does not succeed now, the next start or the removal does.
+        let _ = pasta::end(&engine.paths.container_run(&record.id));
     }
     let dir = engine.paths.container(&record.id);
     status::never_began(&dir);

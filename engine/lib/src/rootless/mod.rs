@@ -34,6 +34,15 @@ pub enum EnterError {
 
 const FOUND: &str = "be found in the user's namespaces";
 
+/// For how long others find the caller, to join it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stay {
+    /// Until it ends or executes another program.
+    Process,
+    /// Until it ends.
+    Program,
+}
+
 /// Where the caller is, after [`enter`].
 #[derive(Debug, Default)]
 pub struct Entered {
@@ -43,7 +52,7 @@ pub struct Entered {
 
 /// Takes the calling process, of the user `uid` and with one thread, into the user's namespaces. It is root there,
 /// holds all capabilities, and has its working directory still.
-pub fn enter(paths: &Paths, uid: Uid) -> Result<Entered, EnterError> {
+pub fn enter(paths: &Paths, uid: Uid, stay: Stay) -> Result<Entered, EnterError> {
     let members = open(paths)?;
     let turn = members.turn().map_err(failed("wait for another command"))?;
     let found = match members.find() {
@@ -68,15 +77,14 @@ pub fn enter(paths: &Paths, uid: Uid) -> Result<Entered, EnterError> {
     // Before the next one may look.
     members.join().map_err(failed(FOUND))?;
     drop(turn);
-    members.keep(false).map_err(failed(FOUND))?;
+    members.keep(stay == Stay::Program).map_err(failed(FOUND))?;
     Ok(entered)
 }
 
-/// The same for a process that is in the namespaces already: it is found by others from now on. If `lasting`, so is what
-/// it executes.
-pub fn stay(paths: &Paths, lasting: bool) -> Result<(), EnterError> {
+/// The same for a process that is in the namespaces already: it is found by others from now on.
+pub fn stay(paths: &Paths, stay: Stay) -> Result<(), EnterError> {
     let members = open(paths)?;
-    members.join().and_then(|()| members.keep(lasting)).map_err(failed(FOUND))
+    members.join().and_then(|()| members.keep(stay == Stay::Program)).map_err(failed(FOUND))
 }
 
 fn open(paths: &Paths) -> Result<Members, EnterError> {

@@ -30,7 +30,7 @@ pub struct Host {
     pub limits: Vec<limits::HostLimit>,
     /// `/etc/hosts`; empty when there is none.
     pub hosts: String,
-    /// `/etc/resolv.conf`, with `--network host`.
+    /// `/etc/resolv.conf`, with `--network host` and pasta.
     pub resolv_conf: String,
     /// Nodes of `--device`, or, with `--privileged`, all below /dev.
     pub devices: Vec<devices::Node>,
@@ -54,7 +54,7 @@ impl Host {
         let user_namespace = !ketch_sys::ns::in_first_user().map_err(kernel("user namespace"))?;
         let cgroups = if user_namespace { ketch_cgroups::delegated(&layout) } else { Delegated::Root };
         limits::check(options, &cgroups)?;
-        let host_network = options.network == Network::Host;
+        let hosts_servers = matches!(options.network, Network::Host | Network::Pasta(_));
         let confined = options.security.apparmor.as_deref().is_some_and(|profile| profile != "unconfined");
         Ok(Host {
             hostname: uname.nodename().to_string_lossy().into_owned(),
@@ -66,7 +66,7 @@ impl Host {
             capabilities: ketch_sys::caps::get().map_err(kernel("capabilities"))?.permitted,
             limits: limits::of_host(&options.limits)?,
             hosts: text("/etc/hosts")?,
-            resolv_conf: if host_network { text("/etc/resolv.conf")? } else { String::new() },
+            resolv_conf: if hosts_servers { text("/etc/resolv.conf")? } else { String::new() },
             devices: devices::read(options)?,
             apparmor: confined && Path::new("/sys/module/apparmor/parameters/enabled").exists(),
         })

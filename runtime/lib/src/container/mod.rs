@@ -7,6 +7,7 @@ mod directory;
 pub mod exec;
 pub mod kill;
 pub mod list;
+pub mod processes;
 pub(crate) mod listener;
 pub mod start;
 pub mod state;

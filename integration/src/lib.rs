@@ -12,8 +12,10 @@ pub mod leftovers;
 pub mod output;
 pub mod program;
 pub mod registry;
+pub mod user;
 
 pub use bundle::Bundle;
 pub use engine::Engine;
 pub use image::ImageBuilder;
 pub use output::Output;
+pub use user::UserEngine;

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use anyhow::{Context, ensure};
-use ketch_engine::rootless::{self, Stay};
 use ketch_engine::Paths;
+use ketch_engine::rootless::{self, Stay};
 use nix::unistd::{Uid, User, geteuid};
 
 /// Says, to what runs in the user's namespaces, whose they are. podman's name and meaning.
@@ -81,14 +81,17 @@ pub(crate) fn root(uid: Uid) -> anyhow::Result<PathBuf> {
         return Ok(data.join("ketch"));
     }
     let home = directory("HOME").or_else(|| Some(User::from_uid(uid).ok()??.dir));
-    Ok(home.context("cannot tell where to keep images and containers: HOME is not set")?.join(".local/share/ketch"))
+    Ok(home
+        .context("cannot tell where to keep images and containers: HOME is not set")?
+        .join(".local/share/ketch"))
 }
 
 /// Where what does not outlive a reboot is: in `$XDG_RUNTIME_DIR`, else in what a login would have set it to, else, as
 /// podman does, in a directory below /tmp that is the user's alone.
 pub(crate) fn run(uid: Uid) -> anyhow::Result<PathBuf> {
     let of_login = PathBuf::from(format!("/run/user/{uid}"));
-    if let Some(dir) = directory("XDG_RUNTIME_DIR").into_iter().chain([of_login]).find(|dir| is_own(dir, uid)) {
+    if let Some(dir) = directory("XDG_RUNTIME_DIR").into_iter().chain([of_login]).find(|dir| is_own(dir, uid))
+    {
         return Ok(dir.join("ketch"));
     }
     let dir = env::temp_dir().join(format!("ketch-run-{uid}"));

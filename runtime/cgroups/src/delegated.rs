@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::unistd::{AccessFlags, faccessat};
 
-use crate::layout::{self, Layout};
 use crate::file;
+use crate::layout::{self, Layout};
 
 /// What of the hierarchies the caller may use.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -26,7 +26,9 @@ pub enum Delegated {
 pub fn delegated(layout: &Layout) -> Delegated {
     match layout {
         Layout::V2 => below(Path::new(layout::ROOT)),
-        Layout::V1 { hierarchies } if hierarchies.iter().all(|hierarchy| is_writable(hierarchy)) => Delegated::Root,
+        Layout::V1 { hierarchies } if hierarchies.iter().all(|hierarchy| is_writable(hierarchy)) => {
+            Delegated::Root
+        }
         Layout::V1 { .. } => {
             Delegated::Nothing("the cgroups of this host are v1, which only root may use".to_owned())
         }

@@ -4,12 +4,14 @@
 //! pasta is told the namespace by a file in the container's directory below /run, watches that, and ends when it is
 //! removed: by the monitor when the container has ended, else by the next start or the removal. So a container whose
 //! monitor was killed keeps its network. That the file is the namespace is seen by pasta alone: it is bound there in a
-//! mount namespace that nobody else is in. Its pid is noted only to wait for its end, when its ports are free.
+//! mount namespace that nobody else is in, and its directory on /tmp, as a pasta of root's becomes nobody, who could not
+//! look into the other. Its pid is noted only to wait for its end, when its ports are free.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::IpAddr;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -31,8 +33,9 @@ const HOST: &str = "169.254.1.2";
 const PROGRAM: &str = "pasta";
 /// Of its own: pasta before 2024 looks at the first of several events in the directory that it watches.
 const DIRECTORY: &str = "pasta";
-const FILE: &str = "netns";
 const PID: &str = "pid";
+/// Where pasta sees it.
+const SEEN: &str = "/tmp";
 /// After which it is killed.
 const PATIENCE: u16 = 5000;
 /// Said in its place when there is none.
@@ -40,7 +43,9 @@ const MISSING: &str = "missing";
 
 #[derive(Debug, thiserror::Error)]
 pub enum PastaError {
-    #[error("cannot set up the network: pasta is not installed (Debian: package passt); there are --network none and host")]
+    #[error(
+        "cannot set up the network: pasta is not installed (Debian: package passt); there are --network none and host"
+    )]
     Missing,
     #[error("cannot run pasta")]
     Run(#[source] io::Error),
@@ -61,9 +66,45 @@ pub enum PastaError {
 #[derive(Debug)]
 pub(crate) struct Starting {
     namespace: OwnedFd,
-    file: PathBuf,
+    place: Place,
     arguments: Vec<String>,
     pasta: Pasta,
+}
+
+/// The directory, and the file in it, which bears the container's id.
+#[derive(Debug)]
+struct Place {
+    directory: PathBuf,
+    file: PathBuf,
+}
+
+impl Place {
+    fn of(run_dir: &Path) -> Place {
+        let directory = run_dir.join(DIRECTORY);
+        Place { file: directory.join(run_dir.file_name().unwrap_or_default()), directory }
+    }
+
+    fn make(&self) -> Result<(), PastaError> {
+        let failed = |path: &Path| {
+            let path = path.to_owned();
+            move |source| PastaError::File { step: "make", path, source }
+        };
+        match fs::create_dir(&self.directory) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            made => made.map_err(failed(&self.directory))?,
+        }
+        File::create_new(&self.file).map_err(failed(&self.file))?;
+        // It writes there as nobody; others do not get as far as the directory.
+        let pid = self.directory.join(PID);
+        let file = File::create(&pid).map_err(failed(&pid))?;
+        file.set_permissions(Permissions::from_mode(0o666)).map_err(failed(&pid))?;
+        fs::set_permissions(&self.directory, Permissions::from_mode(0o755)).map_err(failed(&self.directory))
+    }
+
+    /// As pasta sees the file.
+    fn seen(&self) -> PathBuf {
+        Path::new(SEEN).join(self.file.file_name().unwrap_or_default())
+    }
 }
 
 /// Makes the namespace and starts pasta with `options`; the container's directory below /run is `run_dir`. A pasta of an
@@ -72,27 +113,21 @@ pub(crate) fn begin(run_dir: &Path, options: &[String], ports: &[Port]) -> Resul
     check_ports(ports)?;
     end(run_dir)?;
     let namespace = make_namespace().map_err(PastaError::Namespace)?;
-    let directory = run_dir.join(DIRECTORY);
-    let file = directory.join(FILE);
-    match fs::create_dir(&directory) {
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-        made => made.map_err(|source| PastaError::File { step: "make", path: directory, source })?,
-    }
-    File::create_new(&file)
-        .map_err(|source| PastaError::File { step: "make", path: file.clone(), source })?;
+    let place = Place::of(run_dir);
+    place.make()?;
     let arguments = arguments(options, ports);
-    let pasta = spawn(&namespace, &file, &arguments, &["--map-guest-addr", HOST])?;
-    Ok(Starting { namespace, file, arguments, pasta })
+    let pasta = spawn(&namespace, &place, &arguments, &["--map-guest-addr", HOST])?;
+    Ok(Starting { namespace, place, arguments, pasta })
 }
 
 impl Starting {
     /// Waits until the interface is there and the ports are bound; the namespace.
     pub(crate) fn finish(self) -> Result<OwnedFd, PastaError> {
-        let Starting { namespace, file, arguments, pasta } = self;
+        let Starting { namespace, place, arguments, pasta } = self;
         let mut said = pasta.wait()?;
         if said.as_ref().is_some_and(|said| is_unknown_option(said)) {
             // An older one has no address for the host.
-            said = spawn(&namespace, &file, &arguments, &[])?.wait()?;
+            said = spawn(&namespace, &place, &arguments, &[])?.wait()?;
         }
         match said {
             None => Ok(namespace),
@@ -104,12 +139,11 @@ impl Starting {
 
 /// Has the container's pasta end, if there is one, and returns when it has: its ports are free then.
 pub(crate) fn end(run_dir: &Path) -> Result<(), PastaError> {
-    let directory = run_dir.join(DIRECTORY);
-    let file = directory.join(FILE);
-    let pasta = running(&directory, &file);
-    match fs::remove_file(&file) {
+    let place = Place::of(run_dir);
+    let pasta = running(&place);
+    match fs::remove_file(&place.file) {
         Err(source) if source.kind() != ErrorKind::NotFound => {
-            return Err(PastaError::File { step: "remove", path: file, source });
+            return Err(PastaError::File { step: "remove", path: place.file, source });
         }
         _ => {}
     }
@@ -123,12 +157,13 @@ pub(crate) fn end(run_dir: &Path) -> Result<(), PastaError> {
     Ok(())
 }
 
-/// The process that serves `file`; None if it has ended, though its number may be another's.
-fn running(directory: &Path, file: &Path) -> Option<OwnedFd> {
-    let pid: i32 = fs::read_to_string(directory.join(PID)).ok()?.trim().parse().ok()?;
+/// The process that serves the namespace; None if it has ended, though its number may be another's.
+fn running(place: &Place) -> Option<OwnedFd> {
+    let pid: i32 = fs::read_to_string(place.directory.join(PID)).ok()?.trim().parse().ok()?;
     let pidfd = pidfd::open(pid).ok()?;
     let line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
-    line.split(|byte| *byte == 0).any(|word| word == file.as_os_str().as_encoded_bytes()).then_some(pidfd)
+    let seen = place.seen();
+    line.split(|byte| *byte == 0).any(|word| word == seen.as_os_str().as_encoded_bytes()).then_some(pidfd)
 }
 
 /// A namespace that nobody is in, with loopback up.
@@ -175,11 +210,26 @@ impl Pasta {
     }
 }
 
-fn spawn(namespace: &OwnedFd, file: &Path, arguments: &[String], more: &[&str]) -> Result<Pasta, PastaError> {
+fn spawn(
+    namespace: &OwnedFd,
+    place: &Place,
+    arguments: &[String],
+    more: &[&str],
+) -> Result<Pasta, PastaError> {
     let mut command = Command::new(PROGRAM);
-    command.args(arguments).args(more).arg("--pid").arg(file.with_file_name(PID)).arg("--netns").arg(file);
+    command
+        .args(arguments)
+        .args(more)
+        .arg("--pid")
+        .arg(Path::new(SEEN).join(PID))
+        .arg("--netns")
+        .arg(place.seen());
     let (ours, theirs) = UnixStream::pair().map_err(PastaError::Run)?;
     let copy = theirs.try_clone().map_err(PastaError::Run)?;
+    if ns::in_first_user() == Ok(true) {
+        // Nobody, which root's pasta would become, cannot enter the namespace.
+        command.args(["--runas", "0"]);
+    }
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::from(OwnedFd::from(copy)));
     let options = clone::Options {
         namespaces: libc::CLONE_NEWNS as u64,
@@ -187,7 +237,7 @@ fn spawn(namespace: &OwnedFd, file: &Path, arguments: &[String], more: &[&str]) 
         ..clone::Options::default()
     };
     let child = clone::fork(options, || {
-        let error = match bind(namespace, file) {
+        let error = match bind(namespace, place) {
             Ok(()) => command.exec(),
             Err(errno) => errno.into(),
         };
@@ -203,12 +253,13 @@ fn spawn(namespace: &OwnedFd, file: &Path, arguments: &[String], more: &[&str]) 
     Ok(Pasta { pidfd: child.pidfd, stderr: ours })
 }
 
-/// In a mount namespace of the caller's own: makes `file` the namespace.
-fn bind(namespace: &OwnedFd, file: &Path) -> Result<(), Errno> {
+/// In a mount namespace of the caller's own: makes the file the namespace, and shows its directory to pasta.
+fn bind(namespace: &OwnedFd, place: &Place) -> Result<(), Errno> {
     let none = None::<&str>;
     mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none)?;
     let source = format!("/proc/self/fd/{}", namespace.as_raw_fd());
-    mount(Some(source.as_str()), file, none, MsFlags::MS_BIND, none)
+    mount(Some(source.as_str()), &place.file, none, MsFlags::MS_BIND, none)?;
+    mount(Some(&place.directory), SEEN, none, MsFlags::MS_BIND | MsFlags::MS_REC, none)
 }
 
 fn is_unknown_option(said: &str) -> bool {
@@ -319,7 +370,10 @@ mod tests {
     fn reasons() {
         for (stderr, expected) in [
             ("", "it did not say why"),
-            ("No interfaces with usable IPv6 routes\nFailed to bind port 80\nFailed to send 9 bytes to syslog\n", "Failed to bind port 80"),
+            (
+                "No interfaces with usable IPv6 routes\nFailed to bind port 80\nFailed to send 9 bytes to syslog\n",
+                "Failed to bind port 80",
+            ),
         ] {
             assert_eq!(reason(stderr), expected);
         }

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use ketch_sys::{Errno, clone, pidfd};
 use nix::sched::{CloneFlags, unshare};
-use nix::unistd::{Uid, User, getegid};
+use nix::unistd::{Gid, Uid, User, getegid};
 
 use super::range::{self, Range};
 
@@ -39,12 +39,13 @@ fn hint(errno: Errno) -> &'static str {
 ///
 /// A process that stays outside has newuidmap(1) write the maps: it may map what `/etc/subuid` allots to the user.
 pub(super) fn make(uid: Uid) -> Result<Option<String>, MakeError> {
+    // In the new namespace it has no number before it is mapped.
+    let gid = getegid();
     let name = User::from_uid(uid).ok().flatten().map(|user| user.name);
     let read = |path| fs::read_to_string(path).map(|text| range::of(&text, name.as_deref(), uid.as_raw()));
-    let (uids, gids) =
-        (read("/etc/subuid").unwrap_or_default(), read("/etc/subgid").unwrap_or_default());
+    let (uids, gids) = (read("/etc/subuid").unwrap_or_default(), read("/etc/subgid").unwrap_or_default());
     let missing = match (uids.is_empty(), gids.is_empty()) {
-        (false, false) => match with_ranges(uid, &uids, &gids)? {
+        (false, false) => match with_ranges((uid, gid), &uids, &gids)? {
             Mapped::All => return Ok(None),
             Mapped::Not => "newuidmap is not installed (Debian: package uidmap)",
         },
@@ -53,7 +54,7 @@ pub(super) fn make(uid: Uid) -> Result<Option<String>, MakeError> {
             if no_uids { "it has no range in /etc/subuid" } else { "it has no range in /etc/subgid" }
         }
     };
-    single(uid)?;
+    single(uid, gid)?;
     let who = name.unwrap_or_else(|| uid.to_string());
     Ok(Some(format!(
         "user {who} is mapped alone, because {missing}: images and containers with files or processes of other users fail"
@@ -70,14 +71,11 @@ enum Mapped {
     Not,
 }
 
-fn with_ranges(uid: Uid, uids: &[Range], gids: &[Range]) -> Result<Mapped, MakeError> {
-    let gid = getegid();
+fn with_ranges((uid, gid): (Uid, Gid), uids: &[Range], gids: &[Range]) -> Result<Mapped, MakeError> {
     let (mut ours, theirs) = UnixStream::pair().map_err(MakeError::Helper)?;
     let pid = std::process::id().to_string();
-    let maps = [
-        (UIDS, range::arguments(uid.as_raw(), uids)),
-        ("newgidmap", range::arguments(gid.as_raw(), gids)),
-    ];
+    let maps =
+        [(UIDS, range::arguments(uid.as_raw(), uids)), ("newgidmap", range::arguments(gid.as_raw(), gids))];
     let options = clone::Options { not_inherited: &[ours.as_fd()], ..clone::Options::default() };
     let helper = clone::fork(options, || map(&theirs, &pid, &maps))
         .map_err(|errno| MakeError::Helper(errno.into()))?;
@@ -127,11 +125,11 @@ fn run(program: &str, pid: &str, arguments: &[String]) -> Result<(), String> {
 }
 
 /// Maps the user's own ids alone, to 0. setgroups(2) has to be given up for that.
-fn single(uid: Uid) -> Result<(), MakeError> {
+fn single(uid: Uid, gid: Gid) -> Result<(), MakeError> {
     let write = |file: &'static str, text: &str| {
         fs::write(file, text).map_err(|source| MakeError::Write { file, source })
     };
     write("/proc/self/setgroups", "deny")?;
     write("/proc/self/uid_map", &format!("0 {uid} 1"))?;
-    write("/proc/self/gid_map", &format!("0 {} 1", getegid()))
+    write("/proc/self/gid_map", &format!("0 {gid} 1"))
 }

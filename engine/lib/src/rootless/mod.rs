@@ -8,12 +8,14 @@ mod range;
 
 use std::fs;
 use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use ketch_monitor::members::Members;
 use ketch_runtime::container::state::Vitals;
 use ketch_sys::{Errno, pidfd};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::{CloneFlags, setns, unshare};
 use nix::unistd::{Uid, chdir};
 
@@ -55,24 +57,25 @@ pub struct Entered {
 pub fn enter(paths: &Paths, uid: Uid, stay: Stay) -> Result<Entered, EnterError> {
     let members = open(paths)?;
     let turn = members.turn().map_err(failed("wait for another command"))?;
-    let found = match members.find() {
-        Err(Errno::ESRCH) => return Err(EnterError::Hidden),
-        found => found.map_err(failed("look for the user's namespaces"))?,
-    };
     let mut entered = Entered::default();
-    if let Some(member) = found {
-        let here = std::env::current_dir();
-        let both = CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNS;
-        setns(&member, both).map_err(failed("join the user's namespaces"))?;
-        // It is the namespace's root now.
-        if let Ok(here) = here {
-            chdir(&here).map_err(failed("go back to the working directory"))?;
+    loop {
+        let joined = match members.find() {
+            Ok(Some(member)) => join(&member),
+            Ok(None) => match orphan(paths) {
+                Some(init) => adopt(&init),
+                None => {
+                    entered.warning = make::make(uid)?;
+                    break;
+                }
+            },
+            Err(Errno::ESRCH) => return Err(EnterError::Hidden),
+            Err(errno) => return Err(failed("look for the user's namespaces")(errno)),
+        };
+        match joined {
+            // It was about to end, and is known not to be there the next time.
+            Err(EnterError::Join { errno: Errno::ESRCH, .. }) => {}
+            joined => break joined?,
         }
-    } else if let Some(init) = orphan(paths) {
-        setns(&init, CloneFlags::CLONE_NEWUSER).map_err(failed("join the user namespace of a container"))?;
-        unshare(CloneFlags::CLONE_NEWNS).map_err(failed("make a mount namespace"))?;
-    } else {
-        entered.warning = make::make(uid)?;
     }
     // Before the next one may look.
     members.join().map_err(failed(FOUND))?;
@@ -94,13 +97,36 @@ fn open(paths: &Paths) -> Result<Members, EnterError> {
     Members::open(&path).map_err(|source| EnterError::File { step: "open", path, source })
 }
 
+/// Goes where a process of ketch is.
+fn join(member: &OwnedFd) -> Result<(), EnterError> {
+    let here = std::env::current_dir();
+    let both = CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNS;
+    setns(member, both).map_err(failed("join the user's namespaces"))?;
+    // It is the namespace's root now.
+    match here {
+        Ok(here) => chdir(&here).map_err(failed("go back to the working directory")),
+        Err(_) => Ok(()),
+    }
+}
+
+/// Goes into the user namespace of a container. Its mount namespace is its own; the user's is gone with the last member.
+fn adopt(init: &OwnedFd) -> Result<(), EnterError> {
+    let joined = setns(init, CloneFlags::CLONE_NEWUSER);
+    if joined == Err(Errno::ESRCH) {
+        // Past the point where it has namespaces, but not yet known to have ended.
+        let _ = poll(&mut [PollFd::new(init.as_fd(), PollFlags::POLLIN)], PollTimeout::NONE);
+    }
+    joined.map_err(failed("join the user namespace of a container"))?;
+    unshare(CloneFlags::CLONE_NEWNS).map_err(failed("make a mount namespace"))
+}
+
 /// init of a container that runs without a monitor.
-fn orphan(paths: &Paths) -> Option<std::os::fd::OwnedFd> {
+fn orphan(paths: &Paths) -> Option<OwnedFd> {
     let states = fs::read_dir(paths.runtime()).into_iter().flatten().flatten();
     states.filter_map(|entry| init(&paths.runtime(), entry.file_name().to_str()?)).next()
 }
 
-fn init(root: &Path, id: &str) -> Option<std::os::fd::OwnedFd> {
+fn init(root: &Path, id: &str) -> Option<OwnedFd> {
     let vitals = Vitals::load_vitals(root, id).ok()?;
     let init = pidfd::open(vitals.pid).ok()?;
     // After it was opened: so it is that of this process.

@@ -55,7 +55,8 @@ pub(super) fn list(options: &Options, facts: &Facts<'_>, hostname: &str) -> Vec<
 
 /// The host's resolv.conf with pasta's forwarder first, and without servers on the host's own loopback.
 fn forwarded(of_host: &str) -> String {
-    let server = |line: &str| line.strip_prefix("nameserver").and_then(|rest| rest.trim().parse::<IpAddr>().ok());
+    let server =
+        |line: &str| line.strip_prefix("nameserver").and_then(|rest| rest.trim().parse::<IpAddr>().ok());
     let mut text = String::new();
     let mut forwarder = Some(NAME_SERVER);
     for line in of_host.lines() {
@@ -97,7 +98,10 @@ fn container_env(options: &Options, facts: &Facts<'_>) -> String {
     let Facts { id, name, .. } = facts;
     let rootless = u8::from(facts.host.user_namespace);
     let engine = concat!("ketch-", env!("CARGO_PKG_VERSION"));
-    format!("engine=\"{engine}\"\nname=\"{name}\"\nid=\"{id}\"\nimage=\"{}\"\nrootless={rootless}\n", options.image)
+    format!(
+        "engine=\"{engine}\"\nname=\"{name}\"\nid=\"{id}\"\nimage=\"{}\"\nrootless={rootless}\n",
+        options.image
+    )
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
 //! `linux.resources` and the process's rlimits.
 
+use ketch_cgroups::Delegated;
 use ketch_runtime::spec::{
     LinuxCpu, LinuxMemory, LinuxPids, LinuxResources, PosixRlimit, PosixRlimitBuilder,
     PosixRlimitType as Type,
 };
-use ketch_cgroups::Delegated;
 use ketch_sys::rlimit::Resource;
 
 use super::{SpecError, capabilities};

@@ -11,7 +11,8 @@ pub fn processes<C>(state: &State<C>) -> Result<Vec<i32>, Error> {
     if !state.cgroup.paths.is_empty() {
         return Cgroup::open(state.cgroup.clone()).pids();
     }
-    let namespace = |pid: &str| stat(format!("/proc/{pid}/ns/pid").as_str()).ok().map(|it| (it.st_dev, it.st_ino));
+    let namespace =
+        |pid: &str| stat(format!("/proc/{pid}/ns/pid").as_str()).ok().map(|it| (it.st_dev, it.st_ino));
     let init = namespace(&state.pid.to_string());
     if init.is_none() || init == namespace("self") {
         return Ok(vec![state.pid]);

@@ -153,7 +153,11 @@ pub fn inspect(paths: &Paths, record: &Record, status: &Status, image: Option<&I
         image_name: record.image_name.clone(),
         rootfs: options.rootfs.as_ref().map(|rootfs| rootfs.path.display().to_string()).unwrap_or_default(),
         pod: String::new(),
-        resolv_conf_path: if matches!(options.network, Network::Host | Network::Pasta(_)) { below("resolv.conf") } else { String::new() },
+        resolv_conf_path: if matches!(options.network, Network::Host | Network::Pasta(_)) {
+            below("resolv.conf")
+        } else {
+            String::new()
+        },
         hostname_path: below("hostname"),
         hosts_path: below("hosts"),
         static_dir: dir.display().to_string(),

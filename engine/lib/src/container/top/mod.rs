@@ -40,8 +40,7 @@ pub enum TopError {
 /// A line a process, a text a column; processes that end meanwhile are left out.
 pub fn top(engine: &Engine, record: &Record, columns: &[Column]) -> Result<Vec<Vec<String>>, TopError> {
     let (state, _init) = running(engine, record)?.ok_or(TopError::NotRunning)?;
-    let mut pids = processes(&state)
-        .map_err(|source| TopError::List { id: record.id.clone(), source })?;
+    let mut pids = processes(&state).map_err(|source| TopError::List { id: record.id.clone(), source })?;
     pids.sort_unstable();
     let root = open_root(record, &state)?;
     let names = Names {

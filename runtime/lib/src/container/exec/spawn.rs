@@ -47,7 +47,8 @@ fn make(
     // as long as it takes to make one child, and then goes back to its own.
     let own = pidfd::open(nix::unistd::getpid().as_raw()).at("open", "the runtime's own process")?;
     // Whoever may not come back must not go: root of a user namespace that the container has no own one in.
-    let joined = setns(&own, CloneFlags::CLONE_NEWPID).and_then(|()| setns(join.init, CloneFlags::CLONE_NEWPID));
+    let joined =
+        setns(&own, CloneFlags::CLONE_NEWPID).and_then(|()| setns(join.init, CloneFlags::CLONE_NEWPID));
     match joined {
         Ok(()) => {}
         Err(Errno::EPERM) => return make_between(join, program, ours, theirs),

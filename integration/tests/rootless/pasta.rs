@@ -1,0 +1,145 @@
+//! The default network without root. Each test's thread has a network namespace of its own that plays the host's.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use ketch_integration::{Engine, UserEngine, program};
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+/// A host with one interface, on which it has this address and reaches all others.
+const HOST: &str = "192.0.2.10";
+
+const SERVE: &str = "httpd -p 80 -h /www && echo up && sleep 1000";
+
+/// The calling thread, and all that it starts, is on a host with a network.
+fn enter_a_host() {
+    unshare(CloneFlags::CLONE_NEWNET).expect("a network namespace can be made");
+    for line in [
+        "link set lo up",
+        "link add uplink type veth peer name far",
+        "link set far up",
+        "link set uplink up",
+        "addr add 192.0.2.10/24 dev uplink",
+        "addr add 2001:db8::10/64 dev uplink nodad",
+        "route add default via 192.0.2.1 dev uplink",
+        "-6 route add default via 2001:db8::1 dev uplink",
+    ] {
+        program::run("ip", line.split(' ')).ok();
+    }
+}
+
+fn get(address: &str) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.write_all(b"GET / HTTP/1.0\r\n\r\n")?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text)?;
+    Ok(text)
+}
+
+fn with_page() -> UserEngine {
+    let engine = UserEngine::new();
+    let page = ketch_integration::ImageBuilder::busybox().name("page").files(&[(
+        "www/index.html",
+        0o644,
+        b"the page",
+    )]);
+    engine.load(&page);
+    engine
+}
+
+/// Pids of pasta for this engine.
+fn pastas(engine: &UserEngine) -> Vec<i32> {
+    let directory = engine.path("run/ketch/containers");
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    entries
+        .filter_map(|entry| fs::read_to_string(entry.path().join("pasta/pid")).ok()?.trim().parse().ok())
+        .filter(|pid| fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.starts_with(b"pasta")))
+        .collect()
+}
+
+#[test]
+fn addresses_and_a_published_port() {
+    enter_a_host();
+    let engine = with_page();
+    let run = "run -d --name web --network pasta:-t,8080:80 page sh -c";
+    engine.run(run.split(' ').chain([SERVE])).ok();
+    engine.wait_for_log("web", "up");
+    for address in ["127.0.0.1:8080", "192.0.2.10:8080"] {
+        let page = get(address).unwrap();
+        assert!(page.ends_with("the page"), "{address}: {page}");
+    }
+    engine.line("exec web ip addr show uplink").ok().assert_stdout_has(HOST);
+    engine.line("exec web ip route").ok().assert_stdout_has("default via 192.0.2.1");
+    engine.line("exec web cat /etc/resolv.conf").ok().assert_stdout_has("nameserver 169.254.1.1");
+
+    // The same port again, as soon as the stop has returned.
+    engine.line("stop -t 0 web").ok();
+    assert!(pastas(&engine).is_empty());
+    assert!(TcpStream::connect("127.0.0.1:8080").is_err());
+    engine.line("start web").ok();
+    assert_eq!(pastas(&engine).len(), 1);
+    engine.line("rm -f -t 0 web").ok();
+    assert!(TcpStream::connect("127.0.0.1:8080").is_err());
+}
+
+#[test]
+fn is_the_default() {
+    enter_a_host();
+    let engine = with_page();
+    engine.line("run --rm page ip -6 addr show uplink").ok().assert_stdout_has("2001:db8::10");
+    assert!(pastas(&engine).is_empty());
+}
+
+/// What pasta has to say of a port that another one has is the error.
+#[test]
+fn a_port_that_is_taken() {
+    enter_a_host();
+    let engine = with_page();
+    engine.line("run -d --name first --network pasta:-t,8080:80 page sleep 1000").ok();
+    let second = engine.line("run -d --name second --network pasta:-t,8080:80 page true").assert_exit(125);
+    second.assert_stderr_has("pasta failed").assert_stderr_has("8080").assert_one_error_line();
+    assert_eq!(pastas(&engine).len(), 1);
+    engine.line("start second").assert_exit(125);
+    engine.line("rm -f -t 0 first").ok();
+    engine.line("start second").ok();
+}
+
+/// A container outlives its monitor with its network, and the next command that ends it ends that too.
+#[test]
+fn a_killed_monitor() {
+    enter_a_host();
+    let engine = with_page();
+    let run = "run -d --name web --network pasta:-t,8080:80 page sh -c";
+    engine.run(run.split(' ').chain([SERVE])).ok();
+    engine.wait_for_log("web", "up");
+    for pid in super::kills::monitors(engine.dir()) {
+        kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
+    }
+    assert!(get("127.0.0.1:8080").unwrap().ends_with("the page"));
+    engine.line("exec web true").ok();
+    engine.line("rm -f -t 0 web").ok();
+    assert!(TcpStream::connect("127.0.0.1:8080").is_err());
+}
+
+#[test]
+fn no_way_out_of_the_host() {
+    unshare(CloneFlags::CLONE_NEWNET).unwrap();
+    let engine = with_page();
+    engine
+        .line("run --rm page true")
+        .assert_exit(125)
+        .assert_stderr_has("pasta failed")
+        .assert_one_error_line();
+}
+
+/// Root can have it as well.
+#[test]
+fn of_root() {
+    enter_a_host();
+    let engine = Engine::with_busybox();
+    let line = "run --rm --network pasta busybox ip addr show uplink";
+    engine.line(line).ok().assert_stdout_has(HOST);
+}

@@ -270,7 +270,7 @@ fn is_unknown_option(said: &str) -> bool {
 fn reason(stderr: &str) -> String {
     // An old one that cannot reach a system log says so after each line.
     let said = |line: &&str| !line.trim().is_empty() && !line.starts_with("Failed to send");
-    let last = stderr.lines().filter(said).next_back().unwrap_or("it did not say why");
+    let last = stderr.lines().rfind(said).unwrap_or("it did not say why");
     last.trim().to_owned()
 }
 

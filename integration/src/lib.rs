@@ -6,10 +6,13 @@
 #![forbid(unsafe_code)]
 
 pub mod bundle;
+pub mod debian;
 pub mod engine;
 pub mod image;
 pub mod leftovers;
+pub mod netns;
 pub mod output;
+pub mod page;
 pub mod program;
 pub mod registry;
 pub mod user;
@@ -17,5 +20,6 @@ pub mod user;
 pub use bundle::Bundle;
 pub use engine::Engine;
 pub use image::ImageBuilder;
+pub use netns::Netns;
 pub use output::Output;
 pub use user::UserEngine;

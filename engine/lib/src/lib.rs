@@ -14,6 +14,8 @@ pub mod rootless;
 pub mod spec;
 pub mod state;
 pub mod store;
+mod tree;
+pub mod volume;
 
 /// Where one engine keeps its things. Two engines with different paths know nothing of each other.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +48,11 @@ impl Paths {
     /// `config.json`-to-be, log, exit record, overlay's upper and work.
     pub fn container(&self, id: &str) -> PathBuf {
         self.root.join("containers").join(id)
+    }
+
+    /// `<name>/_data`.
+    pub fn volumes(&self) -> PathBuf {
+        self.root.join("volumes")
     }
 
     pub fn container_run(&self, id: &str) -> PathBuf {

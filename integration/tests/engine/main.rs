@@ -10,3 +10,4 @@ mod logs;
 mod options;
 mod run;
 mod terminal;
+mod volume;

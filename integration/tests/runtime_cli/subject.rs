@@ -13,8 +13,10 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// What `sh` and the like are in the test's root.
-const APPLETS: [&str; 12] =
-    ["sh", "sleep", "echo", "cat", "true", "false", "id", "env", "pwd", "ls", "stty", "tty"];
+const APPLETS: [&str; 14] = [
+    "sh", "sleep", "echo", "cat", "true", "false", "id", "env", "pwd", "ls", "stty", "tty", "flock",
+    "readlink",
+];
 
 /// A bundle with a state directory and a cgroup of its own. Nothing of them is left when it is dropped.
 #[derive(Debug)]

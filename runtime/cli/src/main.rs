@@ -8,6 +8,7 @@
 mod bundle;
 mod cgroups;
 mod commands;
+mod criu;
 mod descriptors;
 mod exe;
 mod globals;

@@ -8,6 +8,7 @@
 
 pub mod clock;
 pub mod container;
+pub mod criu;
 pub mod hooks;
 mod init;
 pub mod plan;

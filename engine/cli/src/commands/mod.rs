@@ -15,6 +15,7 @@ mod image;
 mod top_level;
 mod unshare;
 mod usage;
+mod volume;
 
 pub(crate) use container::terminal::{PROGRAM as TERMINAL_KEEPER, main as keep_terminal};
 

@@ -1,10 +1,11 @@
 //! What stands directly behind `ketch`.
 
-use super::{Action, Command, container, image, unshare, verb};
+use super::{Action, Command, container, image, unshare, verb, volume};
 
 pub(crate) const COMMANDS: &[Command] = &[
     Command { name: "container", about: "Manage containers", action: Action::Group(container::COMMANDS) },
     Command { name: "image", about: "Manage images", action: Action::Group(image::COMMANDS) },
+    Command { name: "volume", about: "Manage volumes", action: Action::Group(volume::COMMANDS) },
     verb!("attach", "Attach to a running container", container::attach),
     verb!("create", "Create a container without starting it", container::create),
     verb!("exec", "Run one more command in a running container", container::exec),

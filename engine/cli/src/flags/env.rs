@@ -48,7 +48,7 @@ fn variable<I: Iterator<Item = (String, String)>>(
 }
 
 /// `--label-file`s in order, then `--label`. A key alone has an empty value.
-pub(super) fn labels(files: &[PathBuf], given: &[String]) -> anyhow::Result<BTreeMap<String, String>> {
+pub(crate) fn labels(files: &[PathBuf], given: &[String]) -> anyhow::Result<BTreeMap<String, String>> {
     let mut labels = BTreeMap::new();
     let mut add = |text: &str| {
         let (key, value) = text.split_once('=').unwrap_or((text, ""));

@@ -166,9 +166,12 @@ pub(crate) struct ContainerFlags {
     /// User, by name or number (USER[:GROUP])
     #[arg(long, short = 'u', value_name = "USER")]
     user: Option<String>,
-    /// Bind a path of the host, or make an anonymous volume ([HOST:]CONTAINER[:OPTIONS])
+    /// Mount a path of the host, or a volume by its name, or an anonymous one ([HOST|NAME:]CONTAINER[:OPTIONS])
     #[arg(long, short = 'v', value_name = "VOLUME")]
     volume: Vec<String>,
+    /// Mount what another container has mounted (CONTAINER[:ro|rw|z])
+    #[arg(long, value_name = "CONTAINER")]
+    volumes_from: Vec<String>,
     /// Directory to start in
     #[arg(long, short = 'w', value_name = "DIR")]
     workdir: Option<String>,
@@ -231,6 +234,7 @@ pub(crate) fn into_options(flags: &ContainerFlags) -> anyhow::Result<Options> {
         privileged: flags.privileged,
         network: network(&flags.network)?,
         mounts: mounts(flags)?,
+        volumes_from: flags.volumes_from.clone(),
         devices: flags.device.iter().map(|text| device::parse(text)).collect::<Result<_, _>>()?,
         cap_add: flags.cap_add.iter().filter(|name| !name.is_empty()).cloned().collect(),
         cap_drop: flags.cap_drop.iter().filter(|name| !name.is_empty()).cloned().collect(),

@@ -6,7 +6,7 @@ use anyhow::{Context, bail, ensure};
 use ketch_engine::container::options::{Mount, MountKind};
 
 use super::values::boolean;
-use super::volume::{absolute, add_option, check_conflicts};
+use super::volume::{absolute, add_option, check_conflicts, is_volume, named};
 
 pub(super) fn parse(text: &str) -> anyhow::Result<Mount> {
     mount(text).with_context(|| format!("--mount {text}"))
@@ -54,11 +54,7 @@ fn kind_of(kind: &str, source: Option<(&str, &str)>, destination: &str) -> anyho
             Ok(MountKind::Bind { source })
         }
         ("volume", None | Some((_, ""))) => Ok(MountKind::Anonymous),
-        ("volume", Some((_, name))) => {
-            bail!(
-                "named volumes are not available: leave out {name:?} for an anonymous one, or use type=bind"
-            )
-        }
+        ("volume", Some((_, name))) => named(name),
         ("tmpfs" | "ramfs", Some((key, _))) => bail!("{key:?} option not supported for {kind:?} mount types"),
         ("tmpfs", None) => Ok(MountKind::Tmpfs),
         ("ramfs", None) => Ok(MountKind::Ramfs),
@@ -91,7 +87,7 @@ fn apply(mount: &mut Mount, key: &str, value: Option<&str>) -> anyhow::Result<()
         "U" | "chown" if !memory => mount.chown = flag()?,
         "tmpfs-size" if mount.kind == MountKind::Tmpfs => mount.options.push(format!("size={}", text()?)),
         "tmpfs-mode" if mount.kind == MountKind::Tmpfs => mount.options.push(format!("mode={}", text()?)),
-        "volume-nocopy" if mount.kind == MountKind::Anonymous => mount.no_copy = flag()?,
+        "volume-nocopy" if is_volume(&mount.kind) => mount.no_copy = flag()?,
         "tmpcopyup" | "notmpcopyup" if mount.kind == MountKind::Tmpfs && value.is_none() => {
             mount.options.push(key.to_owned());
         }
@@ -197,7 +193,7 @@ mod tests {
                 ("type=ramfs,dst=/x", Ok((MountKind::Ramfs, "/x", &[]))),
                 ("type=volume,dst=/x", Ok((MountKind::Anonymous, "/x", &[]))),
                 ("dst=/x,nosuid", Ok((MountKind::Anonymous, "/x", &["nosuid"]))),
-                ("type=volume,src=foo,dst=/x", Err("named volumes are not available")),
+                ("type=volume,src=a/b,dst=/x", Err("names must match")),
                 ("type=bogus,dst=/x", Err("invalid filesystem type \"bogus\"")),
                 ("type=image,src=a,dst=/x", Err("mounts of type image are not available")),
                 ("type=bind,src=/a", Err("must set volume destination")),

@@ -20,9 +20,7 @@ pub(super) fn parse(text: &str) -> anyhow::Result<Mount> {
             let source = std::path::absolute(source).with_context(|| format!("cannot use {source:?}"))?;
             MountKind::Bind { source }
         }
-        Some(name) => {
-            bail!("named volumes are not available: {name:?} is no path; use {:?}", format!("./{name}"))
-        }
+        Some(name) => named(name)?,
     };
     let mut mount = Mount {
         kind,
@@ -38,6 +36,12 @@ pub(super) fn parse(text: &str) -> anyhow::Result<Mount> {
         .with_context(|| format!("volume {text:?}"))?;
     check_conflicts(&mount.options)?;
     Ok(mount)
+}
+
+/// A volume's name is checked before anything is made.
+pub(super) fn named(name: &str) -> anyhow::Result<MountKind> {
+    super::values::check_name(name).context("running volume create option")?;
+    Ok(MountKind::Named { name: name.to_owned(), anonymous: false })
 }
 
 pub(super) fn absolute(destination: &str) -> anyhow::Result<()> {
@@ -56,8 +60,8 @@ pub(super) fn add_option(mount: &mut Mount, word: &str) -> anyhow::Result<()> {
         // Relabelling is for SELinux hosts; containers get no label, so every one may read the files already.
         "z" | "Z" => {}
         "U" => mount.chown = true,
-        "copy" if mount.kind == MountKind::Anonymous => mount.no_copy = false,
-        "nocopy" if mount.kind == MountKind::Anonymous => mount.no_copy = true,
+        "copy" if is_volume(&mount.kind) => mount.no_copy = false,
+        "nocopy" if is_volume(&mount.kind) => mount.no_copy = true,
         "O" => bail!("overlay volumes (O) are not available; --rootfs PATH:O has an overlay for the root"),
         _ if word == "idmap" || word.starts_with("idmap=") => {
             bail!("id-mapped volumes (idmap) are not available")
@@ -65,6 +69,10 @@ pub(super) fn add_option(mount: &mut Mount, word: &str) -> anyhow::Result<()> {
         _ => bail!("invalid option type {word:?}"),
     }
     Ok(())
+}
+
+pub(super) fn is_volume(kind: &MountKind) -> bool {
+    matches!(kind, MountKind::Anonymous | MountKind::Named { .. })
 }
 
 /// Of each of these groups at most one may be given.
@@ -97,12 +105,14 @@ mod tests {
     #[test]
     fn volumes() {
         let bind = |source: &str| MountKind::Bind { source: source.into() };
+        let volume = |name: &str| MountKind::Named { name: name.to_owned(), anonymous: false };
         let cases: Vec<(&str, Result<(MountKind, &str, &[&str]), &str>)> = vec![
             ("/a:/b", Ok((bind("/a"), "/b", &[]))),
             ("/a:/b:ro,z,rslave", Ok((bind("/a"), "/b", &["ro", "rslave"]))),
             ("/a:/b:", Ok((bind("/a"), "/b", &[]))),
             ("/b", Ok((MountKind::Anonymous, "/b", &[]))),
-            ("rel:/b", Err("named volumes are not available: \"rel\"")),
+            ("rel:/b:nocopy", Ok((volume("rel"), "/b", &[]))),
+            ("a/b:/b", Err("names must match")),
             ("/a:b", Err("invalid container path \"b\", must be an absolute path")),
             ("/data:O", Err("invalid container path \"O\"")),
             ("", Err("container directory cannot be empty")),

@@ -38,7 +38,7 @@ pub fn cleanup(config: &Config, exit: &Exit) {
     let Ok(db) = Database::open(&paths.database()) else { return };
     let engine = Engine { paths, db };
     if let Ok(record) = engine.db.find_container(&config.id) {
-        let _ = purge(&engine, &record);
+        let _ = purge(&engine, &record, true);
     }
 }
 

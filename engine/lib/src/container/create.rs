@@ -7,12 +7,14 @@ use ketch_monitor::clock;
 use ketch_sys::Errno;
 
 use super::options::Options;
+use super::volumes_from::{self, VolumesFromError};
 use super::{FileError, name};
 use crate::Engine;
 use crate::image::Image;
 use crate::spec::{self, SpecError};
 use crate::state;
 use crate::state::containers::{InsertError, Record};
+use crate::volume;
 
 #[derive(Debug, thiserror::Error)]
 pub enum CreateError {
@@ -22,6 +24,10 @@ pub enum CreateError {
     Random(#[source] Errno),
     #[error(transparent)]
     Spec(#[from] SpecError),
+    #[error(transparent)]
+    VolumesFrom(#[from] VolumesFromError),
+    #[error(transparent)]
+    Volume(#[from] volume::CreateError),
     #[error(transparent)]
     Insert(#[from] InsertError),
     #[error(transparent)]
@@ -40,6 +46,7 @@ pub fn create(engine: &Engine, mut options: Options, image: Option<&Image>) -> R
     let of_image = config.and_then(|config| config.entrypoint().as_ref());
     let words = options.entrypoint.as_ref().or(of_image).map_or(0, Vec::len);
     let command = entrypoint.split_off(words.min(entrypoint.len()));
+    volumes_from::resolve(engine, &mut options)?;
     options.mounts = spec::wanted_mounts(&options, config)?;
     if let Some(config) = config {
         options.stop_signal = options.stop_signal.or(stop_signal(config)?);
@@ -57,11 +64,16 @@ pub fn create(engine: &Engine, mut options: Options, image: Option<&Image>) -> R
         command,
         options,
     };
-    reserve(engine, &mut record)?;
+    let volumes = volume::create::for_container(engine, &mut record.options.mounts)?;
+    if let Err(error) = reserve(engine, &mut record) {
+        volumes.undo(engine);
+        return Err(error);
+    }
     if let Some(path) = &record.options.cid_file
         && let Err(source) = fs::write(path, &record.id)
     {
         engine.db.delete_container(&record.id)?;
+        volumes.undo(engine);
         return Err(FileError { step: "write the container's id to", path: path.clone(), source }.into());
     }
     Ok(record)

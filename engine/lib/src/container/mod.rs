@@ -16,7 +16,7 @@ pub mod exec;
 pub mod filter;
 pub mod inspect;
 pub mod kill;
-mod name;
+pub(crate) mod name;
 pub mod options;
 mod prepare;
 pub mod remove;
@@ -26,8 +26,8 @@ pub mod status;
 pub mod stop;
 pub mod sweep;
 pub mod top;
-mod tree;
 mod turn;
+mod volumes_from;
 pub mod wait;
 
 pub use status::{Status, status};
@@ -43,7 +43,7 @@ pub struct FileError {
 
 impl FileError {
     /// For `map_err`: `fs::write(&path, x).map_err(FileError::at("write", &path))?`.
-    fn at(step: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FileError {
+    pub(crate) fn at(step: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FileError {
         move |source| FileError { step, path: path.to_owned(), source }
     }
 }

@@ -79,7 +79,7 @@ const NOUNS: [&str; 64] = [
 ];
 
 /// 64 hex digits that no other container has, here or elsewhere.
-pub(super) fn id() -> Result<String, Errno> {
+pub(crate) fn id() -> Result<String, Errno> {
     use std::fmt::Write;
     let mut bytes = [0; 32];
     random::fill(&mut bytes)?;
@@ -103,7 +103,7 @@ pub(super) fn random_name(attempt: u32) -> Result<String, Errno> {
 }
 
 /// podman's rule: `[a-zA-Z0-9][a-zA-Z0-9_.-]*`.
-pub(super) fn is_valid(name: &str) -> bool {
+pub(crate) fn is_valid(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_alphanumeric())
         && name.chars().all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c))
 }

@@ -52,6 +52,8 @@ pub struct Options {
     pub infra: bool,
     pub notify: Notify,
     pub mounts: Vec<Mount>,
+    /// `--volumes-from CONTAINER[:ro|rw|z]`, as given; what they lead to is in `mounts` once the container is created.
+    pub volumes_from: Vec<String>,
     pub devices: Vec<Device>,
     pub cap_add: Vec<String>,
     pub cap_drop: Vec<String>,
@@ -216,7 +218,7 @@ pub struct Mount {
     /// `U`: the source is given to the container's user, with all that is in it.
     #[serde(default)]
     pub chown: bool,
-    /// `nocopy`: an anonymous volume is not filled from the image.
+    /// `nocopy`: a new volume is not filled from the image.
     #[serde(default)]
     pub no_copy: bool,
 }
@@ -229,8 +231,13 @@ pub enum MountKind {
     },
     Tmpfs,
     Ramfs,
-    /// An anonymous volume (image VOLUME or `-v /path`): a directory of the container's own, filled from the image.
+    /// A volume of no name yet (image VOLUME or `-v /path`).
     Anonymous,
+    /// A volume by its name. Anonymous ones get theirs, at random, when the container is created.
+    Named {
+        name: String,
+        anonymous: bool,
+    },
 }
 
 /// `--device SOURCE[:DESTINATION][:ACCESS]`.

@@ -1,19 +1,18 @@
 //! What a container needs on disk before it starts: its own files, its volumes, its working directory.
 
-use std::fs::{self, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::Write;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use ketch_sys::openat2;
-use nix::fcntl::OFlag;
-
 use super::FileError;
 use super::root::{self, RootError};
-use super::tree::{self, TreeError};
-use crate::spec::{Build, Volume};
+use crate::Engine;
+use crate::spec::Build;
 use crate::state::containers::Record;
+use crate::tree::{self, TreeError};
+use crate::volume::{self, FillError};
 
 #[derive(Debug, thiserror::Error)]
 pub enum PrepareError {
@@ -21,19 +20,24 @@ pub enum PrepareError {
     File(#[from] FileError),
     #[error(transparent)]
     Root(#[from] RootError),
-    #[error("cannot fill the volume {volume} from the image")]
-    Copy { volume: String, source: TreeError },
+    #[error(transparent)]
+    Fill(#[from] FillError),
     #[error("cannot give a mount's source to the container's user")]
     Own(#[source] TreeError),
 }
 
 /// Makes it all; done again at every start, and no harm in that.
-pub(super) fn prepare(record: &Record, build: &Build, rootfs: BorrowedFd<'_>) -> Result<(), PrepareError> {
+pub(super) fn prepare(
+    engine: &Engine,
+    record: &Record,
+    build: &Build,
+    rootfs: BorrowedFd<'_>,
+) -> Result<(), PrepareError> {
     for file in &build.files {
         write(&file.path, &file.content, file.mode)?;
     }
     for volume in &build.volumes {
-        fill(volume, rootfs)?;
+        volume::fill(engine, volume, rootfs)?;
     }
     for source in &build.chown {
         tree::own(source, build.user.uid, build.user.gid).map_err(PrepareError::Own)?;
@@ -59,26 +63,6 @@ fn write(path: &Path, content: &[u8], mode: u32) -> Result<(), FileError> {
         .open(path)
         .map_err(FileError::at("make", path))?;
     file.write_all(content).map_err(FileError::at("write", path))
-}
-
-/// A volume is filled once. It gets its name when it is whole: a copy that was killed is made anew.
-fn fill(volume: &Volume, rootfs: BorrowedFd<'_>) -> Result<(), PrepareError> {
-    if volume.path.exists() {
-        return Ok(());
-    }
-    let staged = volume.path.with_extension("new");
-    let failed = |source| PrepareError::Copy { volume: volume.destination.clone(), source };
-    tree::remove(&staged).map_err(failed)?;
-    fs::create_dir_all(&staged).map_err(FileError::at("make", &staged))?;
-    if volume.copy {
-        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY;
-        // Where the image has nothing, or no directory, there is nothing to copy.
-        if let Ok(from) = openat2::open_in_root(rootfs, volume.destination.as_str(), flags) {
-            let to = fs::File::open(&staged).map_err(FileError::at("open", &staged))?;
-            tree::copy(from, to.as_fd()).map_err(failed)?;
-        }
-    }
-    Ok(fs::rename(&staged, &volume.path).map_err(FileError::at("name", &volume.path))?)
 }
 
 /// The image's working directory is made when missing; one that the user named must be there, in the root or in a mount.

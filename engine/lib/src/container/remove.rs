@@ -7,11 +7,12 @@ use super::FileError;
 use super::options::Network;
 use super::status::{Status, status};
 use super::stop::{self, SignalError, Stopped};
-use super::tree::{self, TreeError};
 use super::turn::Turn;
 use crate::Engine;
 use crate::network::pasta::{self, PastaError};
 use crate::state::{self, containers::Record};
+use crate::tree::{self, TreeError};
+use crate::volume;
 
 #[derive(Debug, thiserror::Error)]
 pub enum RemoveError {
@@ -33,6 +34,8 @@ pub enum RemoveError {
     File(#[from] FileError),
     #[error(transparent)]
     State(#[from] state::Error),
+    #[error(transparent)]
+    Volume(#[from] volume::RemoveError),
 }
 
 /// How a removal treats a container that is alive.
@@ -44,10 +47,11 @@ pub enum Force {
     Stop { seconds: Option<i64> },
 }
 
-/// Removes the container. One that is gone already, or goes meanwhile, is no error.
+/// Removes the container, with its anonymous volumes if `volumes`. One that is gone already, or goes meanwhile, is no
+/// error.
 ///
 /// Says how it was stopped, when it had to be.
-pub fn remove(engine: &Engine, record: &Record, force: Force) -> Result<Stopped, RemoveError> {
+pub fn remove(engine: &Engine, record: &Record, force: Force, volumes: bool) -> Result<Stopped, RemoveError> {
     let mut stopped = Stopped::NotRunning;
     loop {
         let status = status(&engine.paths, &record.id);
@@ -81,11 +85,11 @@ pub fn remove(engine: &Engine, record: &Record, force: Force) -> Result<Stopped,
             lock::try_take(&run_dir).map_err(FileError::at("lock", &run_dir))?
         } else {
             // Nobody can make it without the turn.
-            purge(engine, record)?;
+            purge(engine, record, volumes)?;
             return Ok(stopped);
         };
         if lock.is_some() {
-            purge(engine, record)?;
+            purge(engine, record, volumes)?;
             return Ok(stopped);
         }
         drop(turn);
@@ -98,13 +102,18 @@ pub fn remove(engine: &Engine, record: &Record, force: Force) -> Result<Stopped,
 ///
 /// The runtime finds the cgroups as well, also those of a monitor that was killed between making them and writing the
 /// state: it notes their place first.
-pub(super) fn purge(engine: &Engine, record: &Record) -> Result<(), RemoveError> {
+pub(super) fn purge(engine: &Engine, record: &Record, volumes: bool) -> Result<(), RemoveError> {
     delete::delete(&engine.paths.runtime(), &record.id, true)?;
     if let Network::Pasta(_) = record.options.network {
         pasta::end(&engine.paths.container_run(&record.id))?;
     }
     tree::remove(&engine.paths.container(&record.id))?;
     tree::remove(&engine.paths.container_run(&record.id))?;
+    let anonymous = if volumes { engine.db.anonymous_volumes_of(&record.id)? } else { Vec::new() };
     engine.db.delete_container(&record.id)?;
+    // What is killed here leaves volumes that nobody uses: `volume prune` finds them.
+    for name in anonymous {
+        volume::remove_unused(engine, &name)?;
+    }
     Ok(())
 }

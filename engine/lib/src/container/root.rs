@@ -82,7 +82,7 @@ fn throw_away(paths: &Paths, lower: &Path, dir: &Path) -> nix::Result<OwnedFd> {
         let (upper, work) = (dir.join("upper"), dir.join("work"));
         for path in [&upper, &work] {
             // Of the last run.
-            super::tree::remove(path).map_err(|_| Errno::EBUSY)?;
+            crate::tree::remove(path).map_err(|_| Errno::EBUSY)?;
             std::fs::create_dir(path).map_err(io)?;
         }
         return overlay(&[lower], Some((&upper, &work)), true);

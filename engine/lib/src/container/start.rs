@@ -160,6 +160,7 @@ fn carry_out(
             id: &record.id,
             name: &record.name,
             dir: &dir,
+            volumes: &engine.paths.volumes(),
             passwd: &root::read_file(&rootfs, "etc/passwd")?,
             group: &root::read_file(&rootfs, "etc/group")?,
             host: &host,
@@ -170,7 +171,7 @@ fn carry_out(
     if let Some(root) = build.spec.root_mut() {
         root.set_path(mount_point);
     }
-    prepare(record, &build, rootfs.as_fd())?;
+    prepare(engine, record, &build, rootfs.as_fd())?;
 
     let network = pasta.map(pasta::Starting::finish).transpose()?;
     let handed = Handed { rootfs: Some(rootfs), network, ..Handed::default() };
@@ -219,7 +220,7 @@ fn config(engine: &Engine, record: &Record, build: Build, how: &Start<'_>, hande
 /// Notes why, for `inspect`; with `--rm` the container goes.
 fn undo(engine: &Engine, record: &Record, error: StartError) -> StartError {
     if record.options.remove {
-        return match purge(engine, record) {
+        return match purge(engine, record, true) {
             Ok(()) => error,
             Err(remove) => StartError::Remove { start: Box::new(error), remove: Box::new(remove) },
         };

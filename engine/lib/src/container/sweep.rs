@@ -2,9 +2,9 @@
 
 use std::fs;
 
+use super::FileError;
 use super::remove::RemoveError;
-use super::{FileError, tree};
-use crate::Engine;
+use crate::{Engine, tree};
 
 /// Removes them. A directory is made after its row, so one that was there before the rows were read and has none is
 /// nobody's.

@@ -27,6 +27,8 @@ pub enum SpecError {
     RelativeWorkdir(String),
     #[error("the image declares a volume at {0:?}, which is not an absolute path")]
     RelativeVolume(String),
+    #[error("the volume at {0} has no name: the container is of an older ketch, create it anew")]
+    Unnamed(String),
     #[error("invalid signal: {0}")]
     Signal(String),
     #[error("the seccomp profile {0}")]

@@ -43,8 +43,10 @@ pub struct Facts<'a> {
     /// 64 hex digits.
     pub id: &'a str,
     pub name: &'a str,
-    /// The container's directory: the files and volumes of [`Build`] are below it.
+    /// The container's directory: the files of [`Build`] are below it.
     pub dir: &'a Path,
+    /// Where volumes are: see [`crate::Paths::volumes`].
+    pub volumes: &'a Path,
     /// The image's `/etc/passwd` and `/etc/group`, looked up through the root's descriptor; empty when there is none.
     pub passwd: &'a [u8],
     pub group: &'a [u8],
@@ -68,7 +70,7 @@ pub struct Build {
     pub spec: Spec,
     /// Files to write in the container's directory, at every start.
     pub files: Vec<File>,
-    /// Anonymous volumes: directories to make once and, unless `copy` is false, fill from the image.
+    /// Volumes: those that are new are to be filled from the image, unless `copy` is false.
     pub volumes: Vec<Volume>,
     /// Bind sources to give to the container's user, with all below them (`-v …:U`).
     pub chown: Vec<PathBuf>,

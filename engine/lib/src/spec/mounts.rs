@@ -17,13 +17,12 @@ const SCRATCH: [&str; 3] = ["/run", "/tmp", "/var/tmp"];
 const PROPAGATION: [&str; 8] =
     ["private", "rprivate", "shared", "rshared", "slave", "rslave", "unbindable", "runbindable"];
 
-/// An anonymous volume.
+/// A volume that the container uses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Volume {
-    /// Its directory on the host, below the container's own.
-    pub path: PathBuf,
+    pub name: String,
     pub destination: String,
-    /// Filled with what the image has at `destination` when the container is first started.
+    /// Filled with what the image has at `destination`, if it is new.
     pub copy: bool,
 }
 
@@ -59,12 +58,13 @@ pub(super) fn list(
             MountKind::Bind { source } => source.clone(),
             MountKind::Tmpfs => "tmpfs".into(),
             MountKind::Ramfs => "ramfs".into(),
-            MountKind::Anonymous => {
-                let path = facts.dir.join("volumes").join(volumes.len().to_string());
+            MountKind::Named { name, .. } => {
                 let destination = mount.destination.clone();
-                volumes.push(Volume { path: path.clone(), destination, copy: !mount.no_copy });
-                path
+                volumes.push(Volume { name: name.clone(), destination, copy: !mount.no_copy });
+                facts.volumes.join(name).join("_data")
             }
+            // A created container has none of these.
+            MountKind::Anonymous => return Err(SpecError::Unnamed(mount.destination.clone())),
         };
         if mount.chown {
             chown.push(source.clone());
@@ -103,7 +103,7 @@ pub(super) fn clean(path: &str) -> String {
     format!("/{}", parts.join("/"))
 }
 
-/// The user's mounts, and the image's volumes where the user has none; sorted, so that a volume's number stays its own.
+/// The user's mounts, and the image's volumes where the user has none; in the order of their destinations.
 pub fn wanted(options: &Options, image: Option<&Config>) -> Result<Vec<Mount>, SpecError> {
     let mut seen = BTreeSet::new();
     let mut wanted = Vec::new();
@@ -159,7 +159,7 @@ fn user_mount(mount: &Mount, source: &Path) -> OciMount {
             default("rbind", &["bind"]);
             "bind"
         }
-        MountKind::Anonymous => {
+        MountKind::Anonymous | MountKind::Named { .. } => {
             default("rprivate", &PROPAGATION);
             default("nosuid", &["suid"]);
             default("nodev", &["dev"]);

@@ -31,6 +31,7 @@ fn build_with(options: &Options, config: &Value, host: &Host) -> Result<Build, S
         id: ID,
         name: "boat",
         dir: Path::new("/var/lib/k"),
+        volumes: Path::new("/var/lib/v"),
         passwd: PASSWD,
         group: b"",
         host,
@@ -118,7 +119,13 @@ fn image_configuration() {
         "User": "joe", "Env": ["PATH=/bin", "A=1"], "Entrypoint": ["/e"], "Cmd": ["c"], "WorkingDir": "/srv",
         "StopSignal": "SIGQUIT", "Volumes": {"/b": {}, "/a": {}},
     });
-    let build = build_with(&Options::default(), &config, &host()).unwrap();
+    let mut options = Options::default();
+    options.mounts = wanted_mounts(&options, image(&config).config().as_ref()).unwrap();
+    for (mount, name) in options.mounts.iter_mut().zip(["one", "two"]) {
+        assert_eq!(mount.kind, MountKind::Anonymous);
+        mount.kind = MountKind::Named { name: name.to_owned(), anonymous: true };
+    }
+    let build = build_with(&options, &config, &host()).unwrap();
     let value = serde_json::to_value(&build.spec).unwrap();
     assert_eq!(value["process"]["args"], json!(["/e", "c"]));
     assert_eq!(value["process"]["user"]["uid"], 1000);
@@ -129,8 +136,10 @@ fn image_configuration() {
     assert_eq!(build.workdir, Workdir { path: "/srv".into(), create: true });
     assert_eq!(build.stop_signal, 3);
     let volumes: Vec<_> =
-        build.volumes.iter().map(|v| (v.destination.as_str(), v.path.to_str().unwrap(), v.copy)).collect();
-    assert_eq!(volumes, [("/a", "/var/lib/k/volumes/0", true), ("/b", "/var/lib/k/volumes/1", true)]);
+        build.volumes.iter().map(|v| (v.destination.as_str(), v.name.as_str(), v.copy)).collect();
+    assert_eq!(volumes, [("/a", "one", true), ("/b", "two", true)]);
+    let sources: Vec<_> = value["mounts"].as_array().unwrap().iter().map(|mount| &mount["source"]).collect();
+    assert!(sources.contains(&&json!("/var/lib/v/one/_data")), "{sources:?}");
     assert_eq!(options_at(&value, "/a"), ["rprivate", "rw", "nodev", "exec", "nosuid", "rbind"]);
 }
 
@@ -155,7 +164,10 @@ fn user_mounts() {
             mount(MountKind::Tmpfs, "/y/../x", &["size=1m", "dev", "notmpcopyup"]),
             vec!["size=1m", "dev", "rprivate", "nosuid"],
         ),
-        (mount(MountKind::Anonymous, "/x", &[]), vec!["rprivate", "nosuid", "nodev", "rbind"]),
+        (
+            mount(MountKind::Named { name: "v".into(), anonymous: false }, "/x", &[]),
+            vec!["rprivate", "nosuid", "nodev", "rbind"],
+        ),
     ];
     for (mount, expected) in cases {
         let label = format!("{mount:?}");

@@ -3,8 +3,8 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 
-use super::{Database, Error};
-use crate::container::options::Options;
+use super::{Database, Error, volumes};
+use crate::container::options::{MountKind, Options};
 
 /// Run by [`Database::open`]. `created` sorts as text: always UTC, always nine digits of fraction.
 pub(crate) const SCHEMA: &str = "
@@ -147,7 +147,11 @@ fn insert(connection: &Connection, record: &Record) -> rusqlite::Result<()> {
             json(serde_json::to_string(&record.options))?,
         ],
     )?;
-    Ok(())
+    let volumes = record.options.mounts.iter().filter_map(|mount| match &mount.kind {
+        MountKind::Named { name, .. } => Some(name),
+        _ => None,
+    });
+    volumes.into_iter().try_for_each(|volume| volumes::insert_use(connection, &record.id, volume))
 }
 
 /// What a broken constraint means.

@@ -42,6 +42,8 @@ fn features() -> Value {
         },
         "annotations": {
             "io.ketch.version": env!("CARGO_PKG_VERSION"),
+            // As runc says it: whether the commands are there. What they need of CRIU is known when they run.
+            "org.opencontainers.runc.checkpoint.enabled": "true",
         },
     })
 }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use crate::globals::Globals;
 
+mod checkpoint;
 mod create;
 mod delete;
 mod exec;
@@ -13,6 +14,7 @@ mod kill;
 mod list;
 mod pause;
 mod ps;
+mod restore;
 mod resume;
 mod run;
 mod spec;
@@ -56,6 +58,8 @@ pub(crate) const COMMANDS: &[Command] = commands! {
     state    1 "Print a container's state as JSON"
     list     1 "List the containers below the root directory"
     ps       1 "List the processes of a container"
+    checkpoint 1 "Write a container's processes to images, and end it"
+    restore  1 "Make a container from the images of a checkpoint"
     spec     1 "Write a config.json to start from"
     features 1 "Print as JSON what this runtime can do"
 };
@@ -67,5 +71,5 @@ pub(crate) fn find(name: &str) -> Option<&'static Command> {
 /// Whether a command of this name sends a process into a container, which must not find this program's file to
 /// write to.
 pub(crate) fn enters_container(name: &OsStr) -> bool {
-    ["create", "run", "exec"].iter().any(|verb| name == *verb)
+    ["create", "run", "exec", "restore"].iter().any(|verb| name == *verb)
 }

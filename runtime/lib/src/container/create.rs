@@ -3,7 +3,6 @@
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use ketch_cgroups::{Cgroup, Layout, Location};
 use ketch_sys::clone::Child;
@@ -15,10 +14,10 @@ use nix::unistd::geteuid;
 use super::console_socket::ConsoleSocket;
 use super::directory::{Directory, write_atomically};
 use super::start::StartError;
-use super::state::{ExecConfig, FIFO, State, StateError, Status, boot_id, check_id, start_time};
+use super::state::{Birth, FIFO, State, StateError, Status, check_id};
 use super::unfinished::Unfinished;
-use super::{listener, start};
-use crate::clock;
+use super::{cgroup, listener, start};
+use crate::criu::CriuError;
 use crate::hooks::{self, About, Stage};
 use crate::init::channel::{Channel, Message};
 use crate::init::{self, Gate, Job, idmap, namespace, stdio};
@@ -65,7 +64,7 @@ pub enum Stdio<'a> {
 
 impl Stdio<'_> {
     /// Refuses a terminal that nobody takes, and one that is not made.
-    pub(super) fn check(&self, terminal: bool) -> Result<(), Invalid> {
+    pub(in crate::container) fn check(&self, terminal: bool) -> Result<(), Invalid> {
         let field = "process.terminal";
         match (terminal, self) {
             (true, Stdio::Inherit | Stdio::Fds(_)) => {
@@ -105,6 +104,8 @@ pub enum CreateError {
     Cgroup(#[from] ketch_cgroups::Error),
     #[error(transparent)]
     Step(#[from] StepError),
+    #[error(transparent)]
+    Criu(#[from] CriuError),
     #[error("init ended while it was being set up: {0}")]
     Died(String),
     #[error(transparent)]
@@ -213,19 +214,7 @@ impl Making<'_> {
     }
 
     fn make_cgroup(&self) -> Result<Cgroup, CreateError> {
-        if matches!(self.layout, Layout::V1 { hierarchies } if hierarchies.is_empty()) {
-            return Ok(Cgroup::open(Location::default()));
-        }
-        let resources = self.spec.linux().as_ref().and_then(|linux| linux.resources().as_ref());
-        self.directory.plan_cgroup(&self.plan.cgroup)?;
-        let cgroup = ketch_cgroups::create(self.layout, &self.plan.cgroup, resources)?;
-        match self.directory.own_cgroup() {
-            Ok(()) => Ok(cgroup),
-            Err(error) => {
-                cgroup.remove()?;
-                Err(error.into())
-            }
-        }
+        cgroup::make(self.layout, self.spec, self.plan, self.directory)
     }
 
     /// Starts init and lets it go about its job.
@@ -328,28 +317,15 @@ impl Making<'_> {
 
     /// None if init has ended already.
     fn state(&self, options: &Options<'_>, pid: i32, cgroup: Location) -> Result<Option<State>, StepError> {
-        let Some(start_time) = start_time(pid) else { return Ok(None) };
-        let linux = self.spec.linux().as_ref();
-        Ok(Some(State {
-            oci_version: self.spec.version().clone(),
-            id: options.id.to_owned(),
+        State::new(Birth {
+            spec: self.spec,
+            id: options.id,
             pid,
-            start_time,
-            boot_id: boot_id().at("read", "/proc/sys/kernel/random/boot_id")?,
-            bundle: self.bundle.to_owned(),
-            rootfs: self.plan.root.path.clone(),
-            created: clock::rfc3339(SystemTime::now()),
-            owner: geteuid().as_raw(),
-            annotations: self.spec.annotations().clone().unwrap_or_default(),
+            bundle: self.bundle,
+            plan: self.plan,
+            layout: self.layout,
             cgroup,
-            config: ExecConfig {
-                process: self.spec.process().clone(),
-                namespaces: linux.and_then(|linux| linux.namespaces().clone()).unwrap_or_default(),
-                seccomp: linux.and_then(|linux| linux.seccomp().clone()),
-                personality: linux.and_then(|linux| linux.personality().clone()),
-                hooks: self.spec.hooks().clone(),
-            },
-        }))
+        })
     }
 }
 

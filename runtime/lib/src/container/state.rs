@@ -4,12 +4,20 @@ use std::collections::HashMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use std::time::SystemTime;
 
-use ketch_cgroups::Cgroup;
+use ketch_cgroups::{Cgroup, Layout, Location};
+use nix::unistd::geteuid;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 
-/// `<root>/<id>/state.json`. Written once by `create`; the status is never in it, it is derived
+use crate::clock;
+use crate::criu::external::{self, Names};
+use crate::plan::Plan;
+use crate::spec::Spec;
+use crate::step::{At, StepError};
+
+/// `<root>/<id>/state.json`. Written once by `create` or `restore`; the status is never in it, it is derived
 /// from the kernel each time.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -29,7 +37,7 @@ pub struct State<C = ExecConfig> {
     #[serde(default)]
     pub annotations: HashMap<String, String>,
     /// Where the container's cgroups are: handed back to `ketch_cgroups::open`.
-    pub cgroup: ketch_cgroups::Location,
+    pub cgroup: Location,
     /// What `exec` needs of the configuration: namespaces to join, default process, seccomp,
     /// apparmor; and the poststop hooks for `delete`.
     pub config: C,
@@ -48,6 +56,22 @@ pub struct ExecConfig {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub personality: Option<crate::spec::LinuxPersonality>,
     pub hooks: Option<crate::spec::Hooks>,
+    /// What a checkpoint leaves out.
+    #[serde(default)]
+    pub external: Names,
+}
+
+/// What a new container's state is made of.
+pub(super) struct Birth<'a> {
+    pub(super) spec: &'a Spec,
+    pub(super) id: &'a str,
+    /// init's.
+    pub(super) pid: i32,
+    /// Absolute.
+    pub(super) bundle: &'a Path,
+    pub(super) plan: &'a Plan,
+    pub(super) layout: &'a Layout,
+    pub(super) cgroup: Location,
 }
 
 /// OCI states, and `paused` as every runtime shows it.
@@ -77,6 +101,34 @@ pub enum StateError {
 }
 
 impl State {
+    /// The state of a container whose init is there; None if it has ended already.
+    pub(super) fn new(birth: Birth<'_>) -> Result<Option<State>, StepError> {
+        let Birth { spec, id, pid, bundle, plan, layout, cgroup } = birth;
+        let Some(start_time) = start_time(pid) else { return Ok(None) };
+        let linux = spec.linux().as_ref();
+        Ok(Some(State {
+            oci_version: spec.version().clone(),
+            id: id.to_owned(),
+            pid,
+            start_time,
+            boot_id: boot_id().at("read", "/proc/sys/kernel/random/boot_id")?,
+            bundle: bundle.to_owned(),
+            rootfs: plan.root.path.clone(),
+            created: clock::rfc3339(SystemTime::now()),
+            owner: geteuid().as_raw(),
+            annotations: spec.annotations().clone().unwrap_or_default(),
+            cgroup,
+            config: ExecConfig {
+                process: spec.process().clone(),
+                namespaces: linux.and_then(|linux| linux.namespaces().clone()).unwrap_or_default(),
+                seccomp: linux.and_then(|linux| linux.seccomp().clone()),
+                personality: linux.and_then(|linux| linux.personality().clone()),
+                hooks: spec.hooks().clone(),
+                external: external::names(plan, layout),
+            },
+        }))
+    }
+
     /// Reads `<root>/<id>/state.json`.
     pub fn load(root: &Path, id: &str) -> Result<State, StateError> {
         read(root, id)

@@ -180,6 +180,8 @@ fn connect(job: &Job<'_>, console: Option<Console>, channel: &Channel) -> Result
     if let Some(console) = console {
         console.take()?;
         channel.send(&Message::Console(console.master))?;
+    } else {
+        stdio::take_null()?;
     }
     let uid = job.plan.process.user.uid;
     if uid != 0 || job.plan.namespaces.separates(libc::CLONE_NEWUSER) {

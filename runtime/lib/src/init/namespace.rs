@@ -20,8 +20,8 @@ use crate::step::{At, StepError};
 /// A namespace to join, open.
 #[derive(Debug)]
 pub(crate) struct Open<'a> {
-    joined: &'a Joined,
-    fd: OwnedFd,
+    pub(crate) joined: &'a Joined,
+    pub(crate) fd: OwnedFd,
 }
 
 /// Opens all namespaces given by path, in the caller's view of the file system.

@@ -3,7 +3,8 @@
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 use ketch_sys::Errno;
-use nix::sys::stat::{fstat, makedev};
+use nix::fcntl::{OFlag, open};
+use nix::sys::stat::{Mode, SFlag, fstat, makedev};
 use nix::unistd::{Uid, dup2_stderr, dup2_stdin, dup2_stdout, fchown};
 
 use crate::step::{At, StepError};
@@ -38,6 +39,42 @@ pub(crate) fn give(streams: [BorrowedFd<'_>; 3], uid: u32) -> Result<(), StepErr
             Ok(()) | Err(Errno::EINVAL | Errno::EPERM | Errno::EROFS | Errno::ENOSYS) => {}
             Err(errno) => return Err(errno).at("give to the container's user", "a standard stream"),
         }
+    }
+    Ok(())
+}
+
+/// Puts the container's own null device in the place of each stream that is the host's: as in runc, so that nothing of the
+/// host's is left open, which a checkpoint could not find again. Runs once the container's root is the process's.
+pub(crate) fn take_null() -> Result<(), StepError> {
+    const NULL: &str = "/dev/null";
+    let step = "replace a standard stream by";
+    let is_null = |fd: BorrowedFd<'_>| {
+        let stat = fstat(fd)?;
+        let is_char = SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT == SFlag::S_IFCHR;
+        Ok::<bool, Errno>(is_char && stat.st_rdev == makedev(1, 3))
+    };
+    let (input, output, error) = (std::io::stdin(), std::io::stdout(), std::io::stderr());
+    let nulls = [input.as_fd(), output.as_fd(), error.as_fd()].map(|fd| is_null(fd).unwrap_or(false));
+    if nulls == [false; 3] {
+        return Ok(());
+    }
+    // Looked at before it is opened, for a stand-in could have effects of its own; without one the streams stay.
+    let path_only = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    match open(NULL, path_only, Mode::empty()) {
+        Ok(node) if is_null(node.as_fd()).at(step, NULL)? => {}
+        _ => return Ok(()),
+    }
+    let own =
+        open(NULL, OFlag::O_RDWR | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC, Mode::empty()).at(step, NULL)?;
+    let [input, output, error] = nulls;
+    if input {
+        dup2_stdin(&own).at(step, NULL)?;
+    }
+    if output {
+        dup2_stdout(&own).at(step, NULL)?;
+    }
+    if error {
+        dup2_stderr(&own).at(step, NULL)?;
     }
     Ok(())
 }

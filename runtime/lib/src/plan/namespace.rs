@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use nix::libc;
 
 use super::Invalid;
-use crate::spec::{Linux, LinuxNamespaceType, LinuxTimeOffset};
+use crate::spec::{Linux, LinuxNamespace, LinuxNamespaceType, LinuxTimeOffset};
 
 /// The container's namespaces, by their `CLONE_NEW*` flag.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -42,9 +42,24 @@ impl Namespaces {
 }
 
 pub(super) fn plan(linux: &Linux) -> Result<Namespaces, Invalid> {
-    let field = "linux.namespaces";
+    let mut namespaces = of_list(linux.namespaces().as_deref().unwrap_or_default())?;
+    if !namespaces.separates(libc::CLONE_NEWNS) {
+        return Err(Invalid::new(
+            FIELD,
+            "has no mount namespace: the container's mounts would be the host's",
+        ));
+    }
+    namespaces.time_offsets = time_offsets(linux.time_offsets().as_ref(), &namespaces)?;
+    Ok(namespaces)
+}
+
+const FIELD: &str = "linux.namespaces";
+
+/// The list alone, as it is kept in a container's state.
+pub(crate) fn of_list(list: &[LinuxNamespace]) -> Result<Namespaces, Invalid> {
+    let field = FIELD;
     let mut namespaces = Namespaces::default();
-    for namespace in linux.namespaces().as_deref().unwrap_or_default() {
+    for namespace in list {
         let (flag, name) = kind(namespace.typ());
         if namespaces.separates(flag) {
             return Err(Invalid::new(field, format!("{name} is there twice")));
@@ -60,13 +75,6 @@ pub(super) fn plan(linux: &Linux) -> Result<Namespaces, Invalid> {
             }
         }
     }
-    if !namespaces.separates(libc::CLONE_NEWNS) {
-        return Err(Invalid::new(
-            field,
-            "has no mount namespace: the container's mounts would be the host's",
-        ));
-    }
-    namespaces.time_offsets = time_offsets(linux.time_offsets().as_ref(), &namespaces)?;
     Ok(namespaces)
 }
 

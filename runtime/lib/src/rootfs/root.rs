@@ -52,7 +52,7 @@ pub(super) fn attach(plan: &Root, given: Option<OwnedFd>) -> Result<OwnedFd, Ste
 }
 
 /// A detached clone of the root directory, with what is mounted in it.
-pub(super) fn clone(path: &Path) -> Result<OwnedFd, StepError> {
+pub(crate) fn clone(path: &Path) -> Result<OwnedFd, StepError> {
     mount::clone_tree(AT_FDCWD, path, true).at("clone the container's root", path)
 }
 

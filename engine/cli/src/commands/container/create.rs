@@ -51,7 +51,7 @@ pub(super) fn make(engine: &Engine, flags: &ContainerFlags, mut options: Options
     let host = Host::read(&options)?;
     if let (true, Some(name)) = (flags.replace, &options.name) {
         match engine.db.find_container(name) {
-            Ok(old) if old.name == *name => drop(remove(engine, &old, Force::Stop { seconds: None })?),
+            Ok(old) if old.name == *name => drop(remove(engine, &old, Force::Stop { seconds: None }, true)?),
             Ok(_) | Err(FindError::NotFound(_) | FindError::Ambiguous(_)) => {}
             Err(error) => return Err(error.into()),
         }

@@ -36,7 +36,7 @@ pub(crate) struct Args {
     /// With --force, seconds until SIGKILL; -1 for never [default: the container's own, which is 10]
     #[arg(long, short, value_name = "SECONDS", allow_negative_numbers = true)]
     time: Option<i64>,
-    /// Remove anonymous volumes too; they belong to their container and always go with it
+    /// Remove anonymous volumes too
     #[arg(long, short)]
     volumes: bool,
     #[arg(value_name = "CONTAINER")]
@@ -68,7 +68,7 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
         if let Some(stopping) = begun.remove(&record.id) {
             warn(record, stopping.finish(&engine, record)?);
         }
-        let stopped = remove(&engine, record, force).map_err(|error| match error {
+        let stopped = remove(&engine, record, force, args.volumes).map_err(|error| match error {
             RemoveError::Alive { .. } => Failure { code: RUNNING, message: error.to_string() }.into(),
             error => anyhow::Error::from(error),
         })?;

@@ -75,7 +75,7 @@ fn remove_one(engine: &Engine, image: &str, force: bool, all_names: bool) -> any
                 for id in containers {
                     match engine.db.find_container(&id) {
                         Ok(record) => {
-                            container::remove::remove(engine, &record, Force::Stop { seconds: None })?;
+                            container::remove::remove(engine, &record, Force::Stop { seconds: None }, true)?;
                         }
                         // Removed by another command since.
                         Err(state::containers::FindError::NotFound(_)) => {}

@@ -104,7 +104,7 @@ impl HostConfig {
             auto_remove_image: false,
             annotations: annotations(record),
             volume_driver: "",
-            volumes_from: None,
+            volumes_from: Some(options.volumes_from.clone()).filter(|list| !list.is_empty()),
             cap_add: options.cap_add.iter().map(capability).collect(),
             cap_drop: options.cap_drop.iter().map(capability).collect(),
             dns: Vec::new(),
@@ -168,7 +168,9 @@ fn binds(options: &Options) -> Vec<String> {
             MountKind::Bind { source } => {
                 Some(bind(source.display().to_string(), &mount.destination, &spec::bind_options(mount)))
             }
-            // It has no name that a new container could be given.
+            MountKind::Named { name, .. } => {
+                Some(bind(name.clone(), &mount.destination, &spec::bind_options(mount)))
+            }
             MountKind::Anonymous | MountKind::Tmpfs | MountKind::Ramfs => None,
         })
         .collect()

@@ -12,6 +12,7 @@ use super::{Status, log_path};
 use crate::image::Image;
 use crate::state::containers::Record;
 use crate::store::layer_dir;
+use crate::volume;
 use crate::{Paths, spec};
 
 mod config;
@@ -177,7 +178,7 @@ pub fn inspect(paths: &Paths, record: &Record, status: &Status, image: Option<&I
         bounding_caps,
         exec_ids: Vec::new(),
         graph_driver: graph_driver(paths, record, image),
-        mounts: mounts(record, image, &dir),
+        mounts: mounts(paths, record),
         dependencies: Vec::new(),
         network_settings: network_settings(options, status, image),
         namespace: String::new(),
@@ -257,30 +258,24 @@ fn graph_driver(paths: &Paths, record: &Record, image: Option<&Image>) -> GraphD
 }
 
 /// Binds and volumes; a tmpfs is in `HostConfig.Tmpfs`.
-fn mounts(record: &Record, image: Option<&Image>, dir: &Path) -> Vec<InspectMount> {
-    let config = image.and_then(|image| image.config.config().as_ref());
-    let mut volumes = 0;
+fn mounts(paths: &Paths, record: &Record) -> Vec<InspectMount> {
     let mut list = Vec::new();
-    // Refused before the container was made; only an image's own volumes can be wrong, and then it never starts.
-    for mount in spec::wanted_mounts(&record.options, config).unwrap_or_default() {
+    for mount in &record.options.mounts {
         let (kind, name, source, driver) = match &mount.kind {
             MountKind::Bind { source } => ("bind", String::new(), source.clone(), ""),
-            MountKind::Anonymous => {
-                let number = volumes;
-                volumes += 1;
-                let path = dir.join("volumes").join(number.to_string());
-                ("volume", format!("{}-{number}", record.id), path, "local")
+            MountKind::Named { name, .. } => {
+                ("volume", name.clone(), volume::mount_point(paths, name), "local")
             }
-            MountKind::Tmpfs | MountKind::Ramfs => continue,
+            MountKind::Anonymous | MountKind::Tmpfs | MountKind::Ramfs => continue,
         };
         list.push(InspectMount {
             kind,
             name,
             source: source.display().to_string(),
-            rw: !is_read_only(&mount),
-            propagation: propagation(&mount).to_owned(),
-            options: spec::bind_options(&mount).into_iter().filter(|option| is_shown(option)).collect(),
-            destination: mount.destination,
+            rw: !is_read_only(mount),
+            propagation: propagation(mount).to_owned(),
+            options: spec::bind_options(mount).into_iter().filter(|option| is_shown(option)).collect(),
+            destination: mount.destination.clone(),
             driver,
             mode: "",
         });

@@ -17,7 +17,7 @@ const DEEP: usize = 32;
 /// Removes `path` and all below it; a missing one is no error. A mount in it is one (EXDEV): it is not ours.
 ///
 /// Nobody else may be at work in the tree.
-pub(in crate::container) fn remove(path: &Path) -> Result<(), TreeError> {
+pub(crate) fn remove(path: &Path) -> Result<(), TreeError> {
     let name = CString::new(path.as_os_str().as_encoded_bytes()).expect("paths of ours have no NUL");
     let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     let top = match open(path, flags, Mode::empty()) {

@@ -13,9 +13,9 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::stat::{SFlag, fstatat};
 
-pub(super) use copy::copy;
-pub(super) use own::own;
-pub(super) use remove::remove;
+pub(crate) use copy::copy;
+pub(crate) use own::own;
+pub(crate) use remove::remove;
 
 /// What failed in a tree: the step, and the path below the tree's top.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +27,10 @@ pub struct TreeError {
 }
 
 impl TreeError {
+    pub(crate) fn new(step: &'static str, path: &str, errno: Errno) -> TreeError {
+        TreeError { step, path: path.to_owned(), errno }
+    }
+
     fn at(step: &'static str, name: &CString) -> impl FnOnce(Errno) -> TreeError {
         move |errno| TreeError { step, path: name.to_string_lossy().into_owned(), errno }
     }

@@ -11,7 +11,7 @@ use nix::unistd::{Gid, Uid, fchown, fchownat};
 use super::{DEEPEST, TreeError, entries, subdirectory};
 
 /// Gives `path` and all below it to a user and group; symlinks themselves, not what they point to.
-pub(in crate::container) fn own(path: &Path, uid: u32, gid: u32) -> Result<(), TreeError> {
+pub(crate) fn own(path: &Path, uid: u32, gid: u32) -> Result<(), TreeError> {
     let name = CString::new(path.as_os_str().as_encoded_bytes()).expect("a path that was opened has no NUL");
     let owner = (Uid::from_raw(uid), Gid::from_raw(gid));
     let top = open(path, OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC, Mode::empty())

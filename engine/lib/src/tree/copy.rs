@@ -18,7 +18,7 @@ use super::{DEEPEST, TreeError, entries, subdirectory};
 /// Copies all that is in `from` into the empty directory `to`, which gets `from`'s own owner, mode and times as well.
 ///
 /// Devices are left out: an image must not bring any.
-pub(in crate::container) fn copy(from: OwnedFd, to: BorrowedFd<'_>) -> Result<(), TreeError> {
+pub(crate) fn copy(from: OwnedFd, to: BorrowedFd<'_>) -> Result<(), TreeError> {
     directory(from, to, 0)
 }
 

@@ -1,0 +1,55 @@
+//! `ketch volume prune`
+
+use std::io::{BufRead, IsTerminal, Write};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use ketch_engine::volume::prune::{candidates, prune};
+
+use super::list::filters;
+use crate::globals::Globals;
+
+/// Remove the volumes that no container uses
+#[derive(Debug, clap::Parser)]
+pub(crate) struct Args {
+    /// KEY=VALUE, as with ls
+    #[arg(long, value_name = "FILTER")]
+    filter: Vec<String>,
+    /// Do not ask
+    #[arg(long, short)]
+    force: bool,
+}
+
+pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
+    let filters = filters(&args.filter)?;
+    let engine = globals.engine()?;
+    let names = candidates(&engine, &filters)?;
+    if !args.force && !confirm(&names)? {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut failed = None;
+    let mut out = std::io::stdout();
+    prune(&engine, &names, |name, removed| match removed {
+        // Nobody has to read it.
+        Ok(()) => drop(writeln!(out, "{name}")),
+        Err(error) => drop(failed.get_or_insert(error)),
+    });
+    failed.map_or(Ok(ExitCode::SUCCESS), |error| Err(error.into()))
+}
+
+fn confirm(names: &[String]) -> anyhow::Result<bool> {
+    let mut out = std::io::stdout();
+    writeln!(
+        out,
+        "WARNING! This will remove all volumes not used by at least one container. The following volumes will be removed:"
+    )?;
+    for name in names {
+        writeln!(out, "{name}")?;
+    }
+    write!(out, "Are you sure you want to continue? [y/N] ")?;
+    out.flush()?;
+    let mut answer = String::new();
+    let read = std::io::stdin().lock().read_line(&mut answer).context("cannot read the answer")?;
+    anyhow::ensure!(read > 0 || std::io::stdin().is_terminal(), "EOF");
+    Ok(answer.trim().to_lowercase().starts_with('y'))
+}

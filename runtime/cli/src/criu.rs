@@ -1,0 +1,85 @@
+//! What `checkpoint` and `restore` have in common: finding CRIU, and words of theirs.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use clap::ValueEnum;
+use ketch_runtime::criu;
+
+/// `--manage-cgroups-mode`
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum CgroupMode {
+    Soft,
+    Full,
+    Strict,
+    Ignore,
+}
+
+impl From<CgroupMode> for criu::CgroupMode {
+    fn from(mode: CgroupMode) -> criu::CgroupMode {
+        match mode {
+            CgroupMode::Soft => criu::CgroupMode::Soft,
+            CgroupMode::Full => criu::CgroupMode::Full,
+            CgroupMode::Strict => criu::CgroupMode::Strict,
+            CgroupMode::Ignore => criu::CgroupMode::Ignore,
+        }
+    }
+}
+
+/// `--network-lock`
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum NetworkLock {
+    Nftables,
+    Iptables,
+    Skip,
+}
+
+impl From<NetworkLock> for criu::NetworkLock {
+    fn from(method: NetworkLock) -> criu::NetworkLock {
+        match method {
+            NetworkLock::Nftables => criu::NetworkLock::Nftables,
+            NetworkLock::Iptables => criu::NetworkLock::Iptables,
+            NetworkLock::Skip => criu::NetworkLock::Skip,
+        }
+    }
+}
+
+/// The method to use: CRIU's own would be iptables, for which it needs a program that many hosts no longer have.
+pub(crate) fn network_lock(given: Option<NetworkLock>) -> Option<criu::NetworkLock> {
+    given
+        .map(Into::into)
+        .or_else(|| find("iptables-restore").is_none().then_some(criu::NetworkLock::Nftables))
+}
+
+/// `--empty-ns`
+pub(crate) fn empty_network(kinds: &[String]) -> anyhow::Result<bool> {
+    match kinds.iter().find(|kind| *kind != "network") {
+        Some(kind) => bail!("--empty-ns takes network only, not {kind:?}"),
+        None => Ok(!kinds.is_empty()),
+    }
+}
+
+/// The CRIU that `$PATH` leads to, or one that is where an administrator's programs are.
+pub(crate) fn program() -> PathBuf {
+    find("criu").unwrap_or_else(|| PathBuf::from("/usr/sbin/criu"))
+}
+
+/// The directory of the images: `checkpoint` in the current one by default.
+pub(crate) fn images(given: Option<&Path>) -> anyhow::Result<PathBuf> {
+    std::path::absolute(given.unwrap_or(Path::new("checkpoint")))
+        .context("cannot find out the current directory")
+}
+
+fn find(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let administrators = ["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from);
+    let is_executable = |path: &PathBuf| {
+        path.metadata().is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
+    };
+    std::env::split_paths(&path)
+        .chain(administrators)
+        .filter(|directory| directory.is_absolute())
+        .map(|directory| directory.join(name))
+        .find(is_executable)
+}

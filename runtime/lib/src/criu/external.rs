@@ -1,0 +1,126 @@
+//! Mounts that come from outside the container. They are not in the images: a dump notes their names, a restore is told
+//! what is mounted for each. The name is the destination in the configuration, and only the configuration decides what
+//! is mounted there; images are never asked.
+
+use std::os::fd::{AsFd, AsRawFd};
+use std::path::{Path, PathBuf};
+
+use ketch_cgroups::{Layout, Location};
+use ketch_sys::{Errno, openat2};
+use nix::fcntl::{OFlag, open};
+use nix::sys::stat::{Mode, SFlag, fstat};
+use serde::{Deserialize, Serialize};
+
+use super::protocol::Pair;
+use crate::plan::Plan;
+use crate::plan::mount::Source;
+use crate::step::{At, StepError};
+
+/// What covers a masked file.
+const NULL: &str = "/dev/null";
+
+/// The names of what a container may have from outside, as they are kept in its state.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Names {
+    /// Binds, v1 cgroups, and device nodes where those are bound.
+    pub mounts: Vec<PathBuf>,
+    /// Masked paths: files have the host's null device on them.
+    pub masked: Vec<PathBuf>,
+}
+
+/// The destinations of all mounts of the plan that may come from outside.
+pub(crate) fn names(plan: &Plan, layout: &Layout) -> Names {
+    let mut mounts = Vec::new();
+    for mount in &plan.mounts {
+        match (&mount.source, layout) {
+            (Source::Bind { .. }, _) => mounts.push(mount.destination.clone()),
+            (Source::Cgroup, Layout::V1 { hierarchies }) => {
+                mounts
+                    .extend(hierarchies.iter().filter_map(|h| Some(mount.destination.join(h.file_name()?))));
+            }
+            _ => {}
+        }
+    }
+    // Bound where a user namespace may not make them.
+    if !plan.ids.uids.is_empty() {
+        mounts.extend(plan.dev.iter().flat_map(|dev| &dev.nodes).map(|node| node.path.clone()));
+    }
+    Names { mounts, masked: plan.hidden.masked.clone() }
+}
+
+/// For a dump: the mount points of those of `names` that init has, by name.
+///
+/// A mount point is where the name leads in the container, whose symlinks decide on that. A masked directory is covered by
+/// a file system of the container's own, which is in the images.
+pub(crate) fn mount_points(names: &Names, init: i32) -> Result<Vec<Pair>, StepError> {
+    let root = format!("/proc/{init}/root");
+    let root = open(root.as_str(), OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())
+        .at("open", &root)?;
+    let mut pairs = Vec::new();
+    let mounts = names.mounts.iter().map(|name| (name, false));
+    for (name, is_masked) in mounts.chain(names.masked.iter().map(|name| (name, true))) {
+        let found = match openat2::open_in_root(&root, name, OFlag::O_PATH) {
+            Err(Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP | Errno::EACCES) => continue,
+            found => found.at("open in the container", name)?,
+        };
+        if is_masked && is_directory(&found).at("inspect", name)? {
+            continue;
+        }
+        let link = format!("/proc/self/fd/{}", found.as_raw_fd());
+        let point = std::fs::read_link(&link).at("read", &link)?;
+        pairs.push(pair(&point, name));
+    }
+    Ok(pairs)
+}
+
+/// For a restore: what is mounted for each name. `location` is where the container's cgroups are now.
+pub(crate) fn sources(plan: &Plan, layout: &Layout, location: &Location) -> Vec<Pair> {
+    let mut pairs = Vec::new();
+    for mount in &plan.mounts {
+        match (&mount.source, layout) {
+            (Source::Bind { path, .. }, _) => pairs.push(pair(&mount.destination, path)),
+            (Source::Cgroup, Layout::V1 { hierarchies }) => {
+                for hierarchy in hierarchies {
+                    let own = location.paths.iter().find(|path| path.starts_with(hierarchy));
+                    if let (Some(own), Some(name)) = (own, hierarchy.file_name()) {
+                        pairs.push(pair(&mount.destination.join(name), own));
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    pairs.extend(plan.hidden.masked.iter().map(|path| pair(path, Path::new(NULL))));
+    if !plan.ids.uids.is_empty() {
+        let nodes = plan.dev.iter().flat_map(|dev| &dev.nodes);
+        pairs.extend(nodes.map(|node| pair(&node.path, &node.path)));
+    }
+    pairs
+}
+
+/// The binds whose mount points must be in the container's root before CRIU mounts: those below a file system of the
+/// container's own are in the images.
+pub(crate) fn in_root(plan: &Plan) -> impl Iterator<Item = (&Path, &Path)> {
+    let is_inside = |destination: &Path| {
+        plan.mounts.iter().any(|other| {
+            !matches!(other.source, Source::Bind { .. } | Source::Remount)
+                && destination != other.destination
+                && destination.starts_with(&other.destination)
+        })
+    };
+    plan.mounts.iter().filter_map(move |mount| match &mount.source {
+        Source::Bind { path, .. } if !is_inside(&mount.destination) => {
+            Some((mount.destination.as_path(), path.as_path()))
+        }
+        _ => None,
+    })
+}
+
+pub(crate) fn is_directory(fd: impl AsFd) -> Result<bool, Errno> {
+    Ok(SFlag::from_bits_truncate(fstat(fd)?.st_mode) & SFlag::S_IFMT == SFlag::S_IFDIR)
+}
+
+fn pair(key: &Path, value: &Path) -> Pair {
+    let text = |path: &Path| path.to_string_lossy().into_owned();
+    Pair { key: text(key), value: text(value) }
+}

@@ -20,14 +20,9 @@ const SERVE: &str = "httpd -p 80 -h /www && echo up && sleep 1000";
 fn on_a_host<T: Send>(work: impl FnOnce(&Netns) -> T + Send) -> T {
     let (host, far) = (Netns::new(), Netns::new());
     host.wire(&far, &["192.0.2.10/24", "2001:db8::10/64"], &["192.0.2.1/24", "2001:db8::1/64"]);
-    host.enter(|| {
-        for line in
-            ["route add default via 192.0.2.1 dev eth0", "-6 route add default via 2001:db8::1 dev eth0"]
-        {
-            program::run("ip", line.split(' ')).ok();
-        }
-        work(&far)
-    })
+    host.ip("route add default via 192.0.2.1 dev eth0");
+    host.ip("-6 route add default via 2001:db8::1 dev eth0");
+    host.within(|| work(&far))
 }
 
 fn get(address: &str) -> std::io::Result<String> {
@@ -63,7 +58,7 @@ fn pastas(engine: &UserEngine) -> Vec<i32> {
 fn addresses_and_a_published_port() {
     on_a_host(|_| {
         let engine = with_page();
-        let run = "run -d --name web --network pasta:-t,8080:80 page sh -c";
+        let run = "run -d --name web -p 8080:80 page sh -c";
         engine.run(run.split(' ').chain([SERVE])).ok();
         engine.wait_for_log("web", "up");
         for address in ["127.0.0.1:8080", "192.0.2.10:8080"] {
@@ -71,6 +66,7 @@ fn addresses_and_a_published_port() {
             assert!(page.ends_with("the page"), "{address}: {page}");
         }
         engine.line("exec web ip addr show eth0").ok().assert_stdout_has(HOST);
+        engine.line("port web").ok().assert_stdout("80/tcp -> 0.0.0.0:8080");
         engine.line("exec web ip route").ok().assert_stdout_has("default via 192.0.2.1");
         engine.line("exec web cat /etc/resolv.conf").ok().assert_stdout_has("nameserver 169.254.1.1");
 
@@ -89,7 +85,7 @@ fn addresses_and_a_published_port() {
 fn is_the_default_and_leads_out() {
     on_a_host(|far| {
         let engine = with_page();
-        let listener = far.enter(|| TcpListener::bind((FAR, 7000)).unwrap());
+        let listener = far.within(|| TcpListener::bind((FAR, 7000)).unwrap());
         let answer = std::thread::spawn(move || {
             let (mut stream, from) = listener.accept().unwrap();
             let mut request = [0; 512];
@@ -111,9 +107,8 @@ fn is_the_default_and_leads_out() {
 fn a_port_that_is_taken() {
     on_a_host(|_| {
         let engine = with_page();
-        engine.line("run -d --name first --network pasta:-t,8080:80 page sleep 1000").ok();
-        let second =
-            engine.line("run -d --name second --network pasta:-t,8080:80 page true").assert_exit(125);
+        engine.line("run -d --name first -p 8080:80 page sleep 1000").ok();
+        let second = engine.line("run -d --name second -p 8080:80 page true").assert_exit(126);
         second.assert_stderr_has("pasta failed").assert_stderr_has("8080").assert_one_error_line();
         assert_eq!(pastas(&engine).len(), 1);
         engine.line("start second").assert_exit(125);
@@ -122,12 +117,33 @@ fn a_port_that_is_taken() {
     });
 }
 
+#[test]
+fn ports_that_are_roots() {
+    on_a_host(|_| {
+        let engine = with_page();
+        let run = engine.line("run --rm -p 80:80 page true").assert_exit(126);
+        run.assert_stderr_has("ip_unprivileged_port_start").assert_one_error_line();
+    });
+}
+
+/// What podman does not settle goes to pasta as it is.
+#[test]
+fn options_of_pasta() {
+    on_a_host(|_| {
+        let engine = with_page();
+        let run = engine.line("run --rm --network pasta:--mtu,1400 page cat /sys/class/net/eth0/mtu");
+        run.ok().assert_stdout("1400");
+        let run = engine.line("run --rm --network pasta:--no-such-option page true").assert_exit(126);
+        run.assert_stderr_has("pasta failed");
+    });
+}
+
 /// A container outlives its monitor with its network, and the next command that ends it ends that too.
 #[test]
 fn a_killed_monitor() {
     on_a_host(|_| {
         let engine = with_page();
-        let run = "run -d --name web --network pasta:-t,8080:80 page sh -c";
+        let run = "run -d --name web -p 8080:80 page sh -c";
         engine.run(run.split(' ').chain([SERVE])).ok();
         engine.wait_for_log("web", "up");
         for pid in super::kills::monitors(engine.dir()) {
@@ -142,9 +158,9 @@ fn a_killed_monitor() {
 
 #[test]
 fn no_way_out_of_the_host() {
-    Netns::new().enter(|| {
+    Netns::new().within(|| {
         let engine = with_page();
-        let run = engine.line("run --rm page true").assert_exit(125);
+        let run = engine.line("run --rm page true").assert_exit(126);
         run.assert_stderr_has("pasta failed").assert_one_error_line();
     });
 }
@@ -153,7 +169,7 @@ fn no_way_out_of_the_host() {
 #[test]
 fn of_root() {
     on_a_host(|_| {
-        let engine = Engine::with_busybox();
+        let engine = Engine::on_the_hosts_network().load_busybox();
         let line = "run --rm --network pasta busybox ip addr show eth0";
         engine.line(line).ok().assert_stdout_has(HOST);
     });

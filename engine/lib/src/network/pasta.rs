@@ -93,12 +93,14 @@ impl Place {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
             made => made.map_err(failed(&self.directory))?,
         }
-        File::create_new(&self.file).map_err(failed(&self.file))?;
         // It writes there as nobody; others do not get as far as the directory.
         let pid = self.directory.join(PID);
         let file = File::create(&pid).map_err(failed(&pid))?;
         file.set_permissions(Permissions::from_mode(0o666)).map_err(failed(&pid))?;
-        fs::set_permissions(&self.directory, Permissions::from_mode(0o755)).map_err(failed(&self.directory))
+        fs::set_permissions(&self.directory, Permissions::from_mode(0o755))
+            .map_err(failed(&self.directory))?;
+        // Last: where there is no file for the number, there is none of these either.
+        File::create_new(&self.file).map(drop).map_err(failed(&self.file))
     }
 
     /// As pasta sees the file.
@@ -108,8 +110,12 @@ impl Place {
 }
 
 /// Makes the namespace and starts pasta with `options`; the container's directory below /run is `run_dir`. A pasta of an
-/// earlier run ends.
-pub(crate) fn begin(run_dir: &Path, options: &[String], ports: &[Port]) -> Result<Starting, PastaError> {
+/// earlier run ends, and so does this one by [`end`], also when it fails.
+pub(crate) fn begin(
+    run_dir: &Path,
+    options: &[String],
+    ports: &[Port],
+) -> Result<(OwnedFd, Starting), PastaError> {
     check_ports(ports)?;
     end(run_dir)?;
     let namespace = make_namespace().map_err(PastaError::Namespace)?;
@@ -117,12 +123,13 @@ pub(crate) fn begin(run_dir: &Path, options: &[String], ports: &[Port]) -> Resul
     place.make()?;
     let arguments = arguments(options, ports);
     let pasta = spawn(&namespace, &place, &arguments, &["--map-guest-addr", HOST])?;
-    Ok(Starting { namespace, place, arguments, pasta })
+    let copy = namespace.try_clone().map_err(PastaError::Run)?;
+    Ok((copy, Starting { namespace, place, arguments, pasta }))
 }
 
 impl Starting {
-    /// Waits until the interface is there and the ports are bound; the namespace.
-    pub(crate) fn finish(self) -> Result<OwnedFd, PastaError> {
+    /// Waits until the interface is there and the ports are bound.
+    pub(crate) fn finish(self) -> Result<(), PastaError> {
         let Starting { namespace, place, arguments, pasta } = self;
         let mut said = pasta.wait()?;
         if said.as_ref().is_some_and(|said| is_unknown_option(said)) {
@@ -130,7 +137,7 @@ impl Starting {
             said = spawn(&namespace, &place, &arguments, &[])?.wait()?;
         }
         match said {
-            None => Ok(namespace),
+            None => Ok(()),
             Some(said) if said == MISSING => Err(PastaError::Missing),
             Some(said) => Err(PastaError::Failed(reason(&said))),
         }
@@ -140,7 +147,8 @@ impl Starting {
 /// Has the container's pasta end, if there is one, and returns when it has: its ports are free then.
 pub(crate) fn end(run_dir: &Path) -> Result<(), PastaError> {
     let place = Place::of(run_dir);
-    let pasta = running(&place);
+    let Ok(pid) = fs::read_to_string(place.directory.join(PID)) else { return Ok(()) };
+    let pasta = running(&place, &pid);
     match fs::remove_file(&place.file) {
         Err(source) if source.kind() != ErrorKind::NotFound => {
             return Err(PastaError::File { step: "remove", path: place.file, source });
@@ -158,8 +166,8 @@ pub(crate) fn end(run_dir: &Path) -> Result<(), PastaError> {
 }
 
 /// The process that serves the namespace; None if it has ended, though its number may be another's.
-fn running(place: &Place) -> Option<OwnedFd> {
-    let pid: i32 = fs::read_to_string(place.directory.join(PID)).ok()?.trim().parse().ok()?;
+fn running(place: &Place, pid: &str) -> Option<OwnedFd> {
+    let pid: i32 = pid.trim().parse().ok()?;
     let pidfd = pidfd::open(pid).ok()?;
     let line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
     let seen = place.seen();

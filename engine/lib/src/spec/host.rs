@@ -7,7 +7,7 @@ use std::path::Path;
 use ketch_cgroups::Delegated;
 use nix::errno::Errno;
 
-use super::{SpecError, devices, limits};
+use super::{SpecError, devices, limits, resolv};
 use crate::container::options::{MountKind, Network, Options};
 
 /// The host as far as `options` ask for it.
@@ -30,7 +30,7 @@ pub struct Host {
     pub limits: Vec<limits::HostLimit>,
     /// `/etc/hosts`; empty when there is none.
     pub hosts: String,
-    /// `/etc/resolv.conf`, with `--network host` and pasta.
+    /// `/etc/resolv.conf`, if the container gets one; if that asks systemd-resolved, whom that asks.
     pub resolv_conf: String,
     /// Nodes of `--device`, or, with `--privileged`, all below /dev.
     pub devices: Vec<devices::Node>,
@@ -54,7 +54,6 @@ impl Host {
         let user_namespace = !ketch_sys::ns::in_first_user().map_err(kernel("user namespace"))?;
         let cgroups = if user_namespace { ketch_cgroups::delegated(&layout) } else { Delegated::Root };
         limits::check(options, &cgroups)?;
-        let hosts_servers = matches!(options.network, Network::Host | Network::Pasta(_));
         let confined = options.security.apparmor.as_deref().is_some_and(|profile| profile != "unconfined");
         Ok(Host {
             hostname: uname.nodename().to_string_lossy().into_owned(),
@@ -66,7 +65,7 @@ impl Host {
             capabilities: ketch_sys::caps::get().map_err(kernel("capabilities"))?.permitted,
             limits: limits::of_host(&options.limits)?,
             hosts: text("/etc/hosts")?,
-            resolv_conf: if hosts_servers { text("/etc/resolv.conf")? } else { String::new() },
+            resolv_conf: resolv_conf(options)?,
             devices: devices::read(options)?,
             apparmor: confined && Path::new("/sys/module/apparmor/parameters/enabled").exists(),
         })
@@ -84,6 +83,19 @@ fn is_mapped(map: &str, id: u64) -> bool {
 
 fn kernel(what: &'static str) -> impl FnOnce(Errno) -> SpecError {
     move |source| SpecError::Kernel { what, source }
+}
+
+fn resolv_conf(options: &Options) -> Result<String, SpecError> {
+    match options.network {
+        Network::None | Network::Container(_) => Ok(String::new()),
+        Network::Host => text("/etc/resolv.conf"),
+        _ => {
+            let own = text("/etc/resolv.conf")?;
+            let behind =
+                if resolv::is_stub(&own) { text("/run/systemd/resolve/resolv.conf")? } else { String::new() };
+            Ok(if behind.is_empty() { own } else { behind })
+        }
+    }
 }
 
 /// A small file of the host; a missing one is empty.

@@ -69,6 +69,10 @@ impl Bundle {
             cgroups: true,
             members: None,
             name: "test".into(),
+            image: String::new(),
+            labels: Default::default(),
+            pod: None,
+            attached: false,
             id,
             run_dir,
             runtime_root,
@@ -83,6 +87,8 @@ impl Bundle {
                 max_files: 1,
             },
             remove: false,
+            gives_back: false,
+            forwards: Vec::new(),
             dir,
         };
         Bundle { _directory: directory, config }
@@ -110,7 +116,7 @@ impl Bundle {
 
     pub(crate) fn spawn(&self) -> Result<Monitor, StartError> {
         let lock = lock::try_take(&self.config.run_dir).unwrap().expect("the lock is free");
-        spawn(&self.config, lock, Handed::default())
+        spawn(&self.config, lock, Handed::default())?.created()
     }
 
     /// Starts it; init's pid.

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 
 use ketch_integration::netns::Netns;
-use ketch_integration::{Engine, UserEngine, program};
+use ketch_integration::{Engine, UserEngine};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 

@@ -38,6 +38,19 @@ fn processes(dir: &Path, found: &mut Vec<String>) {
     }
 }
 
+/// Processes with one of `ids` in their command lines.
+pub fn named(ids: &[String]) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc").expect("/proc is mounted").flatten() {
+        let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        let line = String::from_utf8_lossy(&line);
+        if ids.iter().any(|id| line.contains(id.as_str())) && !ends_soon(&entry.file_name()) {
+            found.push(format!("process {} ({line})", entry.file_name().display()));
+        }
+    }
+    found
+}
+
 /// A monitor ends a moment after the last trace of its container; it is given time, for the machine may be busy.
 fn ends_soon(pid: &OsStr) -> bool {
     let Some(pid) = pid.to_str().and_then(|pid| pid.parse().ok()) else { return false };

@@ -15,9 +15,11 @@ pub mod output;
 pub mod page;
 pub mod program;
 pub mod registry;
+pub mod user;
 
 pub use bundle::Bundle;
 pub use engine::Engine;
 pub use image::ImageBuilder;
 pub use netns::Netns;
 pub use output::Output;
+pub use user::UserEngine;

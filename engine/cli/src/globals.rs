@@ -9,17 +9,20 @@ use ketch_cgroups::systemd::Manager;
 use ketch_engine::container::options;
 use ketch_engine::state::Database;
 use ketch_engine::{Engine, Paths};
+use nix::unistd::Uid;
+
+use crate::rootless;
 
 /// Containers and images without a daemon
 #[derive(Debug, Parser)]
 #[command(name = "ketch", version, disable_help_flag = true, disable_help_subcommand = true)]
 pub(crate) struct Globals {
     /// Directory for images, containers and their state
-    #[arg(long, value_name = "DIR", default_value = "/var/lib/ketch")]
-    pub(crate) root: PathBuf,
+    #[arg(long, value_name = "DIR")]
+    pub(crate) root: Option<PathBuf>,
     /// Directory for what does not outlive a reboot
-    #[arg(long, value_name = "DIR", default_value = "/run/ketch")]
-    pub(crate) runroot: PathBuf,
+    #[arg(long, value_name = "DIR")]
+    pub(crate) runroot: Option<PathBuf>,
     /// Who makes the containers' cgroups: systemd or cgroupfs [default: systemd where it runs the host, with cgroup v2]
     #[arg(long, value_name = "MANAGER")]
     cgroup_manager: Option<CgroupManager>,
@@ -39,7 +42,7 @@ enum CgroupManager {
 
 /// The host's systemd, or an ordinary user's own.
 fn systemd() -> Manager {
-    if nix::unistd::geteuid().is_root() {
+    if rootless::user().is_none() {
         return Manager::system();
     }
     let runtime_directory = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
@@ -56,17 +59,25 @@ pub(crate) fn parse(words: &[OsString]) -> anyhow::Result<(Globals, Vec<OsString
 impl Globals {
     /// The engine's directories, absolute: the monitor does not keep the caller's working directory.
     pub(crate) fn paths(&self) -> anyhow::Result<Paths> {
-        if !nix::unistd::geteuid().is_root() {
-            anyhow::bail!("this version runs as root only; use sudo");
-        }
-        let absolute =
-            |path: &PathBuf| std::path::absolute(path).with_context(|| format!("cannot use {path:?}"));
-        Ok(Paths { root: absolute(&self.root)?, run: absolute(&self.runroot)? })
+        let user = rootless::user();
+        let place = |given: &Option<PathBuf>, of_root: &str, of_user: fn(Uid) -> anyhow::Result<PathBuf>| {
+            let path = match (given, user) {
+                (Some(path), _) => path.clone(),
+                (None, None) => of_root.into(),
+                (None, Some(uid)) => of_user(uid)?,
+            };
+            std::path::absolute(&path).with_context(|| format!("cannot use {path:?}"))
+        };
+        Ok(Paths {
+            root: place(&self.root, "/var/lib/ketch", rootless::root)?,
+            run: place(&self.runroot, "/run/ketch", rootless::run)?,
+        })
     }
 
-    /// The engine in those directories.
+    /// The engine in those directories. Without root, the calling process goes into the user's namespaces first.
     pub(crate) fn engine(&self) -> anyhow::Result<Engine> {
         let paths = self.paths()?;
+        rootless::enter(&paths)?;
         let db = Database::open(&paths.database())?;
         let systemd = systemd();
         let cgroup_manager = self.cgroup_manager.map(|manager| match manager {

@@ -11,6 +11,7 @@ mod failure;
 mod flags;
 mod globals;
 mod output;
+mod rootless;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -16,6 +16,7 @@ pub mod guest;
 pub mod image;
 pub mod network;
 pub mod pod;
+pub mod rootless;
 pub mod spec;
 pub mod state;
 pub mod store;
@@ -69,6 +70,11 @@ impl Paths {
         self.run.join("containers").join(id)
     }
 
+    /// Who is in the user's namespaces: see [`rootless`].
+    pub fn members(&self) -> PathBuf {
+        self.run.join("members")
+    }
+
     /// The runtime's state root.
     pub fn runtime(&self) -> PathBuf {
         self.run.join("runtime")
@@ -92,7 +98,7 @@ impl Engine {
         self.cgroup_manager.unwrap_or_else(|| {
             let v2 = || ketch_cgroups::detect().is_ok_and(|layout| layout == Layout::V2);
             // What sd_booted(3) looks for.
-            match Path::new("/run/systemd/system").exists() && v2() {
+            match Path::new("/run/systemd/system").exists() && self.systemd.is_there() && v2() {
                 true => CgroupManager::Systemd { user: self.systemd.user },
                 false => CgroupManager::Cgroupfs,
             }

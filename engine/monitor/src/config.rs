@@ -31,6 +31,10 @@ pub struct Config {
     /// The systemd that makes the container's cgroup. None: it is made by hand.
     #[serde(default)]
     pub systemd: Option<Manager>,
+    /// False: the container stays in the caller's cgroups, for nobody gives it its own.
+    pub cgroups: bool,
+    /// The file of [`crate::members`], without root.
+    pub members: Option<PathBuf>,
     /// The descriptors beside it.
     pub handed: HandedCounts,
     /// Keep stdin open for attached clients (`-i`); otherwise it is /dev/null.

@@ -3,10 +3,11 @@
 use std::error::Error;
 use std::fs;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::time::SystemTime;
 
-use ketch_cgroups::Cgroup;
-use ketch_runtime::container::create::{CreateError, Created, Options, create};
+use ketch_cgroups::{Cgroup, Layout};
+use ketch_runtime::container::create::{CreateError, Created, Options, create, create_in};
 use ketch_runtime::container::delete::delete_stopped;
 use ketch_runtime::container::state::State;
 use ketch_runtime::spec::Spec;
@@ -19,6 +20,7 @@ use crate::attach::address;
 use crate::clock;
 use crate::config::{Config, LogDriver};
 use crate::log::Writer;
+use crate::members::Members;
 use crate::report::Report;
 use crate::serve::{Event, Forwards, Parts, Server};
 use crate::spawn::{Handed, SHM_PATH, StartError};
@@ -52,6 +54,9 @@ pub(crate) fn start(
     handed: &mut Handed,
     report: &OwnedFd,
 ) -> Result<Running, NotStarted> {
+    if let Some(path) = &config.members {
+        join(path)?;
+    }
     crate::exit::clear(&config.dir).map_err(|e| StartError::ours("remove the last run's exit record", e))?;
     let log = match config.log.driver {
         LogDriver::K8sFile => Some(Writer::open(&config.log).map_err(|error| {
@@ -84,6 +89,14 @@ pub(crate) fn start(
     }
 }
 
+/// Lets commands find the user's namespaces, as long as the container has its monitor.
+fn join(path: &Path) -> Result<(), StartError> {
+    let step = "be found in the user's namespaces";
+    let members = Members::open(path).map_err(|error| StartError::ours(step, error))?;
+    let joined = members.join().and_then(|()| members.keep(false));
+    joined.map_err(|errno| StartError::errno(step, errno))
+}
+
 /// Creates the container with pipes or a pty.
 fn make(
     config: &Config,
@@ -107,7 +120,12 @@ fn make(
         start_by_other: false,
         systemd: config.systemd.as_ref(),
     };
-    let created = create(&config.spec, options).map_err(|error| start_error(&error))?;
+    let created = if config.cgroups {
+        create(&config.spec, options)
+    } else {
+        create_in(&Layout::V1 { hierarchies: Vec::new() }, &config.spec, options)
+    };
+    let created = created.map_err(|error| start_error(&error))?;
     Ok((created, streams))
 }
 

@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 
 use oci_spec::runtime::LinuxResources;
 
+mod delegated;
 mod devices;
 mod error;
 mod file;
@@ -30,6 +31,7 @@ mod v1;
 mod v2;
 mod wait;
 
+pub use delegated::{Delegated, delegated};
 pub use error::Error;
 pub use layout::{Layout, detect, path_for};
 pub use stats::{Cpu, Io, Memory, Pids, Stats, Usage};

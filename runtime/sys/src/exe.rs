@@ -8,9 +8,9 @@ use std::convert::Infallible;
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, OwnedFd};
 
-use nix::fcntl::{AT_FDCWD, AtFlags, FcntlArg, OFlag, SealFlag, fcntl, open};
+use nix::fcntl::{AT_FDCWD, AtFlags, FcntlArg, OFlag, SealFlag, fcntl, open, readlink};
 use nix::sys::memfd::{MFdFlags, memfd_create};
-use nix::sys::stat::Mode;
+use nix::sys::stat::{Mode, fstat, stat};
 use nix::sys::statvfs::{FsFlags, statvfs};
 
 use crate::mount::{self, Change, attr};
@@ -36,16 +36,28 @@ pub fn execute(exe: impl AsFd, args: &[CString], env: &[CString]) -> Result<Infa
 /// This program as a descriptor to execute: a detached read-only clone of its mount, or without the privilege for that,
 /// a sealed copy in memory.
 pub fn read_only_exe() -> Result<OwnedFd> {
-    match mount::clone_tree(AT_FDCWD, SELF, false) {
+    let cloned = match mount::clone_tree(AT_FDCWD, SELF, false) {
+        // The file is in no mount of this namespace: a memfd, another detached clone, or it was executed in another one.
+        Err(Errno::EINVAL) => clone_by_name(),
+        cloned => cloned,
+    };
+    match cloned {
         Ok(clone) => {
             let read_only = Change { set: attr::RDONLY | attr::NOSUID | attr::NODEV, ..Change::default() };
             mount::set_attr(&clone, false, read_only)?;
             Ok(clone)
         }
-        // EINVAL: the file is in no mount of this namespace (a memfd, another detached clone).
         Err(Errno::EPERM | Errno::ENOSYS | Errno::EINVAL) => sealed_copy(),
         Err(errno) => Err(errno),
     }
+}
+
+/// By its path, if that leads to the same file in this mount namespace; EINVAL if not.
+fn clone_by_name() -> Result<OwnedFd> {
+    let path = readlink(SELF)?;
+    let clone = mount::clone_tree(AT_FDCWD, path.as_os_str(), false).map_err(|_| Errno::EINVAL)?;
+    let (own, found) = (stat(SELF)?, fstat(&clone)?);
+    if (own.st_dev, own.st_ino) == (found.st_dev, found.st_ino) { Ok(clone) } else { Err(Errno::EINVAL) }
 }
 
 /// Whether this program's file is on a read-only mount, or is sealed.

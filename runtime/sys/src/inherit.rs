@@ -28,3 +28,8 @@ pub fn close_from(first: RawFd) -> Result<()> {
     // SAFETY: takes three numbers.
     Errno::result(unsafe { libc::syscall(libc::SYS_close_range, first, libc::c_uint::MAX, 0) }).map(drop)
 }
+
+/// Lets `fd` go through execve.
+pub fn keep_on_exec(fd: BorrowedFd<'_>) -> Result<()> {
+    fcntl(fd, FcntlArg::F_SETFD(FdFlag::empty())).map(drop)
+}

@@ -42,6 +42,27 @@ pub fn is_locked(file: impl AsFd, kind: Kind, bytes: Range<i64>) -> Result<bool>
     Ok(flock.l_type != libc::F_UNLCK as libc::c_short)
 }
 
+/// Lets go of `bytes`.
+pub fn unlock(file: impl AsFd, bytes: Range<i64>) -> Result<()> {
+    let mut flock = request(Kind::Shared, &bytes);
+    flock.l_type = libc::F_UNLCK as libc::c_short;
+    fcntl(file, FcntlArg::F_OFD_SETLK(&flock)).map(drop)
+}
+
+/// Takes a shared lock on `bytes` that is the process's and not the descriptor's (`F_SETLK`), so that [`holder`] can tell
+/// whose it is. It goes through `exec` with its descriptor and to no child, and ends when the process closes any
+/// descriptor of the file.
+pub fn hold(file: impl AsFd, bytes: Range<i64>) -> Result<()> {
+    fcntl(file, FcntlArg::F_SETLK(&request(Kind::Shared, &bytes))).map(drop)
+}
+
+/// Some other process that [`hold`]s one of `bytes`, by its number in the caller's pid namespace: 0 if it has none there.
+pub fn holder(file: impl AsFd, bytes: Range<i64>) -> Result<Option<i32>> {
+    let mut flock = request(Kind::Exclusive, &bytes);
+    fcntl(file, FcntlArg::F_GETLK(&mut flock))?;
+    Ok((flock.l_type != libc::F_UNLCK as libc::c_short).then_some(flock.l_pid))
+}
+
 fn request(kind: Kind, bytes: &Range<i64>) -> libc::flock {
     let l_type = match kind {
         Kind::Shared => libc::F_RDLCK,

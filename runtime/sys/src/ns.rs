@@ -5,6 +5,12 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 use crate::{Errno, Result};
 
+/// Whether the caller is in the first user namespace, whose inode number is fixed (`PROC_USER_INIT_INO`, linux/proc_ns.h).
+pub fn in_first_user() -> Result<bool> {
+    const FIRST: u64 = 0xEFFF_FFFD;
+    nix::sys::stat::stat(c"/proc/self/ns/user").map(|stat| stat.st_ino == FIRST)
+}
+
 /// Brings the loopback interface of the current network namespace up: netdevice(7).
 pub fn loopback_up() -> Result<()> {
     // SAFETY: takes integers only; the answer is a new descriptor.

@@ -17,6 +17,7 @@ mod network;
 mod pod;
 mod select;
 mod top_level;
+mod unshare;
 mod usage;
 mod volume;
 
@@ -122,9 +123,13 @@ fn list(path: &str, table: &[Command]) -> anyhow::Result<ExitCode> {
     if path == "ketch" {
         writeln!(
             out,
-            "\nOptions before the command:\n  --root DIR     images, containers and their state [/var/lib/ketch]"
+            "\nOptions before the command:\n  --root DIR     images, containers and their state [/var/lib/ketch; \
+             without root $XDG_DATA_HOME/ketch]"
         )?;
-        writeln!(out, "  --runroot DIR  what does not outlive a reboot [/run/ketch]")?;
+        writeln!(
+            out,
+            "  --runroot DIR  what does not outlive a reboot [/run/ketch; without root $XDG_RUNTIME_DIR/ketch]"
+        )?;
     }
     writeln!(out, "\nRun '{path} COMMAND --help' for more on a command.")?;
     Ok(ExitCode::SUCCESS)

@@ -1,6 +1,6 @@
 //! What stands directly behind `ketch`.
 
-use super::{Action, Command, container, events, image, network, pod, verb, volume};
+use super::{Action, Command, container, events, image, network, pod, unshare, verb, volume};
 
 pub(crate) const COMMANDS: &[Command] = &[
     Command { name: "container", about: "Manage containers", action: Action::Group(container::COMMANDS) },
@@ -32,6 +32,7 @@ pub(crate) const COMMANDS: &[Command] = &[
     verb!("tag", "Give an image more names", image::tag),
     verb!("top", "Show the processes of a container", container::top),
     verb!("unpause", "Let the processes of paused containers go on", container::unpause),
+    verb!("unshare", "Run a command in the user's namespaces, where it is root", unshare),
     verb!("untag", "Take names from an image", image::untag),
     verb!("wait", "Wait for containers to end", container::wait),
 ];

@@ -8,6 +8,7 @@ use ketch_engine::network::create::is_interface;
 use ketch_engine::network::{DEFAULT, subnet};
 
 use super::{ports, values};
+use crate::rootless;
 
 /// What containers and pods can be asked for.
 #[derive(Debug, Default, PartialEq, clap::Args)]
@@ -33,7 +34,7 @@ pub(crate) struct NetworkFlags {
     /// Hardware address on its network
     #[arg(long, value_name = "ADDRESS")]
     mac_address: Option<String>,
-    /// Network: bridge, none, host, container:NAME, ns:PATH, or networks by name (NAME[:ip=…,ip6=…,mac=…,alias=…,interface_name=…])
+    /// Network: bridge, none, host, pasta[:OPTIONS] (the default without root), container:NAME, ns:PATH, or networks by name (NAME[:ip=…,ip6=…,mac=…,alias=…,interface_name=…])
     #[arg(long, visible_alias = "net", value_name = "MODE")]
     network: Vec<String>,
     /// One more name on its networks
@@ -104,9 +105,11 @@ pub(crate) fn mode(given: &[String]) -> anyhow::Result<Network> {
             ("container", Some(other)) if !other.is_empty() => Network::Container(other.to_owned()),
             ("ns", Some(path)) if path.starts_with('/') => Network::Path(path.into()),
             ("ns", Some(path)) => bail!("network namespace {path:?}: an absolute path is expected"),
-            ("pasta", options) => Network::Pasta(
-                options.into_iter().flat_map(|options| options.split(',')).map(str::to_owned).collect(),
-            ),
+            ("pasta", options) => {
+                let options = options.into_iter().flat_map(|options| options.split(','));
+                Network::Pasta(options.filter(|option| !option.is_empty()).map(str::to_owned).collect())
+            }
+            ("default" | "private", None) if rootless::user().is_some() => Network::Pasta(Vec::new()),
             ("slirp4netns", _) => bail!("network mode slirp4netns is not available: use bridge or pasta"),
             ("", _) => bail!("network mode {text:?}: a name is expected"),
             (name, Some(options)) => {
@@ -128,6 +131,13 @@ pub(crate) fn mode(given: &[String]) -> anyhow::Result<Network> {
             "cannot set multiple networks without bridge network mode, selected mode {}: invalid argument",
             mode.name()
         ),
+        None if rootless::user().is_some() => {
+            ensure!(
+                endpoints.is_empty(),
+                "a bridge needs root in this version: without root there are the networks pasta, none, host, container:NAME and ns:PATH"
+            );
+            Ok(Network::Pasta(Vec::new()))
+        }
         None => {
             if endpoints.is_empty() {
                 endpoints.push(endpoint(DEFAULT));

@@ -219,7 +219,8 @@ fn carry_out(
         held: std::mem::take(&mut network.sockets),
         ..Handed::default()
     };
-    let config = config(engine, record, build, &how, &handed, &mut network);
+    let members = host.user_namespace.then(|| engine.paths.members());
+    let config = Config { members, ..config(engine, record, build, &how, &handed, &mut network) };
     status::begin(&dir).map_err(FileError::at("prepare", &dir))?;
     let monitor = spawn(&config, lock, handed)?;
     // While the monitor makes the container.
@@ -261,6 +262,8 @@ fn config(
         attached: how.attach.is_some(),
         run_dir: engine.paths.container_run(&record.id),
         runtime_root: engine.paths.runtime(),
+        cgroups: build.cgroups,
+        members: None,
         spec: build.spec,
         systemd: match options.cgroup_manager {
             CgroupManager::Systemd { .. } => Some(engine.systemd.clone()),

@@ -3,6 +3,8 @@
 //! `netlink/` makes interfaces, addresses and routes, `firewall/` the nf_tables rules that publish ports and lead
 //! containers out. Neither knows containers or the state database: what exists is told by the kernel.
 //!
+//! `pasta` is for those who may make no interfaces, and a process of its own.
+//!
 //! Above them a network is a row, and a bridge that is made when the first container needs it. What a container has of
 //! its networks is a [hold](crate::state::networks::Hold): reserved in one transaction before anything is made, and given
 //! back after all of it is gone. A hold whose container has died is taken by whoever needs what it holds.
@@ -23,6 +25,7 @@ mod default;
 pub mod filter;
 mod hosts;
 pub mod inspect;
+pub mod pasta;
 pub mod ports;
 pub mod prune;
 mod release;

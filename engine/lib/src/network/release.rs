@@ -2,7 +2,7 @@
 
 use super::firewall::Firewall;
 use super::netlink::{Socket, detach};
-use super::{SetupError, firewall, hosts, rules};
+use super::{SetupError, firewall, hosts, pasta, rules};
 use crate::Engine;
 use crate::container::options::Network;
 use crate::state::networks::Hold;
@@ -11,6 +11,7 @@ use crate::state::networks::Hold;
 ///
 /// The caller is the container's monitor, or has its turn and lock: nobody takes anything for it meanwhile.
 pub(crate) fn release(engine: &Engine, container: &str) -> Result<(), SetupError> {
+    pasta::end(&engine.paths.container_run(container))?;
     match engine.db.hold_of(container)? {
         Some(hold) => release_hold(engine, container, &hold),
         None => Ok(()),

@@ -16,6 +16,7 @@ use super::bridge::{self, BridgeError};
 use super::create::CreateNetworkError;
 use super::firewall::Firewall;
 use super::netlink::{self, Attachment, Namespace, Route, Socket, attach};
+use super::pasta::{self, PastaError};
 use super::ports::{self, ListenError};
 use super::{DEFAULT, Network, Subnet, default, firewall, hosts, reserve, rules, subnet};
 use crate::Engine;
@@ -47,8 +48,8 @@ pub enum SetupError {
     Address(String),
     #[error(transparent)]
     Listen(#[from] ListenError),
-    #[error("network pasta is not available to root: use bridge")]
-    Pasta,
+    #[error(transparent)]
+    Pasta(#[from] PastaError),
     #[error("cannot get random bytes")]
     Random(#[source] Errno),
     #[error(transparent)]
@@ -70,6 +71,7 @@ impl SetupError {
     pub fn exit_code(&self) -> i32 {
         match self {
             SetupError::NotInSubnet { .. } | SetupError::Address(_) | SetupError::Listen(_) => 126,
+            SetupError::Pasta(_) => 126,
             SetupError::Firewall(firewall::Error::PortTaken(_)) => 126,
             _ => 125,
         }
@@ -88,6 +90,7 @@ pub(crate) struct Setup {
     pub(crate) sockets: Vec<OwnedFd>,
     pub(crate) forwards: Vec<Forward>,
     bridges: Option<Bridges>,
+    pasta: Option<pasta::Starting>,
 }
 
 /// What there is to attach.
@@ -111,7 +114,11 @@ pub(crate) fn begin(engine: &Engine, record: &Record) -> Result<Setup, SetupErro
             Ok(Setup::joining(file.into()))
         }
         options::Network::Container(id) => join(engine, record, id),
-        options::Network::Pasta(_) => Err(SetupError::Pasta),
+        options::Network::Pasta(options) => {
+            let run_dir = engine.paths.container_run(&record.id);
+            let (namespace, pasta) = pasta::begin(&run_dir, options, &record.options.ports)?;
+            Ok(Setup { pasta: Some(pasta), ..Setup::joining(namespace) })
+        }
         options::Network::Bridge(endpoints) => bridged(engine, record, endpoints),
     }
 }
@@ -123,7 +130,7 @@ impl Setup {
 
     /// Whether there will be something to give back.
     pub(crate) fn gives_back(&self) -> bool {
-        self.bridges.is_some()
+        self.bridges.is_some() || self.pasta.is_some()
     }
 
     /// Tells the container's neighbours of it, and it of them. Its own files are written by then.
@@ -134,6 +141,9 @@ impl Setup {
 
     /// Makes the interfaces and leads the ports to them.
     pub(crate) fn attach(&mut self) -> Result<(), SetupError> {
+        if let Some(pasta) = self.pasta.take() {
+            return Ok(pasta.finish()?);
+        }
         // Dropped here, the namespace is the container's alone.
         let Some(Bridges { socket, namespace, networks, hold, owner }) = self.bridges.take() else {
             return Ok(());

@@ -63,11 +63,16 @@ pub(super) fn read(options: &Options) -> Result<Vec<Node>, SpecError> {
     Ok(nodes)
 }
 
-/// All device nodes below `directory`, but for what a container has of its own: pts, shm, mqueue and the console.
+/// All device nodes below `directory`, but for what a container has of its own: pts, shm, mqueue, the console.
 fn walk(directory: &Path, destination: &Path, access: &str, nodes: &mut Vec<Node>) -> Result<(), SpecError> {
-    const OWN: [&str; 5] = ["pts", "shm", "mqueue", "fd", "console"];
+    const OWN: [&str; 6] = ["pts", "ptmx", "shm", "mqueue", "fd", "console"];
     let unreadable = |source| failed("cannot read", directory, source);
-    for entry in std::fs::read_dir(directory).map_err(unreadable)? {
+    let list = match std::fs::read_dir(directory) {
+        // Not the user's to look into: then what is in it is not the user's to give either.
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => return Ok(()),
+        list => list.map_err(unreadable)?,
+    };
+    for entry in list {
         let entry = entry.map_err(unreadable)?;
         let name = entry.file_name();
         if OWN.iter().any(|own| name == *own) {

@@ -54,6 +54,8 @@ pub enum SpecError {
     NotADevice(PathBuf),
     #[error("cannot read the host's {what}")]
     Kernel { what: &'static str, source: nix::errno::Errno },
+    #[error("cannot set {flag}: {reason}")]
+    NoCgroup { flag: &'static str, reason: String },
     #[error("cannot tell how the host's cgroups are mounted")]
     Cgroups(#[source] ketch_cgroups::Error),
 }

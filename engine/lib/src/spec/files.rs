@@ -62,6 +62,10 @@ fn container_env(options: &Options, facts: &Facts<'_>) -> String {
         return String::new();
     }
     let Facts { id, name, .. } = facts;
+    let rootless = u8::from(facts.host.user_namespace);
     let engine = concat!("ketch-", env!("CARGO_PKG_VERSION"));
-    format!("engine=\"{engine}\"\nname=\"{name}\"\nid=\"{id}\"\nimage=\"{}\"\nrootless=0\n", options.image)
+    format!(
+        "engine=\"{engine}\"\nname=\"{name}\"\nid=\"{id}\"\nimage=\"{}\"\nrootless={rootless}\n",
+        options.image
+    )
 }

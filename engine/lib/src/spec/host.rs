@@ -4,10 +4,11 @@ use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use ketch_cgroups::Delegated;
 use nix::errno::Errno;
 
 use super::{SpecError, devices, limits, resolv};
-use crate::container::options::{MountKind, Network, Options};
+use crate::container::options::{CgroupManager, MountKind, Network, Options};
 
 /// The host as far as `options` ask for it.
 #[derive(Debug, Clone, Default)]
@@ -17,6 +18,12 @@ pub struct Host {
     pub kernel: (u32, u32),
     /// One hierarchy for all controllers: the container gets a cgroup namespace.
     pub cgroup_v2: bool,
+    /// ketch is not in the first user namespace: it can do less than its capabilities say.
+    pub user_namespace: bool,
+    /// Whether group 5, tty, has a meaning here.
+    pub tty_group: bool,
+    /// Where the container's cgroup can be.
+    pub cgroups: Delegated,
     /// ketch's own permitted capabilities, a bit a number of linux/capability.h.
     pub capabilities: u64,
     /// ketch's own hard limits, of the resources that are asked for.
@@ -44,11 +51,20 @@ impl Host {
         }
         let uname = nix::sys::utsname::uname().map_err(kernel("name"))?;
         let layout = ketch_cgroups::detect().map_err(SpecError::Cgroups)?;
+        let user_namespace = !ketch_sys::ns::in_first_user().map_err(kernel("user namespace"))?;
+        // A user's own systemd has what the user may use, and says what it has not.
+        let by_hand = options.cgroup_manager == CgroupManager::Cgroupfs;
+        let cgroups =
+            if user_namespace && by_hand { ketch_cgroups::delegated(&layout) } else { Delegated::Root };
+        limits::check(options, &cgroups)?;
         let confined = options.security.apparmor.as_deref().is_some_and(|profile| profile != "unconfined");
         Ok(Host {
             hostname: uname.nodename().to_string_lossy().into_owned(),
             kernel: version(&uname.release().to_string_lossy()),
             cgroup_v2: layout == ketch_cgroups::Layout::V2,
+            user_namespace,
+            tty_group: !user_namespace || is_mapped(&text("/proc/self/gid_map")?, 5),
+            cgroups,
             capabilities: ketch_sys::caps::get().map_err(kernel("capabilities"))?.permitted,
             limits: limits::of_host(&options.limits)?,
             hosts: text("/etc/hosts")?,
@@ -57,6 +73,15 @@ impl Host {
             apparmor: confined && Path::new("/sys/module/apparmor/parameters/enabled").exists(),
         })
     }
+}
+
+/// Whether `id` is in a map of user_namespaces(7).
+fn is_mapped(map: &str, id: u64) -> bool {
+    map.lines().any(|line| {
+        let mut numbers = line.split_whitespace().map(|number| number.parse().unwrap_or(0u64));
+        let (inside, _outside, count) = (numbers.next(), numbers.next(), numbers.next());
+        inside.zip(count).is_some_and(|(inside, count)| (inside..inside + count).contains(&id))
+    })
 }
 
 fn kernel(what: &'static str) -> impl FnOnce(Errno) -> SpecError {
@@ -98,6 +123,14 @@ fn version(release: &str) -> (u32, u32) {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn maps() {
+        let map = "         0       1000          1\n         1     100000      65536\n";
+        for (id, mapped) in [(0, true), (5, true), (65536, true), (65537, false)] {
+            assert_eq!(super::is_mapped(map, id), mapped, "{id}");
+        }
+    }
+
     #[test]
     fn versions() {
         for (release, expected) in

@@ -1,5 +1,6 @@
 //! `linux.resources` and the process's rlimits.
 
+use ketch_cgroups::Delegated;
 use ketch_runtime::spec::{
     LinuxCpu, LinuxMemory, LinuxPids, LinuxResources, PosixRlimit, PosixRlimitBuilder,
     PosixRlimitType as Type,
@@ -7,7 +8,7 @@ use ketch_runtime::spec::{
 use ketch_sys::rlimit::Resource;
 
 use super::{SpecError, capabilities};
-use crate::container::options::{Limits, Ulimit};
+use crate::container::options::{Limits, Options, Ulimit};
 
 /// podman's defaults.
 const PIDS: i64 = 2048;
@@ -92,10 +93,37 @@ pub(super) fn rlimits(limits: &Limits, host: &[HostLimit], held: u64) -> Result<
     Ok(list)
 }
 
-/// Memory, CPU and pids; devices are set by the caller.
-pub(super) fn resources(limits: &Limits) -> LinuxResources {
+/// Refuses limits that no cgroup is there for.
+pub(super) fn check(options: &Options, cgroups: &Delegated) -> Result<(), SpecError> {
+    let Delegated::Nothing(reason) = cgroups else { return Ok(()) };
+    let limits = &options.limits;
+    let asked = [
+        ("--memory", limits.memory.is_some_and(|bytes| bytes > 0)),
+        ("--memory-swap", limits.memory_swap.is_some_and(|bytes| bytes > 0)),
+        ("--memory-reservation", limits.memory_reservation.is_some_and(|bytes| bytes > 0)),
+        ("--cpus", limits.cpus.is_some_and(|cpus| cpus > 0.0)),
+        ("--cpu-shares", limits.cpu_shares.is_some_and(|shares| shares > 0)),
+        ("--cpuset-cpus", limits.cpuset_cpus.is_some()),
+        ("--cpuset-mems", limits.cpuset_mems.is_some()),
+        ("--pids-limit", limits.pids.is_some_and(|pids| pids > 0)),
+        ("--cgroup-parent", options.cgroup_parent.is_some()),
+    ];
+    match asked.into_iter().find(|(_, asked)| *asked) {
+        Some((flag, _)) => Err(SpecError::NoCgroup { flag, reason: reason.clone() }),
+        None => Ok(()),
+    }
+}
+
+/// Memory, CPU and pids; devices are set by the caller. podman's limit of processes is left out where the controller for
+/// it was not given to the user.
+pub(super) fn resources(limits: &Limits, cgroups: &Delegated) -> LinuxResources {
     let mut resources = LinuxResources::default();
-    let pids = limits.pids.unwrap_or(PIDS);
+    let has_pids = match cgroups {
+        Delegated::Root => true,
+        Delegated::Below { controllers, .. } => controllers.iter().any(|name| name == "pids"),
+        Delegated::Nothing(_) => return resources,
+    };
+    let pids = limits.pids.unwrap_or(if has_pids { PIDS } else { 0 });
     if pids > 0 {
         let mut limit = LinuxPids::default();
         limit.set_limit(pids);
@@ -218,7 +246,7 @@ mod tests {
 
     #[test]
     fn cgroup_limits() {
-        let json = |limits: &Limits| serde_json::to_value(resources(limits)).unwrap();
+        let json = |limits: &Limits| serde_json::to_value(resources(limits, &Delegated::Root)).unwrap();
         let mebi = 1 << 20;
         let cases = [
             (Limits::default(), r#"{"pids":{"limit":2048}}"#),

@@ -22,6 +22,7 @@ mod user;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+use ketch_cgroups::Delegated;
 use ketch_runtime::spec::{Linux, LinuxNamespace, LinuxNamespaceType, Root, Spec};
 
 use crate::container::options::{CgroupManager, Namespace, Network, Options, Seccomp};
@@ -103,6 +104,8 @@ pub struct Build {
     pub group_line: Option<String>,
     pub user: Identity,
     pub workdir: Workdir,
+    /// False: the container has no cgroup of its own.
+    pub cgroups: bool,
     /// Number of the signal that `stop` sends first.
     pub stop_signal: i32,
 }
@@ -156,6 +159,7 @@ pub fn build(
         user,
         workdir,
         stop_signal,
+        cgroups: !matches!(facts.host.cgroups, Delegated::Nothing(_)),
     })
 }
 
@@ -182,12 +186,14 @@ fn hostname<'a>(options: &'a Options, facts: &Facts<'a>) -> &'a str {
 
 fn linux(options: &Options, facts: &Facts<'_>) -> Result<Linux, SpecError> {
     let mut linux = Linux::default();
-    let mut resources = limits::resources(&options.limits);
+    let mut resources = limits::resources(&options.limits, &facts.host.cgroups);
     let devices = devices::list(options, facts.host);
-    resources.set_devices(Some(devices.rules));
+    if !matches!(facts.host.cgroups, Delegated::Nothing(_)) {
+        resources.set_devices(Some(devices.rules));
+    }
     linux.set_devices(Some(devices.nodes).filter(|nodes| !nodes.is_empty()));
     linux.set_resources(Some(resources));
-    linux.set_cgroups_path(Some(cgroup(options, facts.id)));
+    linux.set_cgroups_path(Some(cgroup(options, facts.id, &facts.host.cgroups)));
     linux.set_namespaces(Some(namespaces(options, facts)));
     let (masked, readonly) = paths::lists(options);
     linux.set_masked_paths(Some(masked)).set_readonly_paths(Some(readonly));
@@ -224,10 +230,11 @@ fn namespaces(options: &Options, facts: &Facts<'_>) -> Vec<LinuxNamespace> {
     .collect()
 }
 
-/// `/ketch-<id>`, or below `--cgroup-parent`. For systemd `SLICE:ketch:<id>`, in podman's slices.
-pub fn cgroup(options: &Options, id: &str) -> PathBuf {
-    let parent = options.cgroup_parent.as_deref().unwrap_or_default();
+/// `/ketch-<id>`, or below `--cgroup-parent`, or below what belongs to the user. For systemd `SLICE:ketch:<id>`, in
+/// podman's slices.
+pub fn cgroup(options: &Options, id: &str, cgroups: &Delegated) -> PathBuf {
     if let CgroupManager::Systemd { user } = options.cgroup_manager {
+        let parent = options.cgroup_parent.as_deref().unwrap_or_default();
         let slice = match parent.rsplit('/').next().unwrap_or_default() {
             "" if user => "user.slice",
             "" => "machine.slice",
@@ -235,7 +242,12 @@ pub fn cgroup(options: &Options, id: &str) -> PathBuf {
         };
         return format!("{slice}:ketch:{id}").into();
     }
-    Path::new("/").join(parent.trim_start_matches('/')).join(format!("ketch-{id}"))
+    let parent = match (&options.cgroup_parent, cgroups) {
+        (Some(parent), _) => Path::new(parent),
+        (None, Delegated::Below { path, .. }) => path,
+        (None, _) => Path::new("/"),
+    };
+    Path::new("/").join(parent.strip_prefix("/").unwrap_or(parent)).join(format!("ketch-{id}"))
 }
 
 fn seccomp_of(

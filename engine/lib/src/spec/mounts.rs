@@ -7,8 +7,8 @@ use ketch_monitor::spawn::SHM_PATH;
 use ketch_runtime::spec::Mount as OciMount;
 
 use super::files::{self, File};
-use super::{Facts, SpecError};
-use crate::container::options::{Mount, MountKind, Namespace, Options};
+use super::{Facts, Host, SpecError};
+use crate::container::options::{Mount, MountKind, Namespace, Network, Options};
 use oci_spec::image::Config;
 
 /// podman's default size of /dev/shm, in bytes.
@@ -48,7 +48,7 @@ pub(super) fn list(
         below_dev || wanted.iter().any(|mount| mount.destination == destination)
     };
 
-    let mut mounts = defaults(options);
+    let mut mounts = defaults(options, facts.host);
     mounts.extend(files.iter().map(|file| bind_file(options, &file.path, file.destination)));
     mounts.retain(|mount| !mount.destination().to_str().is_some_and(&taken));
 
@@ -179,7 +179,7 @@ fn user_mount(mount: &Mount, source: &Path) -> OciMount {
     oci(&mount.destination, kind, source, options)
 }
 
-fn defaults(options: &Options) -> Vec<OciMount> {
+fn defaults(options: &Options, host: &Host) -> Vec<OciMount> {
     let access = if options.privileged { "rw" } else { "ro" };
     let strict = options.read_only && options.read_only_strict;
     let shm_size = format!("size={}", options.limits.shm_size.unwrap_or(SHM_SIZE));
@@ -193,16 +193,24 @@ fn defaults(options: &Options) -> Vec<OciMount> {
     let entry = |destination, kind, source, options: &[&str]| {
         oci(destination, kind, Path::new(source), owned(options))
     };
+    // Who does not own the namespace that they tell about may not mount these anew.
+    let proc = match host.user_namespace && options.namespaces.pid == Namespace::Host {
+        true => entry("/proc", "bind", "/proc", &["rbind", "rprivate", "nosuid", "noexec", "nodev"]),
+        false => entry("/proc", "proc", "proc", &["nosuid", "noexec", "nodev"]),
+    };
+    let sys = match host.user_namespace && options.network == Network::Host {
+        true => entry("/sys", "bind", "/sys", &["rbind", "rprivate", "nosuid", "noexec", "nodev", access]),
+        false => entry("/sys", "sysfs", "sysfs", &["nosuid", "noexec", "nodev", access]),
+    };
+    let mut pts = vec!["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"];
+    if host.user_namespace && !host.tty_group {
+        pts.pop();
+    }
     let mut list = vec![
-        entry("/proc", "proc", "proc", &["nosuid", "noexec", "nodev"]),
+        proc,
         entry("/dev", "tmpfs", "tmpfs", &dev),
-        entry("/sys", "sysfs", "sysfs", &["nosuid", "noexec", "nodev", access]),
-        entry(
-            "/dev/pts",
-            "devpts",
-            "devpts",
-            &["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"],
-        ),
+        sys,
+        entry("/dev/pts", "devpts", "devpts", &pts),
         entry("/dev/mqueue", "mqueue", "mqueue", &["nosuid", "noexec", "nodev"]),
         match &options.namespaces.ipc {
             Namespace::Host => entry("/dev/shm", "bind", "/dev/shm", &["bind", "nosuid", "noexec", "nodev"]),

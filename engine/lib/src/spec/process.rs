@@ -44,7 +44,9 @@ pub(super) fn build(
         home: &home,
         hostname,
     });
-    let rlimits = limits::rlimits(&options.limits, &facts.host.limits, facts.host.capabilities)?;
+    // setrlimit(2) asks for CAP_SYS_RESOURCE in the first user namespace.
+    let held = if facts.host.user_namespace { 0 } else { facts.host.capabilities };
+    let rlimits = limits::rlimits(&options.limits, &facts.host.limits, held)?;
 
     let mut process = Process::default();
     process.set_terminal(Some(options.terminal));

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use crate::container::options::{Network, Options};
+use crate::network::pasta::NAME_SERVER;
 
 /// What podman gives a container whose host has name servers on loopback alone, which it cannot reach.
 const PUBLIC: [&str; 2] = ["8.8.8.8", "8.8.4.4"];
@@ -25,6 +26,9 @@ pub(super) fn text(options: &Options, host: &str) -> Option<String> {
     };
     let mut servers: Vec<String> = dns.servers.iter().map(ToString::to_string).collect();
     if servers.is_empty() {
+        if matches!(options.network, Network::Pasta(_)) {
+            servers.push(NAME_SERVER.to_string());
+        }
         let own = options.network != Network::Host;
         servers.extend(
             of_host("nameserver").iter().filter(|text| !own || !is_loopback(text)).map(|t| t.to_string()),
@@ -88,6 +92,7 @@ mod tests {
             (Network::None, Dns::default(), host, None),
             (Network::Host, Dns::default(), host, Some(host)),
             (bridge(), Dns::default(), host, Some("search a.b c.d\nnameserver 192.0.2.1\noptions ndots:2\n")),
+            (Network::Pasta(vec![]), Dns::default(), "nameserver ::1\n", Some("nameserver 169.254.1.1\n")),
             (bridge(), asked, host, Some("search x.y\nnameserver 1.1.1.1\noptions edns0\n")),
             (bridge(), cleared, host, Some("nameserver 192.0.2.1\noptions ndots:2\n")),
             (bridge(), Dns::default(), "nameserver ::1\n", Some("nameserver 8.8.8.8\nnameserver 8.8.4.4\n")),

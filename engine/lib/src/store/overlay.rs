@@ -68,6 +68,10 @@ fn make(
     overlay.set_string(c"redirect_dir", c"nofollow")?;
     overlay.set_string(c"metacopy", c"off")?;
     overlay.set_string(c"index", c"off")?;
+    if !ketch_sys::ns::in_first_user()? {
+        // Where nobody has a right to `trusted.overlay.*`.
+        overlay.set_flag(c"userxattr")?;
+    }
     overlay.create()?;
     overlay.mount(0)
 }

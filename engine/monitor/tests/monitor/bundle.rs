@@ -66,6 +66,8 @@ impl Bundle {
             },
         });
         let config = Config {
+            cgroups: true,
+            members: None,
             name: "test".into(),
             image: String::new(),
             labels: Default::default(),

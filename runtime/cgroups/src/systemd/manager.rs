@@ -38,6 +38,11 @@ impl Manager {
         }
     }
 
+    /// Whether it can be reached at all: a user who has no session has no systemd.
+    pub fn is_there(&self) -> bool {
+        self.bus.iter().chain(&self.private).any(|socket| socket.exists())
+    }
+
     fn connect(&self) -> Result<Connection, BusError> {
         let bus = self.bus.clone().map(|path| (path, Reached::Bus));
         let private = self.private.clone().map(|path| (path, Reached::Systemd));

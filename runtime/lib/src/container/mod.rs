@@ -11,6 +11,7 @@ pub mod exec;
 pub mod kill;
 pub mod list;
 pub(crate) mod listener;
+pub mod processes;
 pub mod restore;
 pub mod start;
 pub mod state;

@@ -88,6 +88,7 @@ pub(super) fn make(engine: &Engine, flags: &ContainerFlags, mut options: Options
         member::join(engine, &pod, &mut options, own)?;
     }
     join::resolve(engine, &mut options)?;
+    options.cgroup_manager = engine.cgroup_manager();
     let host = Host::read(&options)?;
     if let (true, Some(name)) = (flags.replace, &options.name) {
         match engine.db.find_container(name) {

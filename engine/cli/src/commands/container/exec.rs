@@ -19,6 +19,7 @@ use super::session::{failure, message};
 use super::terminal::keep;
 use crate::flags::env;
 use crate::globals::Globals;
+use crate::rootless;
 
 /// Run one more command in a running container
 #[derive(Debug, clap::Parser)]
@@ -59,6 +60,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
+    rootless::enter(&globals.paths()?)?;
     protect()?;
     let (name, command) = match args.words.split_first() {
         Some((first, rest)) if !args.latest => (Some(first.as_str()), rest),
@@ -131,9 +133,7 @@ fn stdio(args: &Args) -> anyhow::Result<Stdio<'static>> {
 fn protect() -> anyhow::Result<()> {
     let args: Vec<CString> =
         std::env::args_os().map(|arg| CString::new(arg.into_vec())).collect::<Result<_, _>>()?;
-    let env: Vec<CString> = std::env::vars_os()
-        .map(|(name, value)| CString::new([name.into_vec(), value.into_vec()].join(&b'=')))
-        .collect::<Result<_, _>>()?;
+    let env = rootless::environment()?;
     ketch_sys::exe::reexec_read_only(&args, &env).context(
         "cannot go on in a read-only clone of this program, which keeps containers from replacing it",
     )

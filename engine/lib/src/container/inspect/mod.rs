@@ -1,13 +1,12 @@
 //! `inspect`: podman's document about a container, field for field in podman's order.
 
 use std::collections::BTreeMap;
-use std::path::Path;
-
-use serde::Serialize;
+use std::path::{Path, PathBuf};
 
 use ketch_runtime::container::state::Vitals;
+use serde::Serialize;
 
-use super::options::{CgroupManager, Mount, MountKind, Network, Options};
+use super::options::{Mount, MountKind, Network, Options};
 use super::{Status, log_path};
 use crate::image::Image;
 use crate::network::view::View;
@@ -185,28 +184,6 @@ pub fn go_time(time: &str) -> String {
     format!("{}Z", digits.trim_end_matches('0').trim_end_matches('.'))
 }
 
-/// A container has a cgroup namespace on v2, and none on v1.
-fn cgroup_mode() -> &'static str {
-    match ketch_cgroups::detect() {
-        Ok(ketch_cgroups::Layout::V2) => "private",
-        _ => "host",
-    }
-}
-
-/// Below each hierarchy's root, as `/proc/PID/cgroup` has it.
-fn cgroup_path(paths: &Paths, record: &Record) -> String {
-    let path = match record.options.cgroup_manager {
-        CgroupManager::Cgroupfs => spec::cgroup(&record.options, &record.id),
-        CgroupManager::Systemd { .. } => Vitals::load_vitals(&paths.runtime(), &record.id)
-            .ok()
-            .and_then(|state| {
-                Some(Path::new("/").join(state.cgroup.paths.first()?.strip_prefix("/sys/fs/cgroup").ok()?))
-            })
-            .unwrap_or_default(),
-    };
-    path.display().to_string()
-}
-
 fn state(paths: &Paths, record: &Record, status: &Status) -> State {
     let exit = status.exit();
     State {
@@ -225,10 +202,26 @@ fn state(paths: &Paths, record: &Record, status: &Status) -> State {
         },
         started_at: status.started().map_or(NEVER.to_owned(), go_time),
         finished_at: exit.map_or(NEVER.to_owned(), |exit| go_time(&exit.finished)),
-        cgroup_path: (status.pid() != 0).then(|| cgroup_path(paths, record)),
+        cgroup_path: (status.pid() != 0).then(|| cgroup(paths, &record.id)).flatten(),
         checkpointed_at: NEVER,
         restored_at: NEVER,
     }
+}
+
+/// The container's cgroup below the hierarchies' roots; None when it has none of its own.
+/// A container has a cgroup namespace on v2, and none on v1.
+fn cgroup_mode() -> &'static str {
+    match ketch_cgroups::detect() {
+        Ok(ketch_cgroups::Layout::V2) => "private",
+        _ => "host",
+    }
+}
+
+fn cgroup(paths: &Paths, id: &str) -> Option<String> {
+    let location = Vitals::load_vitals(&paths.runtime(), id).ok()?.cgroup;
+    let root = if location.v2 { 3 } else { 4 };
+    let below: PathBuf = location.paths.first()?.iter().skip(root + 1).collect();
+    Some(Path::new("/").join(below).display().to_string())
 }
 
 /// Effective and bounding, sorted by name as podman has them. Of the user's number only whether it is root's matters.

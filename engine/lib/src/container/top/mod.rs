@@ -3,7 +3,7 @@
 mod column;
 mod process;
 
-use ketch_cgroups::Cgroup;
+use ketch_runtime::container::processes::processes;
 use ketch_sys::Errno;
 
 use super::exec::{ExecError, open_root};
@@ -40,9 +40,7 @@ pub enum TopError {
 /// A line a process, a text a column; processes that end meanwhile are left out.
 pub fn top(engine: &Engine, record: &Record, columns: &[Column]) -> Result<Vec<Vec<String>>, TopError> {
     let (state, _init) = running(engine, record)?.ok_or(TopError::NotRunning)?;
-    let mut pids = Cgroup::open(state.cgroup.clone())
-        .pids()
-        .map_err(|source| TopError::List { id: record.id.clone(), source })?;
+    let mut pids = processes(&state).map_err(|source| TopError::List { id: record.id.clone(), source })?;
     pids.sort_unstable();
     let root = open_root(record, &state)?;
     let names = Names {

@@ -31,7 +31,7 @@ impl Attributes<'_> {
 
     /// To an open file or directory. The owner goes first: a change of it clears setuid bits and file capabilities.
     pub(super) fn apply(&self, fd: BorrowedFd<'_>) -> Result<(), Failed> {
-        fchown(fd, self.owner.0, self.owner.1).map_err(|errno| ("set the owner of", errno))?;
+        fchown(fd, self.owner.0, self.owner.1).map_err(not_given)?;
         fchmod(fd, self.mode).map_err(|errno| ("set the mode of", errno))?;
         self.set_xattrs(|name, value| xattr::fset(fd, name, value))
     }
@@ -44,8 +44,7 @@ impl Attributes<'_> {
         is_symlink: bool,
         mtime: (i64, u32),
     ) -> Result<(), Failed> {
-        fchownat(dir, base, self.owner.0, self.owner.1, AtFlags::AT_SYMLINK_NOFOLLOW)
-            .map_err(|errno| ("set the owner of", errno))?;
+        fchownat(dir, base, self.owner.0, self.owner.1, AtFlags::AT_SYMLINK_NOFOLLOW).map_err(not_given)?;
         if !is_symlink {
             fchmodat(dir, base, self.mode, FchmodatFlags::FollowSymlink)
                 .map_err(|errno| ("set the mode of", errno))?;
@@ -69,6 +68,16 @@ impl Attributes<'_> {
             }
         }
         Ok(())
+    }
+}
+
+fn not_given(errno: Errno) -> Failed {
+    match errno {
+        // user_namespaces(7)
+        Errno::EINVAL => {
+            ("give to its owner, whose id is not mapped here (see /etc/subuid and /etc/subgid),", errno)
+        }
+        errno => ("set the owner of", errno),
     }
 }
 

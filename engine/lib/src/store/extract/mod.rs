@@ -176,7 +176,7 @@ fn hard_link(tree: &mut Tree, name: &Name, entry: &Entry) -> Result<(), ExtractE
 /// Devices are extracted as the image has them: they are reached through `nodev` mounts and the device cgroup only. A
 /// character device 0:0 is what overlayfs takes for a whiteout, so it hides the name below, no more.
 fn special(tree: &mut Tree, name: &Name, entry: &Entry) -> Result<(), ExtractError> {
-    tree.create(name, |parent| match entry.kind {
+    let made = tree.create(name, |parent| match entry.kind {
         Kind::Symlink => symlinkat(entry.link.as_slice(), parent, name.base()),
         kind => {
             let (flag, device) = match kind {
@@ -186,9 +186,18 @@ fn special(tree: &mut Tree, name: &Name, entry: &Entry) -> Result<(), ExtractErr
             };
             mknodat(parent, name.base(), flag, Mode::S_IRUSR | Mode::S_IWUSR, device)
         }
-    })?;
+    });
+    match made {
+        // In a user namespace nobody makes devices, and a container has no use for the image's: left out, as podman does.
+        Err(ExtractError::File { errno: Errno::EPERM, .. }) if is_device(entry.kind) => return Ok(()),
+        made => made?,
+    }
     let is_symlink = entry.kind == Kind::Symlink;
     Attributes::of(entry)
         .apply_by_name(tree.parent(name)?, name.base(), is_symlink, entry.mtime)
         .map_err(|(action, errno)| name.error(action, errno))
+}
+
+fn is_device(kind: Kind) -> bool {
+    matches!(kind, Kind::Char | Kind::Block)
 }

@@ -35,5 +35,9 @@ fn hide(tree: &mut Tree, name: &Name) -> Result<(), ExtractError> {
 
 /// Hides all that lower layers have in `dir`: Documentation/filesystems/overlayfs.rst, "whiteouts and opaque directories".
 pub(super) fn make_opaque(dir: BorrowedFd<'_>) -> Result<(), Errno> {
-    ketch_sys::xattr::fset(dir, b"trusted.overlay.opaque", b"y")
+    match ketch_sys::xattr::fset(dir, b"trusted.overlay.opaque", b"y") {
+        // In a user namespace, where the overlay reads this name: its option `userxattr`.
+        Err(Errno::EPERM) => ketch_sys::xattr::fset(dir, b"user.overlay.opaque", b"y"),
+        made => made,
+    }
 }

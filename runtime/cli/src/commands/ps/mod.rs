@@ -1,7 +1,7 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
-use ketch_cgroups::Cgroup;
+use ketch_runtime::container::processes::processes;
 use ketch_runtime::container::state::State;
 
 use super::list::Format;
@@ -35,7 +35,7 @@ pub(crate) struct Args {
 pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
     let columns = table::columns(&args.options)?;
     let state = State::load(&globals.root(), &args.container)?;
-    let mut pids = Cgroup::open(state.cgroup).pids()?;
+    let mut pids = processes(&state)?;
     pids.sort_unstable();
     let text = match args.format {
         Format::Json => serde_json::to_string(&pids)? + "\n",

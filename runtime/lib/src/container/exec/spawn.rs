@@ -44,12 +44,12 @@ fn make(
     // A pid namespace is joined for children only (pid_namespaces(7)). So the caller joins it for
     // as long as it takes to make one child, and then goes back to its own.
     let own = pidfd::open(nix::unistd::getpid().as_raw()).at("open", "the runtime's own process")?;
-    match setns(join.init, CloneFlags::CLONE_NEWPID) {
+    // Whoever may not come back must not go: root of a user namespace that the container has no own one in.
+    let joined =
+        setns(&own, CloneFlags::CLONE_NEWPID).and_then(|()| setns(join.init, CloneFlags::CLONE_NEWPID));
+    match joined {
         Ok(()) => {}
-        // The container's user namespace has the rights for it, the caller's has not.
-        Err(Errno::EPERM) if join.namespaces & libc::CLONE_NEWUSER != 0 => {
-            return make_between(join, program, ours, theirs);
-        }
+        Err(Errno::EPERM) => return make_between(join, program, ours, theirs),
         Err(errno) => return Err(errno).at("join", "the container's pid namespace"),
     }
     let child = join.cgroup.fork(&not_inherited, whole).at("create", "the process");

@@ -75,6 +75,7 @@ impl Bundle {
             run_dir,
             runtime_root,
             spec: serde_json::from_value(spec).unwrap(),
+            systemd: None,
             handed: HandedCounts::default(),
             stdin: false,
             stdin_once: false,

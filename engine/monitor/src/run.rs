@@ -16,7 +16,7 @@ use crate::report::Report;
 use crate::spawn::{CONFIG_FD, Handed, LOCK_FD, REPORT_FD, StartError};
 use crate::start::{self, NotStarted};
 
-/// What the engine does in the monitor, at two points of the container's life.
+/// What the engine does in the monitor, at certain points of the container's life.
 ///
 /// The configuration that they get has no `spec` any more: dropping it leaves little memory in use.
 #[derive(Debug, Clone, Copy)]
@@ -29,10 +29,13 @@ pub struct Hooks {
     ///
     /// Also for a container that could not be started, and then `exit.error` says why.
     pub cleanup: fn(&Config, &Exit),
+    /// Instead of `cleanup`, when the command that was to start the container has gone, or has let the monitor go: it
+    /// waits for nothing.
+    pub abandoned: fn(&Config, &Exit),
 }
 
 /// `main` of the monitor process.
-pub fn run(Hooks { begun, cleanup }: Hooks) -> ExitCode {
+pub fn run(Hooks { begun, cleanup, abandoned }: Hooks) -> ExitCode {
     // Started by hand, there is nobody to talk to.
     let Ok(report) = inherit::take(REPORT_FD) else { return ExitCode::from(125) };
     let Inherited { mut config, lock, mut handed } = match settle().and_then(|()| inherited()) {
@@ -43,7 +46,7 @@ pub fn run(Hooks { begun, cleanup }: Hooks) -> ExitCode {
     let mut running = match start::start(&mut config, &mut handed, &report) {
         Ok(running) => running,
         Err(NotStarted::Abandoned) => {
-            cleanup(&config, &end::not_started(125, "the command that was to start it has gone"));
+            abandoned(&config, &end::not_started(125, "the command that was to start it has gone"));
             return ExitCode::SUCCESS;
         }
         Err(NotStarted::Failed(error)) => {

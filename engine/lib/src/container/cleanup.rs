@@ -18,7 +18,7 @@ use crate::state::containers::Record;
 use crate::{Engine, Paths, network};
 
 /// For the monitor's `main`.
-pub const HOOKS: Hooks = Hooks { begun, cleanup };
+pub const HOOKS: Hooks = Hooks { begun, cleanup, abandoned };
 
 /// Here, and not in the command that starts it: so a start comes before its end, however short it is.
 fn begun(config: &Config) {
@@ -32,6 +32,16 @@ fn begun(config: &Config) {
 ///
 /// A failure has no one to be told to; the container stays listed as exited, and `ketch rm` meets the cause again.
 fn cleanup(config: &Config, exit: &Exit) {
+    clean(config, exit, false);
+}
+
+/// The same, when nobody waits for this monitor. A command that was killed has its turn for a moment longer than its end of
+/// the socket by which its death is heard of.
+fn abandoned(config: &Config, exit: &Exit) {
+    clean(config, exit, true);
+}
+
+fn clean(config: &Config, exit: &Exit, is_abandoned: bool) {
     if exit.pid == 0 {
         status::never_began(&config.dir);
     }
@@ -57,7 +67,7 @@ fn cleanup(config: &Config, exit: &Exit) {
     }
     // A start that failed is undone by the command that wants it, which has the turn and waits for this monitor;
     // if that command is dead, the turn is free.
-    let turn = if exit.pid == 0 {
+    let turn = if exit.pid == 0 && !is_abandoned {
         Turn::try_take(&engine.paths, &config.id)
     } else {
         Turn::take(&engine.paths, &config.id).map(Some)

@@ -10,6 +10,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub mod checkpoint;
 pub mod cleanup;
 pub mod create;
 pub mod exec;
@@ -20,6 +21,7 @@ pub(crate) mod name;
 pub mod options;
 mod prepare;
 pub mod remove;
+pub mod restore;
 mod root;
 pub mod start;
 pub mod status;

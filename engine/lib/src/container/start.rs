@@ -6,12 +6,13 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::DirBuilderExt;
 
 use ketch_monitor::attach::{self, Session};
-use ketch_monitor::config::{Config, LogConfig, LogDriver};
+use ketch_monitor::config::{self, Config, LogConfig, LogDriver};
 use ketch_monitor::exit::Exit;
 use ketch_monitor::spawn::{self, Handed, spawn};
 use ketch_monitor::{exit, lock};
 use ketch_runtime::container::delete::{self, DeleteError};
 
+use super::checkpoint::marker;
 use super::prepare::{PrepareError, prepare};
 use super::remove::{RemoveError, purge};
 use super::root::{self, RootError};
@@ -34,6 +35,8 @@ pub struct Start<'a> {
     pub host: Option<Host>,
     /// `-d`: nobody will ever be at the other end of stdin but a later `attach`.
     pub detached: bool,
+    /// Make its processes from the images of a checkpoint, in place of the command.
+    pub restore: Option<config::Restore>,
 }
 
 /// A container that runs.
@@ -123,8 +126,12 @@ pub fn start(engine: &Engine, record: &Record, how: Start<'_>) -> Result<Started
         drop(turn);
         lock::wait_free(&run_dir).map_err(FileError::at("wait for", &run_dir))?;
     };
+    let is_restore = how.restore.is_some();
     let started = carry_out(engine, record, how, lock);
     if let Err(error) = started {
+        if is_restore {
+            return Err(error);
+        }
         return Err(undo(engine, record, error));
     }
     drop(turn);
@@ -166,10 +173,29 @@ fn carry_out(
 
     let handed = Handed { rootfs: Some(rootfs), ..Handed::default() };
     let config = config(engine, record, build, &how, &handed);
-    status::begin(&dir).map_err(FileError::at("prepare", &dir))?;
-    let monitor = spawn(&config, lock, handed)?;
+    let monitor = match config.restore {
+        None => {
+            marker::clear(&dir).map_err(FileError::at("prepare", &dir))?;
+            status::begin(&dir).map_err(FileError::at("prepare", &dir))?;
+            spawn(&config, lock, handed)?
+        }
+        // Until it runs again, it is what it was.
+        Some(_) => {
+            let last = exit::load(&dir).map_err(FileError::at("read the exit record of", &dir))?;
+            let monitor = spawn(&config, lock, handed);
+            if monitor.is_err()
+                && let Some(last) = last
+            {
+                exit::save(&dir, &last).map_err(FileError::at("put back the exit record of", &dir))?;
+            }
+            monitor?
+        }
+    };
     let session = how.attach.map(|options| connect(engine, record, options)).transpose()?;
     monitor.start()?;
+    if config.restore.is_some() {
+        marker::set_restored(&dir).map_err(FileError::at("write to", &dir))?;
+    }
     Ok(Started { now: true, session })
 }
 
@@ -200,6 +226,7 @@ fn config(engine: &Engine, record: &Record, build: Build, how: &Start<'_>, hande
             max_files: options.log.max_files.unwrap_or(1).max(1),
         },
         remove: options.remove,
+        restore: how.restore.clone(),
         dir,
     }
 }

@@ -8,6 +8,7 @@ use ketch_monitor::exit::{self, Exit};
 use ketch_monitor::{clock, lock};
 use ketch_runtime::container::state::{Status as Runtime, Vitals};
 
+use super::checkpoint::marker;
 use crate::Paths;
 
 /// Present from the moment a container is started until it is known not to have been: it tells one that ran when the
@@ -103,7 +104,7 @@ pub fn status(paths: &Paths, id: &str) -> Status {
         }
         Runtime::Paused => Status::Paused { pid: state.pid, started },
         Runtime::Stopped => match exit::load(&dir) {
-            Ok(Some(exit)) => ended(exit),
+            Ok(Some(exit)) => ended(exit, &dir),
             _ if monitored => Status::Stopping { started },
             _ => lost(started, &dir, "its monitor was killed before it could record the exit"),
         },
@@ -113,7 +114,7 @@ pub fn status(paths: &Paths, id: &str) -> Status {
 /// Neither running nor known to the runtime.
 fn at_rest(dir: &Path) -> Status {
     match exit::load(dir) {
-        Ok(Some(exit)) => ended(exit),
+        Ok(Some(exit)) => ended(exit, dir),
         Ok(None) => match fs::metadata(dir.join(STARTED)).and_then(|file| file.modified()) {
             Ok(started) => {
                 lost(clock::rfc3339(started), dir, "the machine or its monitor went down while it ran")
@@ -124,10 +125,15 @@ fn at_rest(dir: &Path) -> Status {
     }
 }
 
-/// A start that failed is no exit: podman shows such a container as created.
-fn ended(exit: Exit) -> Status {
+/// A start that failed is no exit: podman shows such a container as created. One that CRIU has ended after a checkpoint
+/// has not failed.
+fn ended(exit: Exit, dir: &Path) -> Status {
+    const KILLED: i32 = 128 + 9;
     if exit.pid == 0 {
         return Status::Created { error: exit.error };
+    }
+    if exit.code == KILLED && marker::read(dir).is_some() {
+        return Status::Exited(Exit { code: 0, ..exit });
     }
     Status::Exited(exit)
 }

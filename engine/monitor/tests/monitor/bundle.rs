@@ -82,6 +82,7 @@ impl Bundle {
             },
             remove: false,
             dir,
+            restore: None,
         };
         Bundle { _directory: directory, config }
     }

@@ -78,12 +78,29 @@ pub(super) fn one(
 /// their turn: each gets a line, and the last one decides the exit code.
 pub(super) fn each(
     chosen: Vec<Chosen>,
+    work: impl FnMut(&Record) -> anyhow::Result<()>,
+) -> anyhow::Result<ExitCode> {
+    to_each(chosen, work, true)
+}
+
+/// The same without printing their names.
+pub(super) fn each_quietly(
+    chosen: Vec<Chosen>,
+    work: impl FnMut(&Record) -> anyhow::Result<()>,
+) -> anyhow::Result<ExitCode> {
+    to_each(chosen, work, false)
+}
+
+fn to_each(
+    chosen: Vec<Chosen>,
     mut work: impl FnMut(&Record) -> anyhow::Result<()>,
+    names: bool,
 ) -> anyhow::Result<ExitCode> {
     let mut failed: Option<anyhow::Error> = None;
     for Chosen { shown, record } in chosen {
         match work(&record) {
-            Ok(()) => writeln!(std::io::stdout(), "{shown}")?,
+            Ok(()) if names => writeln!(std::io::stdout(), "{shown}")?,
+            Ok(()) => {}
             Err(error) => {
                 if let Some(earlier) = failed.replace(error) {
                     crate::failure::report(&earlier);

@@ -1,10 +1,12 @@
 //! `inspect`: podman's document about a container, field for field in podman's order.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::checkpoint::marker;
 use super::options::{Mount, MountKind, Network, Options};
 use super::{Status, log_path};
 use crate::image::Image;
@@ -88,8 +90,14 @@ struct State {
     finished_at: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     cgroup_path: Option<String>,
-    checkpointed_at: &'static str,
-    restored_at: &'static str,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    checkpointed: bool,
+    checkpointed_at: String,
+    restored_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checkpoint_path: Option<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    restored: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -146,7 +154,7 @@ pub fn inspect(paths: &Paths, record: &Record, status: &Status, image: Option<&I
         created: go_time(&record.created),
         path: words.next().unwrap_or_default(),
         args: words.collect(),
-        state: state(record, status),
+        state: state(record, status, &dir),
         image: record.image_id.clone().unwrap_or_default(),
         image_digest: image.map(|image| image.digest.clone()).unwrap_or_default(),
         image_name: record.image_name.clone(),
@@ -191,8 +199,11 @@ pub fn go_time(time: &str) -> String {
     format!("{}Z", digits.trim_end_matches('0').trim_end_matches('.'))
 }
 
-fn state(record: &Record, status: &Status) -> State {
+fn state(record: &Record, status: &Status, dir: &Path) -> State {
     let exit = status.exit();
+    // Of a container that goes on after its checkpoint podman does not say that it has one.
+    let mark = marker::read(dir).filter(|_| !status.is_alive());
+    let restored = marker::restored(dir).filter(|_| status.is_alive());
     State {
         oci_version: "1.2.1".to_owned(),
         status: status.name(),
@@ -211,8 +222,11 @@ fn state(record: &Record, status: &Status) -> State {
         finished_at: exit.map_or(NEVER.to_owned(), |exit| go_time(&exit.finished)),
         cgroup_path: (status.pid() != 0)
             .then(|| spec::cgroup(&record.options, &record.id).display().to_string()),
-        checkpointed_at: NEVER,
-        restored_at: NEVER,
+        checkpointed: mark.is_some(),
+        checkpoint_path: mark.as_ref().map(|_| marker::images(dir).display().to_string()),
+        checkpointed_at: mark.map_or(NEVER.to_owned(), |mark| go_time(&mark.at)),
+        restored: restored.is_some(),
+        restored_at: restored.map_or(NEVER.to_owned(), |at| go_time(&at)),
     }
 }
 

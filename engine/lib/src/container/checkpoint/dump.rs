@@ -39,6 +39,8 @@ pub(super) struct Dump {
     pub(super) stop_timeout: u64,
     pub(super) created_time: String,
     pub(super) log_driver: String,
+    /// Who can restore the images, in podman's eyes. Ours are in runc's form.
+    pub(super) runtime: String,
     /// OCI's configuration as podman keeps it.
     pub(super) spec: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -72,6 +74,7 @@ impl Dump {
             stop_timeout: options.stop_timeout.unwrap_or(crate::container::stop::TIMEOUT),
             created_time: record.created.clone(),
             log_driver: options.log.driver.clone().unwrap_or_else(|| "k8s-file".to_owned()),
+            runtime: "runc".to_owned(),
             spec: Some(spec),
             ketch: Some(Own { fingerprint, options: options.clone() }),
         }

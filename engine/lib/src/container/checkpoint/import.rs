@@ -122,7 +122,7 @@ pub fn import(engine: &Engine, wanted: &Import<'_>) -> Result<Record, ImportErro
         options: Options { name: Some(name.to_owned()), ..options },
     };
     let _turn = Turn::take(&engine.paths, &record.id)?;
-    enter(engine, record, &unpacked, wanted)
+    enter(engine, record, &unpacked, wanted, dump.ketch.is_some())
 }
 
 /// Removes a container whose restore has failed.
@@ -136,6 +136,7 @@ fn enter(
     mut record: Record,
     unpacked: &Unpacked,
     wanted: &Import<'_>,
+    by_ketch: bool,
 ) -> Result<Record, ImportError> {
     let made = volume::create::for_container(engine, &mut record.options.mounts)?;
     if let Err(error) = engine.db.insert_container(&record) {
@@ -143,7 +144,7 @@ fn enter(
         return Err(error.into());
     }
     let filled = if wanted.volumes { fill_volumes(engine, &record, unpacked, made.names()) } else { Ok(()) };
-    let placed = filled.and_then(|()| place(engine, &record, unpacked, wanted));
+    let placed = filled.and_then(|()| place(engine, &record, unpacked, wanted, by_ketch));
     if let Err(error) = placed {
         // What is left of it has a name, by which it can be removed.
         tree::remove(&engine.paths.container(&record.id))?;
@@ -179,14 +180,20 @@ fn place(
     record: &Record,
     unpacked: &Unpacked,
     wanted: &Import<'_>,
+    by_ketch: bool,
 ) -> Result<(), ImportError> {
     let dir = engine.paths.container(&record.id);
     // Something of that id without a row was somebody's who is dead.
     tree::remove(&dir)?;
     make(&dir, 0o700)?;
+    let upper = dir.join("upper");
+    make(&upper, 0o755)?;
+    if !by_ketch {
+        // Where no layer says otherwise a root of podman's has this mode, and CRIU wants it back.
+        fs::set_permissions(&upper, fs::Permissions::from_mode(0o555))
+            .map_err(FileError::at("set the mode of", &upper))?;
+    }
     if wanted.rootfs {
-        let upper = dir.join("upper");
-        make(&upper, 0o755)?;
         if let Some(changes) = unpacked.file(ROOTFS)? {
             unpack(changes, ROOTFS, &upper)?;
         }

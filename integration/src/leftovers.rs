@@ -38,12 +38,12 @@ fn processes(dir: &Path, found: &mut Vec<String>) {
     }
 }
 
-/// A monitor ends a moment after the last trace of its container; it is given two seconds.
+/// A monitor ends a moment after the last trace of its container; it is given time, for the machine may be busy.
 fn ends_soon(pid: &OsStr) -> bool {
     let Some(pid) = pid.to_str().and_then(|pid| pid.parse().ok()) else { return false };
     // Gone already.
     let Ok(pidfd) = ketch_sys::pidfd::open(pid) else { return true };
-    poll(&mut [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)], 2000u16) == Ok(1)
+    poll(&mut [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)], 30_000u16) == Ok(1)
 }
 
 fn mounts(dir: &Path, found: &mut Vec<String>) {

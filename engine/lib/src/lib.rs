@@ -9,6 +9,7 @@ use std::path::PathBuf;
 pub mod container;
 pub mod guest;
 pub mod image;
+pub mod network;
 pub mod spec;
 pub mod state;
 pub mod store;

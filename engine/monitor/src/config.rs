@@ -1,5 +1,6 @@
 //! What the engine tells a new monitor. JSON over an inherited descriptor; both ends are the same binary.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use ketch_runtime::spec::Spec;
@@ -31,6 +32,9 @@ pub struct Config {
     /// Make its processes from the images of a checkpoint.
     #[serde(default)]
     pub restore: Option<Restore>,
+    /// It has addresses or ports, to be given back when it has ended.
+    pub gives_back: bool,
+    pub forwards: Vec<Forward>,
 }
 
 /// Where from and how a container is restored. CRIU's log and statistics go to [`Config::dir`].
@@ -43,6 +47,14 @@ pub struct Restore {
     pub file_locks: bool,
     /// See `ketch_runtime::criu::network_lock`.
     pub nftables: bool,
+}
+
+/// What comes to a socket that is held is forwarded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Forward {
+    /// The socket's place among those of [`Handed::held`](crate::spawn::Handed): a TCP one that listens.
+    pub held: usize,
+    pub to: SocketAddr,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

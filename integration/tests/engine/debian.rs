@@ -2,39 +2,10 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
-use ketch_integration::{Engine, ImageBuilder, program};
+use ketch_integration::{Engine, ImageBuilder, debian};
 use serde_json::json;
-
-/// An uncompressed tar of a minimal Debian of the host's own release and mirror.
-fn base_layer(dir: &Path) -> Vec<u8> {
-    let sources = std::fs::read_to_string("/etc/apt/sources.list.d/debian.sources").unwrap_or_default();
-    let field = |name: &str| {
-        sources.lines().find_map(|line| line.strip_prefix(name)).map(|text| text.trim().to_owned())
-    };
-    let suite = field("Suites:")
-        .and_then(|suites| suites.split(' ').next().map(str::to_owned))
-        .unwrap_or("bookworm".into());
-    let mirror = field("URIs:").unwrap_or("http://deb.debian.org/debian".into());
-    let root = dir.join("debian");
-    program::run("debootstrap", ["--variant=minbase", &suite, root.to_str().unwrap(), &mirror]).ok();
-    // The host's way to its mirror, a proxy for instance.
-    for entry in std::fs::read_dir("/etc/apt/apt.conf.d").unwrap().flatten() {
-        let text = std::fs::read_to_string(entry.path()).unwrap_or_default();
-        if text.contains("Proxy") {
-            std::fs::write(root.join("etc/apt/apt.conf.d").join(entry.file_name()), text).unwrap();
-        }
-    }
-    let tar = dir.join("debian.tar");
-    program::run(
-        "tar",
-        ["-C", root.to_str().unwrap(), "--exclude=./dev/*", "-cf", tar.to_str().unwrap(), "."],
-    )
-    .ok();
-    std::fs::read(tar).unwrap()
-}
 
 /// A port that nothing listens on at this moment.
 fn free_port() -> u16 {
@@ -59,11 +30,10 @@ fn get(port: u16, path: &str) -> String {
 
 #[test]
 fn apt_python_and_a_web_server() {
-    let engine = Engine::new();
-    let dir = tempfile::tempdir_in("/var/tmp").unwrap();
+    let engine = Engine::on_the_hosts_network();
     let archive = engine.path("debian.tar");
     ImageBuilder::scratch()
-        .layer(base_layer(dir.path()))
+        .layer(debian::layer(&[]))
         .name("localhost/debian:test")
         .config("Env", json!(["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]))
         .config("Cmd", json!(["bash"]))

@@ -28,7 +28,7 @@ pub mod status;
 pub mod stop;
 pub mod sweep;
 pub mod top;
-mod turn;
+pub(crate) mod turn;
 mod volumes_from;
 pub mod wait;
 

@@ -141,6 +141,15 @@ pub struct Exposed {
     pub protocol: Protocol,
 }
 
+impl Exposed {
+    /// `80`, `80/tcp`, `53/udp`: an image's form.
+    pub fn parse(text: &str) -> Option<Exposed> {
+        let (port, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
+        let port = port.parse().ok().filter(|port| *port > 0)?;
+        Some(Exposed { port, protocol: Protocol::parse(protocol)? })
+    }
+}
+
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Protocol {
@@ -150,6 +159,14 @@ pub enum Protocol {
 }
 
 impl Protocol {
+    pub fn parse(name: &str) -> Option<Protocol> {
+        match name.to_ascii_lowercase().as_str() {
+            "tcp" => Some(Protocol::Tcp),
+            "udp" => Some(Protocol::Udp),
+            _ => None,
+        }
+    }
+
     pub fn name(self) -> &'static str {
         match self {
             Protocol::Tcp => "tcp",

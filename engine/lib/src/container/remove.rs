@@ -8,6 +8,7 @@ use super::status::{Status, status};
 use super::stop::{self, SignalError, Stopped};
 use super::turn::Turn;
 use crate::Engine;
+use crate::network::{self, SetupError};
 use crate::state::{self, containers::Record};
 use crate::tree::{self, TreeError};
 use crate::volume;
@@ -28,6 +29,8 @@ pub enum RemoveError {
     Tree(#[from] TreeError),
     #[error(transparent)]
     File(#[from] FileError),
+    #[error(transparent)]
+    Network(#[from] SetupError),
     #[error(transparent)]
     State(#[from] state::Error),
     #[error(transparent)]
@@ -100,6 +103,7 @@ pub fn remove(engine: &Engine, record: &Record, force: Force, volumes: bool) -> 
 /// state: it notes their place first.
 pub(super) fn purge(engine: &Engine, record: &Record, volumes: bool) -> Result<(), RemoveError> {
     delete::delete(&engine.paths.runtime(), &record.id, true)?;
+    network::release(engine, &record.id)?;
     tree::remove(&engine.paths.container(&record.id))?;
     tree::remove(&engine.paths.container_run(&record.id))?;
     let anonymous = if volumes { engine.db.anonymous_volumes_of(&record.id)? } else { Vec::new() };

@@ -8,9 +8,7 @@ use ketch_runtime::criu::NetworkLock;
 use ketch_runtime::criu::statistics;
 
 use super::FileError;
-use super::checkpoint::marker;
-use super::checkpoint::remove_file;
-use super::options::Network;
+use super::checkpoint::{addresses, marker, remove_file};
 use super::start::{Start, StartError, start};
 use super::status::{Status, status};
 use crate::Engine;
@@ -70,18 +68,6 @@ pub fn restore(
     options: &Options,
 ) -> Result<Statistics, RestoreError> {
     let begun = Instant::now();
-    let mut record = record.clone();
-    if let Network::Bridge(endpoints) = &mut record.options.network {
-        for endpoint in endpoints {
-            if options.ignore_static_ip {
-                (endpoint.ip, endpoint.ip6) = (None, None);
-            }
-            if options.ignore_static_mac {
-                endpoint.mac = None;
-            }
-        }
-    }
-    let record = &record;
     let dir = engine.paths.container(&record.id);
     match status(&engine.paths, &record.id) {
         status if status.is_alive() => return Err(RestoreError::Alive(record.id.clone())),
@@ -89,6 +75,10 @@ pub fn restore(
         _ => return Err(RestoreError::NoCheckpoint(marker::images(&dir))),
     }
     let images = marker::images(&dir);
+    let mut record = record.clone();
+    let (ip, mac) = (!options.ignore_static_ip, !options.ignore_static_mac);
+    addresses::ask_for(&addresses::read(&dir)?, &mut record.options, ip, mac);
+    let record = &record;
     let how = Start {
         image,
         detached: true,

@@ -4,11 +4,12 @@ use std::fs;
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
 
 use ketch_monitor::attach::{self, Session};
 use ketch_monitor::config::{self, Config, LogConfig, LogDriver};
 use ketch_monitor::exit::Exit;
-use ketch_monitor::spawn::{self, Handed, spawn};
+use ketch_monitor::spawn::{self, Handed, Monitor, spawn};
 use ketch_monitor::{exit, lock};
 use ketch_runtime::container::delete::{self, DeleteError};
 
@@ -21,6 +22,8 @@ use super::turn::Turn;
 use super::{FileError, log_path};
 use crate::Engine;
 use crate::image::Image;
+use crate::network::setup::{self, Setup};
+use crate::network::{self, SetupError};
 use crate::spec::{self, Build, Facts, Host, Joined, SpecError};
 use crate::state::{self, containers::Record};
 
@@ -68,6 +71,8 @@ pub enum StartError {
     #[error("cannot attach to container {id}")]
     Attach { id: String, source: io::Error },
     #[error(transparent)]
+    Network(#[from] SetupError),
+    #[error(transparent)]
     Monitor(#[from] spawn::StartError),
     /// `--rm`, and the removal failed too.
     #[error("{start}; and then: {remove}")]
@@ -90,6 +95,7 @@ impl StartError {
             StartError::Monitor(error) => error.code,
             StartError::Spec(error) => error.exit_code(),
             StartError::Prepare(PrepareError::Root(RootError::Workdir { .. })) => 126,
+            StartError::Network(error) => error.exit_code(),
             StartError::Remove { start, .. } => start.exit_code(),
             _ => 125,
         }
@@ -130,6 +136,8 @@ pub fn start(engine: &Engine, record: &Record, how: Start<'_>) -> Result<Started
     let started = carry_out(engine, record, how, lock);
     if let Err(error) = started {
         if is_restore {
+            // It stays what it was. What it could not give back is found when it is needed.
+            let _ = network::release(engine, &record.id);
             return Err(error);
         }
         return Err(undo(engine, record, error));
@@ -151,6 +159,7 @@ fn carry_out(
     let mount_point = engine.paths.run.join("rootfs");
     make_private(&mount_point)?;
     let rootfs = root::mount_root(engine, record, how.image)?;
+    let mut network = setup::begin(engine, record)?;
     let mut build = spec::build(
         &record.options,
         how.image.map(|image| &image.config),
@@ -162,7 +171,8 @@ fn carry_out(
             passwd: &root::read_file(&rootfs, "etc/passwd")?,
             group: &root::read_file(&rootfs, "etc/group")?,
             host: &host,
-            joined: &Joined::default(),
+            joined: &Joined { network: network.joined.take(), ..Joined::default() },
+            network: &network.facts,
         },
     )?;
     // One empty directory for all: each container mounts its root there in a mount namespace of its own.
@@ -171,25 +181,28 @@ fn carry_out(
     }
     prepare(engine, record, &build, rootfs.as_fd())?;
 
-    let handed = Handed { rootfs: Some(rootfs), ..Handed::default() };
-    let config = config(engine, record, build, &how, &handed);
+    network.introduce(engine)?;
+
+    let handed = Handed {
+        rootfs: Some(rootfs),
+        network: network.namespace.take(),
+        held: std::mem::take(&mut network.sockets),
+        ..Handed::default()
+    };
+    let config = config(engine, record, build, &how, &handed, &mut network);
     let monitor = match config.restore {
         None => {
             marker::clear(&dir).map_err(FileError::at("prepare", &dir))?;
             status::begin(&dir).map_err(FileError::at("prepare", &dir))?;
-            spawn(&config, lock, handed)?
-        }
-        // Until it runs again, it is what it was.
-        Some(_) => {
-            let last = exit::load(&dir).map_err(FileError::at("read the exit record of", &dir))?;
-            let monitor = spawn(&config, lock, handed);
-            if monitor.is_err()
-                && let Some(last) = last
-            {
-                exit::save(&dir, &last).map_err(FileError::at("put back the exit record of", &dir))?;
+            let monitor = spawn(&config, lock, handed)?;
+            // While the monitor makes the container.
+            if let Err(error) = network.attach() {
+                monitor.abandon();
+                return Err(error.into());
             }
-            monitor?
+            monitor.created()?
         }
+        Some(_) => restored(&dir, network, || spawn(&config, lock, handed)?.created())?,
     };
     let session = how.attach.map(|options| connect(engine, record, options)).transpose()?;
     monitor.start()?;
@@ -199,12 +212,43 @@ fn carry_out(
     Ok(Started { now: true, session })
 }
 
+/// Has the processes restored, by `make`, in a network that is there already and says nothing yet. Until they run again the
+/// container is what it was.
+fn restored(
+    dir: &Path,
+    mut network: Setup,
+    make: impl FnOnce() -> Result<Monitor, spawn::StartError>,
+) -> Result<Monitor, StartError> {
+    let quiet = network.attach_quietly()?;
+    let last = exit::load(dir).map_err(FileError::at("read the exit record of", dir))?;
+    match make() {
+        Ok(monitor) => {
+            // Before there are sockets for them, packets of old connections would be answered by their end.
+            quiet.speak()?;
+            Ok(monitor)
+        }
+        Err(error) => {
+            if let Some(last) = last {
+                exit::save(dir, &last).map_err(FileError::at("put back the exit record of", dir))?;
+            }
+            Err(error.into())
+        }
+    }
+}
+
 fn connect(engine: &Engine, record: &Record, options: attach::Options) -> Result<Session, StartError> {
     attach::connect(&engine.paths.container_run(&record.id), options)
         .map_err(|source| StartError::Attach { id: record.id.clone(), source })
 }
 
-fn config(engine: &Engine, record: &Record, build: Build, how: &Start<'_>, handed: &Handed) -> Config {
+fn config(
+    engine: &Engine,
+    record: &Record,
+    build: Build,
+    how: &Start<'_>,
+    handed: &Handed,
+    network: &mut Setup,
+) -> Config {
     let (options, dir) = (&record.options, engine.paths.container(&record.id));
     let driver = match options.log.driver.as_deref() {
         Some("none") => LogDriver::None,
@@ -227,12 +271,16 @@ fn config(engine: &Engine, record: &Record, build: Build, how: &Start<'_>, hande
         },
         remove: options.remove,
         restore: how.restore.clone(),
+        gives_back: network.gives_back(),
+        forwards: std::mem::take(&mut network.forwards),
         dir,
     }
 }
 
 /// Notes why, for `inspect`; with `--rm` the container goes.
 fn undo(engine: &Engine, record: &Record, error: StartError) -> StartError {
+    // What it could not give back is found when it is needed, or by the next start.
+    let _ = network::release(engine, &record.id);
     if record.options.remove {
         return match purge(engine, record, true) {
             Ok(()) => error,
@@ -257,7 +305,7 @@ fn undo(engine: &Engine, record: &Record, error: StartError) -> StartError {
     error
 }
 
-fn make_private(path: &std::path::Path) -> Result<(), FileError> {
+fn make_private(path: &Path) -> Result<(), FileError> {
     fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)

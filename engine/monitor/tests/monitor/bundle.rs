@@ -81,6 +81,8 @@ impl Bundle {
                 max_files: 1,
             },
             remove: false,
+            gives_back: false,
+            forwards: Vec::new(),
             dir,
             restore: None,
         };
@@ -109,7 +111,7 @@ impl Bundle {
 
     pub(crate) fn spawn(&self) -> Result<Monitor, StartError> {
         let lock = lock::try_take(&self.config.run_dir).unwrap().expect("the lock is free");
-        spawn(&self.config, lock, Handed::default())
+        spawn(&self.config, lock, Handed::default())?.created()
     }
 
     /// Starts it; init's pid.

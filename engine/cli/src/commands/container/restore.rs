@@ -16,6 +16,7 @@ use serde_json::json;
 
 use super::criu;
 use super::select::{Chosen, Wanted, each, each_quietly};
+use crate::flags::ports::published;
 use crate::globals::Globals;
 
 /// Let containers go on from their checkpoints
@@ -60,7 +61,7 @@ pub(crate) struct Args {
     /// Say what it took
     #[arg(long)]
     print_stats: bool,
-    /// Publish other ports (not supported: refused)
+    /// Publish these ports of a container that is made from an archive, in place of its own
     #[arg(long, short, value_name = "PORT")]
     publish: Vec<String>,
     /// Restore TCP connections as closed ones
@@ -87,8 +88,9 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
         tcp_close: args.tcp_close,
         file_locks: args.file_locks,
         keep: args.keep,
-        ignore_static_ip: args.ignore_static_ip,
-        ignore_static_mac: args.ignore_static_mac,
+        // As with podman: the original may be there still.
+        ignore_static_ip: args.ignore_static_ip || args.name.is_some(),
+        ignore_static_mac: args.ignore_static_mac || args.name.is_some(),
     };
     let mut statistics = Vec::new();
     let code = match &args.import {
@@ -99,6 +101,7 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
                 rootfs: !args.ignore_rootfs,
                 volumes: !args.ignore_volumes,
                 trusted: args.trust_archive,
+                ports: &published(&args.publish)?,
             };
             let record = import(&engine, &wanted)?;
             let chosen = vec![Chosen::by_id(record)];
@@ -136,6 +139,7 @@ fn check(args: &Args) -> anyhow::Result<()> {
             (args.name.is_some(), "name"),
             (args.pod.is_some(), "pod"),
             (args.import_previous.is_some(), "import-previous"),
+            (!args.publish.is_empty(), "publish"),
             (args.trust_archive, "trust-archive"),
         ] {
             ensure!(!given, "--{flag} can only be used with image or --import");
@@ -151,9 +155,6 @@ fn check(args: &Args) -> anyhow::Result<()> {
     }
     if args.pod.is_some() {
         bail!("--pod is not supported yet");
-    }
-    if !args.publish.is_empty() {
-        bail!("--publish is not supported yet: the container keeps the ports that it had");
     }
     ensure!(
         !(args.tcp_close && args.tcp_established),

@@ -13,7 +13,6 @@ use crate::state::containers::Record;
 /// Names in the archive.
 pub(super) const CONFIG: &str = "config.dump";
 pub(super) const SPEC: &str = "spec.dump";
-pub(super) const NETWORK: &str = "network.status";
 pub(super) const ROOTFS: &str = "rootfs-diff.tar";
 pub(super) const DELETED: &str = "deleted.files";
 pub(super) const SHM: &str = "devshm-checkpoint.tar";

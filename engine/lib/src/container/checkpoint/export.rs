@@ -18,9 +18,9 @@ use nix::unistd::linkat;
 use serde_json::{Value, json};
 use tar::{Builder, EntryType, Header};
 
-use super::dump::{CONFIG, DELETED, Dump, NETWORK, ROOTFS, SPEC};
+use super::dump::{CONFIG, DELETED, Dump, ROOTFS, SPEC};
 use super::fingerprint::{Fingerprint, MismatchError};
-use super::{LOG, marker};
+use super::{LOG, addresses, marker};
 use crate::container::options::MountKind;
 use crate::container::{FileError, log_path};
 use crate::state::containers::Record;
@@ -98,7 +98,7 @@ impl Archive {
         self.directory("artifacts/")?;
         self.json(CONFIG, &json!(dump))?;
         self.json(SPEC, &spec)?;
-        self.json(NETWORK, &Value::Null)?;
+        self.host_file(addresses::FILE, &dir.join(addresses::FILE))?;
         self.host_file("ctr.log", &log_path(&dir))?;
         self.images(&marker::images(&dir))?;
         if export.rootfs {

@@ -14,13 +14,14 @@ use ketch_monitor::clock;
 use ketch_runtime::spec::Spec;
 use ketch_sys::{Errno, openat2};
 use nix::fcntl::OFlag;
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::addresses::{self, Addresses};
 use super::admit::{AskedError, admit};
 use super::dump::{CONFIG, DELETED, Dump, ROOTFS, SHM, SPEC};
 use super::fingerprint::{Fingerprint, MismatchError};
 use super::{marker, podman};
-use crate::container::options::{Mount, MountKind, Options};
+use crate::container::options::{Mount, MountKind, Options, Port};
 use crate::container::remove::{self, Force, RemoveError};
 use crate::container::turn::Turn;
 use crate::container::{FileError, name};
@@ -47,6 +48,8 @@ pub struct Import<'a> {
     pub volumes: bool,
     /// Give it what of this host it asks for.
     pub trusted: bool,
+    /// In place of its own; empty: its own.
+    pub ports: &'a [Port],
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -110,7 +113,10 @@ pub fn import(engine: &Engine, wanted: &Import<'_>) -> Result<Record, ImportErro
     }
     let image = image_of(engine, &dump)?;
     let shm = engine.paths.container(&id).join("shm");
-    let options = options(&unpacked, &dump, &whole, &shm, wanted.trusted)?;
+    let mut options = options(&unpacked, &dump, &whole, &shm, wanted.trusted)?;
+    if !wanted.ports.is_empty() {
+        options.ports = wanted.ports.to_vec();
+    }
     let record = Record {
         id,
         name: name.to_owned(),
@@ -209,6 +215,12 @@ fn place(
         fs::set_permissions(&path, fs::Permissions::from_mode(0o1777))
             .map_err(FileError::at("set the mode of", &path))?;
         unpack(shm, SHM, &path)?;
+    }
+    if let Some(status) = unpacked.json(addresses::FILE)? {
+        let mut addresses: Option<Addresses> = parse(addresses::FILE, status)?;
+        let path = dir.join(addresses::FILE);
+        fs::write(&path, json!(addresses.take().unwrap_or_default()).to_string())
+            .map_err(FileError::at("write", &path))?;
     }
     let images = marker::images(&dir);
     fs::rename(unpacked.path.join("checkpoint"), &images).map_err(FileError::at("make", &images))?;

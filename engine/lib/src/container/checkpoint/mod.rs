@@ -1,5 +1,6 @@
 //! `container checkpoint`: CRIU's images in the container's directory, and, if wanted, all of it in an archive.
 
+pub(super) mod addresses;
 mod admit;
 mod dump;
 pub mod export;
@@ -8,6 +9,7 @@ pub mod import;
 pub mod marker;
 mod podman;
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -173,6 +175,8 @@ fn dump_processes(
         page_server: None,
     };
     let mut dumped = || -> Result<(), runtime::Reason> {
+        let addresses = addresses::of(engine, &record.id)?;
+        fs::write(dir.join(addresses::FILE), serde_json::to_vec(&addresses)?)?;
         if let (Some(archive), Some(export)) = (archive.as_deref_mut(), &options.export) {
             archive.fill(engine, record, state, export)?;
         }

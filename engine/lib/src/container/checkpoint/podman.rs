@@ -7,7 +7,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::dump::Dump;
-use crate::container::options::{Mount, MountKind, Namespace, Network, Options};
+use crate::container::options::{Endpoint, Mount, MountKind, Namespace, Network, Options, Port, Protocol};
+use crate::network;
 
 /// Mounts that either engine makes by itself.
 const OWN: [&str; 6] =
@@ -20,6 +21,39 @@ struct NamedVolume {
     volume_name: String,
     dest: String,
     options: Vec<String>,
+}
+
+/// Of `networks` only the names matter: what the addresses were is told elsewhere.
+fn network(whole: &Value, own: bool) -> Network {
+    if whole["createNetNS"] != true {
+        return if own { Network::None } else { Network::Host };
+    }
+    let names = whole["networks"].as_object().into_iter().flatten().map(|(name, _)| name);
+    let ours = |name: &String| if name == "podman" { network::DEFAULT.to_owned() } else { name.clone() };
+    Network::Bridge(names.map(|name| Endpoint { network: ours(name), ..Endpoint::default() }).collect())
+}
+
+/// One of podman's `newPortMappings`.
+#[derive(Debug, Deserialize)]
+struct Mapping {
+    #[serde(default)]
+    host_ip: String,
+    container_port: u16,
+    host_port: u16,
+    range: u16,
+    protocol: String,
+}
+
+fn ports(whole: &Value) -> Vec<Port> {
+    let mappings: Vec<Mapping> = serde_json::from_value(whole["newPortMappings"].clone()).unwrap_or_default();
+    let port = |mapping: Mapping| Port {
+        host_ip: mapping.host_ip.parse().ok(),
+        host_port: Some(mapping.host_port),
+        container_port: mapping.container_port,
+        count: mapping.range.max(1),
+        protocol: if mapping.protocol == "udp" { Protocol::Udp } else { Protocol::Tcp },
+    };
+    mappings.into_iter().map(port).collect()
 }
 
 /// `whole` is all of the dump, `spec` the configuration beside it. `shm` becomes `/dev/shm`, which podman has outside.
@@ -44,7 +78,8 @@ pub(super) fn options(dump: &Dump, whole: &Value, spec: &Spec, shm: PathBuf) -> 
         stdin: dump.stdin,
         privileged: dump.privileged,
         read_only: spec.root().as_ref().and_then(|root| root.readonly()).unwrap_or(false),
-        network: if has(LinuxNamespaceType::Network) { Network::None } else { Network::Host },
+        network: network(whole, has(LinuxNamespaceType::Network)),
+        ports: ports(whole),
         stop_signal: Some(dump.stop_signal).filter(|signal| *signal > 0),
         stop_timeout: Some(dump.stop_timeout),
         ..Options::default()

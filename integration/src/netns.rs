@@ -95,7 +95,8 @@ impl Netns {
 
     /// Published ports that the firewall leads to containers, with whose they are.
     pub fn published(&self) -> Vec<String> {
-        let contents = self.within(firewall::list).expect("the firewall can be listed");
+        let contents =
+            self.within(|| firewall::list(&firewall::Firewall::open()?)).expect("the firewall can be listed");
         contents.ports.iter().map(|(port, owner)| format!("{port:?} of {owner}")).collect()
     }
 

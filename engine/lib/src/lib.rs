@@ -7,6 +7,7 @@
 use std::path::PathBuf;
 
 pub mod container;
+pub mod events;
 pub mod guest;
 pub mod image;
 pub mod network;
@@ -19,7 +20,7 @@ pub mod volume;
 /// Where one engine keeps its things. Two engines with different paths know nothing of each other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Paths {
-    /// Persistent: `/var/lib/ketch`: `state.db`, `layers/`, `blobs/`, `tmp/`, `containers/<id>/`.
+    /// Persistent: `/var/lib/ketch`: `state.db`, `layers/`, `blobs/`, `tmp/`, `containers/<id>/`, `events/`.
     pub root: PathBuf,
     /// Volatile: `/run/ketch`: `containers/<id>/{lock,attach}`, `runtime/<id>/state.json`.
     pub run: PathBuf,
@@ -42,6 +43,11 @@ impl Paths {
     /// Staging: on the same file system as all else below `root`, emptied of what no live process owns.
     pub fn tmp(&self) -> PathBuf {
         self.root.join("tmp")
+    }
+
+    /// What has happened: see [`events`].
+    pub fn events(&self) -> PathBuf {
+        self.root.join("events")
     }
 
     /// `config.json`-to-be, log, exit record, overlay's upper and work.

@@ -1,5 +1,6 @@
 //! What the engine tells a new monitor. JSON over an inherited descriptor; both ends are the same binary.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -13,6 +14,12 @@ pub struct Config {
     pub id: String,
     /// Short text for error lines and the process title.
     pub name: String,
+    /// These three are for the hooks' notes alone: the image's name, the labels and the pod's id.
+    pub image: String,
+    pub labels: BTreeMap<String, String>,
+    pub pod: Option<String>,
+    /// Whether the command that starts it stays attached; for the notes too.
+    pub attached: bool,
     /// The container's directory on disk: `exit.json`, the log, resolv.conf and the like.
     pub dir: PathBuf,
     /// The container's directory below /run: `attach` (socket), `lock`. Gone after a reboot.

@@ -27,7 +27,7 @@ mod wait;
 
 pub use error::Error;
 pub use layout::{Layout, detect, path_for};
-pub use stats::{Cpu, Io, Memory, Pids, Stats};
+pub use stats::{Cpu, Io, Memory, Pids, Stats, Usage};
 
 /// Where a container's cgroups are; kept in its state. The default is a container without cgroups:
 /// every operation on it succeeds and does nothing.
@@ -161,6 +161,11 @@ impl Cgroup {
     /// Whether the kernel's OOM killer has ended a process in it.
     pub fn oom_killed(&self) -> bool {
         stats::oom_kills(&self.location).is_some_and(|kills| kills > 0)
+    }
+
+    /// A part of [`Cgroup::stats`], for whoever asks often or for many.
+    pub fn usage(&self) -> Usage {
+        stats::usage(&self.location)
     }
 
     /// What it uses now. A controller that is not there, or a file that cannot be read, is None.

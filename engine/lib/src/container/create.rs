@@ -10,6 +10,7 @@ use super::options::{Exposed, Network, Options};
 use super::volumes_from::{self, VolumesFromError};
 use super::{FileError, name};
 use crate::Engine;
+use crate::events::{Action, Event};
 use crate::image::Image;
 use crate::network::DEFAULT;
 use crate::network::ports::{self, ListenError};
@@ -88,6 +89,7 @@ pub fn create(engine: &Engine, mut options: Options, image: Option<&Image>) -> R
         volumes.undo(engine);
         return Err(FileError { step: "write the container's id to", path: path.clone(), source }.into());
     }
+    engine.event(Event::of_container(&record, Action::Create));
     Ok(record)
 }
 

@@ -12,6 +12,7 @@ use super::checkpoint::{addresses, marker, remove_file};
 use super::start::{Start, StartError, start};
 use super::status::{Status, status};
 use crate::Engine;
+use crate::events::{Action, Event};
 use crate::image::Image;
 use crate::state::containers::Record;
 use crate::tree::{self, TreeError};
@@ -95,6 +96,7 @@ pub fn restore(
     if !start(engine, record, how)?.now {
         return Err(RestoreError::Alive(record.id.clone()));
     }
+    engine.event(Event::of_container(record, Action::Restore));
     let statistics = Statistics { duration: begun.elapsed(), criu: statistics::of_restore(&dir) };
     if !options.keep {
         tree::remove(&images)?;

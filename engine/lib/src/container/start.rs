@@ -257,6 +257,10 @@ fn config(
     Config {
         id: record.id.clone(),
         name: record.name.clone(),
+        image: record.image_name.clone(),
+        labels: options.labels.clone(),
+        pod: options.pod.clone(),
+        attached: how.attach.is_some(),
         run_dir: engine.paths.container_run(&record.id),
         runtime_root: engine.paths.runtime(),
         spec: build.spec,
@@ -282,7 +286,7 @@ fn undo(engine: &Engine, record: &Record, error: StartError) -> StartError {
     // What it could not give back is found when it is needed, or by the next start.
     let _ = network::release(engine, &record.id);
     if record.options.remove {
-        return match purge(engine, record, true) {
+        return match purge(engine, record, true, None) {
             Ok(()) => error,
             Err(remove) => StartError::Remove { start: Box::new(error), remove: Box::new(remove) },
         };

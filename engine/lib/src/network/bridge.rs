@@ -5,6 +5,7 @@ use std::io;
 use std::net::IpAddr;
 
 use super::create::CreateNetworkError;
+use super::firewall::Firewall;
 use super::netlink::{self, Socket, addresses, ensure_bridge, find_link, links, remove_bridge};
 use super::{DEFAULT, Network, default, firewall, rules, subnet};
 use crate::Engine;
@@ -81,14 +82,14 @@ fn make(engine: &Engine, socket: &Socket, network: &mut Network) -> Result<u32, 
         engine.db.update_network(network)?;
     }
     // The rules first: where the bridge is up, they are.
-    firewall::add(&[rules::network(network)], &[], "")?;
+    firewall::add(&Firewall::open()?, &[rules::network(network)], &[], "")?;
     Ok(up(socket, network)?)
 }
 
 /// The rules and the bridge once more, as they have to be.
 pub(super) fn renew(engine: &Engine, socket: &Socket, network: &mut Network) -> Result<u32, BridgeError> {
     let index = ensure(engine, socket, network)?;
-    firewall::add(&[rules::network(network)], &[], "")?;
+    firewall::add(&Firewall::open()?, &[rules::network(network)], &[], "")?;
     Ok(index)
 }
 
@@ -98,7 +99,7 @@ pub(super) fn remove(socket: &Socket, network: &Network) -> Result<(), BridgeErr
         Ok(()) | Err(netlink::Error::Foreign { .. }) => {}
         Err(error) => return Err(error.into()),
     }
-    Ok(firewall::remove_network(&network.bridge)?)
+    Ok(firewall::remove_network(&Firewall::open()?, &network.bridge)?)
 }
 
 /// When the first choice is somebody else's.

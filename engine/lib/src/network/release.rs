@@ -1,5 +1,6 @@
 //! Giving back what a container held: first what it means to the kernel, then the rows.
 
+use super::firewall::Firewall;
 use super::netlink::{Socket, detach};
 use super::{SetupError, firewall, hosts, rules};
 use crate::Engine;
@@ -18,7 +19,11 @@ pub(crate) fn release(engine: &Engine, container: &str) -> Result<(), SetupError
 
 pub(super) fn release_hold(engine: &Engine, container: &str, hold: &Hold) -> Result<(), SetupError> {
     if !hold.bindings.is_empty() {
-        firewall::remove_ports(&rules::ports(hold))?;
+        let firewall = Firewall::open()?;
+        firewall::remove_ports(&firewall, &rules::ports(hold))?;
+        // Its close(2) waits some 14 ms for RCU after a removal. The end of the process does that as well, when nobody
+        // waits for this any more.
+        std::mem::forget(firewall);
     }
     // The interfaces die with their namespace, unless another container is in it still.
     if !hold.leases.is_empty() && is_joined(engine, container)? {

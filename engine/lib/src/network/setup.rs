@@ -14,6 +14,7 @@ use ketch_sys::{Errno, random};
 
 use super::bridge::{self, BridgeError};
 use super::create::CreateNetworkError;
+use super::firewall::Firewall;
 use super::netlink::{self, Attachment, Namespace, Route, Socket, attach};
 use super::ports::{self, ListenError};
 use super::{DEFAULT, Network, Subnet, default, firewall, hosts, reserve, rules, subnet};
@@ -151,7 +152,7 @@ impl Setup {
         }
         if !hold.bindings.is_empty() {
             let networks: Vec<_> = networks.iter().map(|(network, _)| rules::network(network)).collect();
-            firewall::add(&networks, &rules::ports(&hold), &owner)?;
+            firewall::add(&Firewall::open()?, &networks, &rules::ports(&hold), &owner)?;
         }
         let names = hold.leases.into_iter().map(|lease| lease.host_interface).collect();
         Ok(Some((socket, names)))

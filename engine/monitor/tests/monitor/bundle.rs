@@ -67,6 +67,10 @@ impl Bundle {
         });
         let config = Config {
             name: "test".into(),
+            image: String::new(),
+            labels: Default::default(),
+            pod: None,
+            attached: false,
             id,
             run_dir,
             runtime_root,

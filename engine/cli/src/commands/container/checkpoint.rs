@@ -11,7 +11,8 @@ use ketch_engine::container::{Status, status};
 use serde_json::json;
 
 use super::criu;
-use super::select::{Wanted, each, each_quietly};
+use super::select::{Containers, NOTHING, Selection, each};
+use crate::commands::select::each_quietly;
 use crate::globals::Globals;
 
 /// Write the processes of running containers to disk, and end them
@@ -67,16 +68,11 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
     let begun = Instant::now();
     let options = options(&args)?;
     let engine = globals.engine()?;
-    let wanted = Wanted {
-        names: &args.containers,
-        all: args.all,
-        latest: args.latest,
-        ignore: false,
-        nothing: "you must provide at least one name or id",
-    };
-    let mut chosen = wanted.find(&engine)?;
+    let selection =
+        Selection { all: args.all, latest: args.latest, names: args.containers, ..Selection::default() };
+    let mut chosen = selection.find(&Containers(&engine), NOTHING)?;
     if args.all {
-        chosen.retain(|chosen| matches!(status(&engine.paths, &chosen.record.id), Status::Running { .. }));
+        chosen.retain(|chosen| matches!(status(&engine.paths, &chosen.item.id), Status::Running { .. }));
     }
     ensure!(options.export.is_none() || chosen.len() < 2, "--export takes one container at a time");
     if !args.print_stats {

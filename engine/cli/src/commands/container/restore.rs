@@ -15,7 +15,8 @@ use ketch_engine::state::containers::Record;
 use serde_json::json;
 
 use super::criu;
-use super::select::{Chosen, Wanted, each, each_quietly};
+use super::select::{Containers, NOTHING, Selection, each};
+use crate::commands::select::{Chosen, each_quietly};
 use crate::flags::ports::published;
 use crate::globals::Globals;
 
@@ -104,7 +105,7 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
                 ports: &published(&args.publish)?,
             };
             let record = import(&engine, &wanted)?;
-            let chosen = vec![Chosen::by_id(record)];
+            let chosen = vec![Chosen { shown: record.id.clone(), item: record }];
             let work = |record: &Record| {
                 let done = again(&engine, record, &options).inspect_err(|_| {
                     // Nobody asked for a container that does not run.
@@ -163,18 +164,17 @@ fn check(args: &Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn wanted(engine: &Engine, args: &Args) -> anyhow::Result<Vec<Chosen>> {
-    let wanted = Wanted {
-        names: &args.containers,
+fn wanted(engine: &Engine, args: &Args) -> anyhow::Result<Vec<Chosen<Record>>> {
+    let selection = Selection {
         all: args.all,
         latest: args.latest,
-        ignore: false,
-        nothing: "you must provide at least one name or id",
+        names: args.containers.clone(),
+        ..Selection::default()
     };
-    let mut chosen = wanted.find(engine)?;
+    let mut chosen = selection.find(&Containers(engine), NOTHING)?;
     if args.all {
         chosen.retain(|chosen| {
-            let id = &chosen.record.id;
+            let id = &chosen.item.id;
             !status(&engine.paths, id).is_alive() && marker::has_images(&engine.paths.container(id))
         });
     }

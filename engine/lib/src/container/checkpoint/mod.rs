@@ -24,6 +24,7 @@ use super::status::{Status, status};
 use super::turn::Turn;
 use super::{FileError, stop};
 use crate::Engine;
+use crate::events::{Action, Event};
 use crate::state::{self, containers::Record};
 use crate::tree::{self, TreeError};
 
@@ -126,6 +127,9 @@ pub fn checkpoint(
             remove_file(&dir.join(name))?;
         }
     }
+    if finished.is_ok() {
+        engine.event(Event::of_container(record, Action::Checkpoint));
+    }
     drop(turn);
     finished?;
     if !options.leave_running && options.stage != Stage::Pre {
@@ -196,7 +200,7 @@ fn dump_processes(
 }
 
 pub(super) fn remove_file(path: &Path) -> Result<(), FileError> {
-    match std::fs::remove_file(path) {
+    match fs::remove_file(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(FileError::at("remove", path)(error))
         }

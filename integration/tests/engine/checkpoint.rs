@@ -271,7 +271,7 @@ fn a_hostile_archive_gets_nothing_of_the_host() {
     let mut members = good.clone();
     members.remove("checkpoint/pages-1.img");
     write_archive(&bad, &members, |tar| {
-        raw(tar, tar::EntryType::Symlink, "checkpoint/pages-1.img", "/etc/shadow")
+        raw(tar, tar::EntryType::Symlink, "checkpoint/pages-1.img", "/etc/shadow");
     });
     refused("checkpoint/pages-1.img in the checkpoint archive");
     write_archive(&bad, &good, |tar| raw(tar, tar::EntryType::Regular, "../../escaped", ""));
@@ -295,10 +295,8 @@ fn an_established_connection_goes_on() {
     let script = "nc -l -p 7 -e cat";
     engine.run(["run", "-d", "--name", "s", "busybox", "sh", "-c", script]).ok();
     let address = |engine: &Engine| {
-        let networks = engine.line("inspect s").ok().json()[0]["NetworkSettings"]["Networks"].clone();
-        let first = networks.as_object().and_then(|networks| networks.values().next().cloned());
-        let address = first.unwrap_or_default()["IPAddress"].as_str().unwrap_or_default().to_owned();
-        address.parse::<IpAddr>().unwrap_or_else(|_| panic!("no address: {networks}"))
+        let text = engine.line("exec s hostname -i").ok().text().to_owned();
+        text.split_whitespace().next().and_then(|ip| ip.parse::<IpAddr>().ok()).expect("an address")
     };
     let server = SocketAddr::new(address(&engine), 7);
     let mut client = engine.netns().within(|| {

@@ -129,13 +129,12 @@ fn at_rest(dir: &Path) -> Status {
 /// has not failed.
 fn ended(exit: Exit, dir: &Path) -> Status {
     const KILLED: i32 = 128 + 9;
-    if exit.pid == 0 {
-        return Status::Created { error: exit.error };
+    let never_ran = exit.pid == 0;
+    // Nor is one whose restore has failed anything else than before.
+    if (never_ran || exit.code == KILLED) && marker::read(dir).is_some() {
+        return Status::Exited(Exit { code: 0, error: String::new(), ..exit });
     }
-    if exit.code == KILLED && marker::read(dir).is_some() {
-        return Status::Exited(Exit { code: 0, ..exit });
-    }
-    Status::Exited(exit)
+    if never_ran { Status::Created { error: exit.error } } else { Status::Exited(exit) }
 }
 
 /// It ended, and nobody knows how or when. The directory's last change is the best guess at the time.
@@ -144,13 +143,14 @@ fn lost(started: String, dir: &Path, reason: &str) -> Status {
         .or_else(|_| fs::metadata(dir.join(STARTED)))
         .and_then(|file| file.modified())
         .unwrap_or(SystemTime::UNIX_EPOCH);
+    let has_checkpoint = marker::read(dir).is_some();
     Status::Exited(Exit {
-        code: UNKNOWN,
+        code: if has_checkpoint { 0 } else { UNKNOWN },
         oom_killed: false,
         started,
         finished: clock::rfc3339(finished),
         pid: 0,
-        error: reason.to_owned(),
+        error: if has_checkpoint { String::new() } else { reason.to_owned() },
     })
 }
 

@@ -94,7 +94,7 @@ mod tests {
         type Change = fn(&mut Options);
         let cases: [(&str, Change); 9] = [
             ("/etc of this host on /data", |o| {
-                o.mounts = vec![mount(MountKind::Bind { source: "/etc".into() })]
+                o.mounts = vec![mount(MountKind::Bind { source: "/etc".into() })];
             }),
             ("the device /dev/vda", |o| {
                 o.devices = vec![Device {

@@ -90,13 +90,11 @@ struct State {
     finished_at: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     cgroup_path: Option<String>,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    /// Always there, for templates: Go has them in any case.
     checkpointed: bool,
     checkpointed_at: String,
     restored_at: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    checkpoint_path: Option<String>,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    checkpoint_path: String,
     restored: bool,
 }
 
@@ -223,7 +221,10 @@ fn state(record: &Record, status: &Status, dir: &Path) -> State {
         cgroup_path: (status.pid() != 0)
             .then(|| spec::cgroup(&record.options, &record.id).display().to_string()),
         checkpointed: mark.is_some(),
-        checkpoint_path: mark.as_ref().map(|_| marker::images(dir).display().to_string()),
+        checkpoint_path: mark
+            .as_ref()
+            .map(|_| marker::images(dir).display().to_string())
+            .unwrap_or_default(),
         checkpointed_at: mark.map_or(NEVER.to_owned(), |mark| go_time(&mark.at)),
         restored: restored.is_some(),
         restored_at: restored.map_or(NEVER.to_owned(), |at| go_time(&at)),

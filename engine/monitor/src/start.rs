@@ -5,6 +5,7 @@ use std::fs;
 use std::os::fd::OwnedFd;
 use std::time::SystemTime;
 
+use ketch_cgroups::{Cgroup, Location};
 use ketch_runtime::container::create::{CreateError, Created, Options, Stdio, create};
 use ketch_runtime::container::delete::delete_stopped;
 use ketch_runtime::container::restore;
@@ -90,6 +91,7 @@ struct Made {
     pid: i32,
     pidfd: OwnedFd,
     console: Option<OwnedFd>,
+    cgroup: Location,
     /// None: restored.
     created: Option<Created>,
 }
@@ -113,11 +115,13 @@ fn make(config: &Config, rootfs: Option<OwnedFd>) -> Result<(Made, Streams), Sta
         no_pivot: false,
         no_new_keyring: false,
         start_by_other: false,
+        systemd: config.systemd.as_ref(),
     };
     let mut created = create(&config.spec, options).map_err(|error| start_error(&error))?;
     let pidfd = created.pidfd.try_clone().map_err(|error| StartError::ours("copy a descriptor", error))?;
     let console = created.console.take();
-    Ok((Made { pid: created.state.pid, pidfd, console, created: Some(created) }, streams))
+    let (pid, cgroup) = (created.state.pid, created.state.cgroup.clone());
+    Ok((Made { pid, pidfd, console, cgroup, created: Some(created) }, streams))
 }
 
 fn restore_from(
@@ -147,9 +151,11 @@ fn restore_from(
         network_lock: how.nftables.then_some(NetworkLock::Nftables),
         lsm_profile: None,
         lsm_mount_context: None,
+        systemd: config.systemd.as_ref(),
     };
     let restored = restore::restore(&config.spec, options).map_err(|error| start_error(&error))?;
-    Ok(Made { pid: restored.state.pid, pidfd: restored.pidfd, console: restored.console, created: None })
+    let (pid, cgroup) = (restored.state.pid, restored.state.cgroup);
+    Ok(Made { pid, pidfd: restored.pidfd, console: restored.console, cgroup, created: None })
 }
 
 /// Makes the attach socket and all else that the loop needs.
@@ -173,6 +179,7 @@ fn serve(
         listener,
         report: copy(report)?,
         init: copy(&made.pidfd)?,
+        oom: Cgroup::open(made.cgroup.clone()).oom_events(),
         streams,
         log,
         stdin: config.stdin,

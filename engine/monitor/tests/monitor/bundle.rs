@@ -89,6 +89,7 @@ impl Bundle {
             forwards: Vec::new(),
             dir,
             restore: None,
+            systemd: None,
         };
         Bundle { _directory: directory, config }
     }

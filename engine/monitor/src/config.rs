@@ -44,9 +44,24 @@ pub struct Config {
     pub log: LogConfig,
     /// Remove the container when it has ended (`--rm`).
     pub remove: bool,
+    /// Make its processes from the images of a checkpoint.
+    #[serde(default)]
+    pub restore: Option<Restore>,
     /// It has addresses or ports, to be given back when it has ended.
     pub gives_back: bool,
     pub forwards: Vec<Forward>,
+}
+
+/// Where from and how a container is restored. CRIU's log and statistics go to [`Config::dir`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Restore {
+    pub criu: PathBuf,
+    pub images: PathBuf,
+    pub tcp_established: bool,
+    pub tcp_close: bool,
+    pub file_locks: bool,
+    /// See `ketch_runtime::criu::network_lock`.
+    pub nftables: bool,
 }
 
 /// What comes to a socket that is held is forwarded.

@@ -6,10 +6,12 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::SystemTime;
 
-use ketch_cgroups::{Cgroup, Layout};
-use ketch_runtime::container::create::{CreateError, Created, Options, create, create_in};
+use ketch_cgroups::{Cgroup, Layout, Location};
+use ketch_runtime::container::create::{CreateError, Created, Options, Stdio, create, create_in};
 use ketch_runtime::container::delete::delete_stopped;
+use ketch_runtime::container::restore;
 use ketch_runtime::container::state::State;
+use ketch_runtime::criu::NetworkLock;
 use ketch_runtime::spec::Spec;
 use ketch_runtime::step::EXECUTE;
 use ketch_sys::Errno;
@@ -18,7 +20,7 @@ use nix::sys::signal::Signal;
 
 use crate::attach::address;
 use crate::clock;
-use crate::config::{Config, LogDriver};
+use crate::config::{Config, LogDriver, Restore};
 use crate::log::Writer;
 use crate::members::Members;
 use crate::report::Report;
@@ -26,7 +28,7 @@ use crate::serve::{Event, Forwards, Parts, Server};
 use crate::spawn::{Handed, SHM_PATH, StartError};
 use crate::streams::{self, Streams};
 
-/// A container whose init has called `execve`.
+/// A container whose init has called `execve`, or was restored.
 #[derive(Debug)]
 pub(crate) struct Running {
     pub(crate) server: Server,
@@ -48,7 +50,7 @@ impl From<StartError> for NotStarted {
     }
 }
 
-/// Creates the container, reports that, and lets it go when told to. `config.spec` is empty afterwards.
+/// Creates or restores the container, reports that, and lets it go when told to. `config.spec` is empty afterwards.
 pub(crate) fn start(
     config: &mut Config,
     handed: &mut Handed,
@@ -70,20 +72,20 @@ pub(crate) fn start(
     handed.network = None;
     // Most of what this process ever allocates, and it may live for months.
     config.spec = Spec::default();
-    let (mut created, streams) = made?;
+    let (mut made, streams) = made?;
     protect();
 
     let forwards = Forwards::new(std::mem::take(&mut handed.held), &config.forwards);
-    let started = serve(config, &mut created, streams, log, forwards, report)
+    let started = serve(config, &mut made, streams, log, forwards, report)
         .map_err(NotStarted::from)
-        .and_then(|server| let_go(&mut created, server, report));
+        .and_then(|server| let_go(&mut made, server, report));
     match started {
         Ok(mut server) => {
             server.watch_init().map_err(|errno| StartError::errno("watch init", errno))?;
-            Ok(Running { server, pid: created.state.pid, started: clock::rfc3339(SystemTime::now()) })
+            Ok(Running { server, pid: made.pid, started: clock::rfc3339(SystemTime::now()) })
         }
         Err(reason) => {
-            undo(config, &created);
+            undo(config, &made);
             Err(reason)
         }
     }
@@ -97,15 +99,29 @@ fn join(path: &Path) -> Result<(), StartError> {
     joined.map_err(|errno| StartError::errno(step, errno))
 }
 
-/// Creates the container with pipes or a pty.
+/// A container that was created and waits to be let go, or that was restored and runs.
+#[derive(Debug)]
+struct Made {
+    pid: i32,
+    pidfd: OwnedFd,
+    console: Option<OwnedFd>,
+    cgroup: Location,
+    /// None: restored.
+    created: Option<Created>,
+}
+
+/// Creates or restores the container with pipes or a pty.
 fn make(
     config: &Config,
     rootfs: Option<OwnedFd>,
     shm: Option<OwnedFd>,
-) -> Result<(Created, Streams), StartError> {
+) -> Result<(Made, Streams), StartError> {
     let terminal = config.spec.process().as_ref().and_then(|process| process.terminal()).unwrap_or(false);
     let (streams, stdio) = streams::prepare(terminal, config.stdin)
         .map_err(|errno| StartError::errno("make the pipes", errno))?;
+    if let Some(how) = &config.restore {
+        return Ok((restore_from(config, how, rootfs, stdio)?, streams));
+    }
     let options = Options {
         root: &config.runtime_root,
         id: &config.id,
@@ -125,20 +141,57 @@ fn make(
     } else {
         create_in(&Layout::V1 { hierarchies: Vec::new() }, &config.spec, options)
     };
-    let created = created.map_err(|error| start_error(&error))?;
-    Ok((created, streams))
+    let mut created = created.map_err(|error| start_error(&error))?;
+    let pidfd = created.pidfd.try_clone().map_err(|error| StartError::ours("copy a descriptor", error))?;
+    let console = created.console.take();
+    let (pid, cgroup) = (created.state.pid, created.state.cgroup.clone());
+    Ok((Made { pid, pidfd, console, cgroup, created: Some(created) }, streams))
+}
+
+fn restore_from(
+    config: &Config,
+    how: &Restore,
+    rootfs: Option<OwnedFd>,
+    stdio: Stdio<'_>,
+) -> Result<Made, StartError> {
+    let options = restore::Options {
+        root: &config.runtime_root,
+        id: &config.id,
+        bundle: &config.dir,
+        rootfs,
+        stdio,
+        pid_file: None,
+        criu: &how.criu,
+        images: &how.images,
+        work: Some(&config.dir),
+        tcp_established: how.tcp_established,
+        tcp_close: how.tcp_close,
+        ext_unix_sk: false,
+        shell_job: false,
+        file_locks: how.file_locks,
+        auto_dedup: false,
+        empty_network: false,
+        cgroups: None,
+        network_lock: how.nftables.then_some(NetworkLock::Nftables),
+        lsm_profile: None,
+        lsm_mount_context: None,
+        systemd: config.systemd.as_ref(),
+    };
+    let restored = restore::restore(&config.spec, options).map_err(|error| start_error(&error))?;
+    let (pid, cgroup) = (restored.state.pid, restored.state.cgroup);
+    Ok(Made { pid, pidfd: restored.pidfd, console: restored.console, cgroup, created: None })
 }
 
 /// Makes the attach socket and all else that the loop needs.
 fn serve(
     config: &Config,
-    created: &mut Created,
+    made: &mut Made,
     mut streams: Streams,
     log: Option<Writer>,
     forwards: Forwards,
     report: &OwnedFd,
 ) -> Result<Server, StartError> {
-    if let Some(master) = created.console.take() {
+    if let Some(master) = made.console.take() {
         streams
             .take_console(master)
             .map_err(|errno| StartError::errno("take the container's terminal", errno))?;
@@ -150,8 +203,8 @@ fn serve(
     let parts = Parts {
         listener,
         report: copy(report)?,
-        init: copy(&created.pidfd)?,
-        oom: Cgroup::open(created.state.cgroup.clone()).oom_events(),
+        init: copy(&made.pidfd)?,
+        oom: Cgroup::open(made.cgroup.clone()).oom_events(),
         streams,
         log,
         stdin: config.stdin,
@@ -162,7 +215,7 @@ fn serve(
 }
 
 /// Reports, serves clients that come already, and starts init when told to.
-fn let_go(created: &mut Created, mut server: Server, report: &OwnedFd) -> Result<Server, NotStarted> {
+fn let_go(made: &mut Made, mut server: Server, report: &OwnedFd) -> Result<Server, NotStarted> {
     if Report::Created.send(report).is_err() {
         return Err(NotStarted::Abandoned);
     }
@@ -171,16 +224,18 @@ fn let_go(created: &mut Created, mut server: Server, report: &OwnedFd) -> Result
         Ok(_) => return Err(NotStarted::Abandoned),
         Err(errno) => return Err(StartError::errno("wait for the start", errno).into()),
     }
-    created.start().map_err(|error| start_error(&error))?;
+    if let Some(created) = &mut made.created {
+        created.start().map_err(|error| start_error(&error))?;
+    }
     Ok(server)
 }
 
 /// Kills and deletes a container that is not to run after all.
-fn undo(config: &Config, created: &Created) {
+fn undo(config: &Config, made: &Made) {
     let _ = address::remove_in(&config.run_dir);
     // When `start` has failed, init may have ended and been waited for already.
-    let _ = pidfd::send_signal(&created.pidfd, Signal::SIGKILL as i32);
-    let _ = pidfd::reap(&created.pidfd);
+    let _ = pidfd::send_signal(&made.pidfd, Signal::SIGKILL as i32);
+    let _ = pidfd::reap(&made.pidfd);
     if let Ok(state) = State::load(&config.runtime_root, &config.id) {
         // What is left is found again by `rm`, which reports it.
         let _ = delete_stopped(&config.runtime_root, &state);

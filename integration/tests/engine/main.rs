@@ -3,6 +3,7 @@
 mod bad_input;
 mod change;
 mod chaos;
+mod checkpoint;
 mod crowd;
 mod debian;
 mod events;

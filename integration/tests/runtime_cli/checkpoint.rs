@@ -137,7 +137,7 @@ fn a_container_may_go_on_beside_its_checkpoint() {
 /// A connection, here one within the container's own network, is something that a checkpoint does not take along unasked.
 #[test]
 fn a_failed_checkpoint_leaves_the_container_running() {
-    let echo = "nc -l -p 7 -e cat & until nc 127.0.0.1 7; do :; done";
+    let echo = "exec 2>/dev/null; nc -l -p 7 -e cat & until nc 127.0.0.1 7; do :; done";
     let bundle = Bundle::new(&["sh", "-c", echo]);
     let mut talk = bundle.run_counter();
     assert_eq!(talk.ask(), "x");

@@ -1,6 +1,6 @@
 //! What `checkpoint` and `restore` have in common: finding CRIU, and words of theirs.
 
-use std::os::unix::fs::PermissionsExt;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -45,11 +45,9 @@ impl From<NetworkLock> for criu::NetworkLock {
     }
 }
 
-/// The method to use: CRIU's own would be iptables, for which it needs a program that many hosts no longer have.
+/// The method asked for, or the one that this host can.
 pub(crate) fn network_lock(given: Option<NetworkLock>) -> Option<criu::NetworkLock> {
-    given
-        .map(Into::into)
-        .or_else(|| find("iptables-restore").is_none().then_some(criu::NetworkLock::Nftables))
+    given.map(Into::into).or_else(|| criu::network_lock(&path()))
 }
 
 /// `--empty-ns`
@@ -60,26 +58,17 @@ pub(crate) fn empty_network(kinds: &[String]) -> anyhow::Result<bool> {
     }
 }
 
-/// The CRIU that `$PATH` leads to, or one that is where an administrator's programs are.
+/// The CRIU to run.
 pub(crate) fn program() -> PathBuf {
-    find("criu").unwrap_or_else(|| PathBuf::from("/usr/sbin/criu"))
+    criu::installed(&path())
+}
+
+fn path() -> OsString {
+    std::env::var_os("PATH").unwrap_or_default()
 }
 
 /// The directory of the images: `checkpoint` in the current one by default.
 pub(crate) fn images(given: Option<&Path>) -> anyhow::Result<PathBuf> {
     std::path::absolute(given.unwrap_or(Path::new("checkpoint")))
         .context("cannot find out the current directory")
-}
-
-fn find(name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let administrators = ["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from);
-    let is_executable = |path: &PathBuf| {
-        path.metadata().is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
-    };
-    std::env::split_paths(&path)
-        .chain(administrators)
-        .filter(|directory| directory.is_absolute())
-        .map(|directory| directory.join(name))
-        .find(is_executable)
 }

@@ -117,15 +117,30 @@ pub(crate) fn each<T>(
     chosen: Vec<Chosen<T>>,
     mut work: impl FnMut(&T) -> anyhow::Result<()>,
 ) -> anyhow::Result<ExitCode> {
+    to_each(chosen, |Chosen { shown, item }| {
+        work(&item)?;
+        Ok(writeln!(std::io::stdout(), "{shown}")?)
+    })
+}
+
+/// The same without printing names, for a verb that has something else to say.
+pub(crate) fn each_quietly<T>(
+    chosen: Vec<Chosen<T>>,
+    mut work: impl FnMut(&T) -> anyhow::Result<()>,
+) -> anyhow::Result<ExitCode> {
+    to_each(chosen, |chosen| work(&chosen.item))
+}
+
+fn to_each<T>(
+    chosen: Vec<Chosen<T>>,
+    mut work: impl FnMut(Chosen<T>) -> anyhow::Result<()>,
+) -> anyhow::Result<ExitCode> {
     let mut failed: Option<anyhow::Error> = None;
-    for Chosen { shown, item } in chosen {
-        match work(&item) {
-            Ok(()) => writeln!(std::io::stdout(), "{shown}")?,
-            Err(error) => {
-                if let Some(earlier) = failed.replace(error) {
-                    crate::failure::report(&earlier);
-                }
-            }
+    for one in chosen {
+        if let Err(error) = work(one)
+            && let Some(earlier) = failed.replace(error)
+        {
+            crate::failure::report(&earlier);
         }
     }
     failed.map_or(Ok(ExitCode::SUCCESS), Err)

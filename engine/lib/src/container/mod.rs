@@ -10,6 +10,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub mod checkpoint;
 pub mod cleanup;
 pub mod create;
 pub mod exec;
@@ -26,6 +27,7 @@ pub mod prune;
 pub mod remove;
 pub mod rename;
 pub mod restart;
+pub mod restore;
 mod root;
 pub mod start;
 pub mod stats;

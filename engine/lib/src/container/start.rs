@@ -4,14 +4,16 @@ use std::fs;
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
 
 use ketch_monitor::attach::{self, Session};
-use ketch_monitor::config::{Config, LogConfig, LogDriver};
+use ketch_monitor::config::{self, Config, LogConfig, LogDriver};
 use ketch_monitor::exit::Exit;
-use ketch_monitor::spawn::{self, Handed, spawn};
+use ketch_monitor::spawn::{self, Handed, Monitor, spawn};
 use ketch_monitor::{exit, lock};
 use ketch_runtime::container::delete::{self, DeleteError};
 
+use super::checkpoint::marker;
 use super::join::{self, JoinError};
 use super::options::CgroupManager;
 use super::prepare::{PrepareError, prepare};
@@ -40,6 +42,8 @@ pub struct Start<'a> {
     pub host: Option<Host>,
     /// `-d`: nobody will ever be at the other end of stdin but a later `attach`.
     pub detached: bool,
+    /// Make its processes from the images of a checkpoint, in place of the command.
+    pub restore: Option<config::Restore>,
 }
 
 /// A container that runs.
@@ -143,8 +147,14 @@ pub fn start(engine: &Engine, record: &Record, how: Start<'_>) -> Result<Started
         drop(turn);
         lock::wait_free(&run_dir).map_err(FileError::at("wait for", &run_dir))?;
     };
+    let is_restore = how.restore.is_some();
     let started = carry_out(engine, record, how, lock);
     if let Err(error) = started {
+        if is_restore {
+            // It stays what it was. What it could not give back is found when it is needed.
+            let _ = network::release(engine, &record.id);
+            return Err(error);
+        }
         return Err(undo(engine, record, error));
     }
     drop(turn);
@@ -221,18 +231,51 @@ fn carry_out(
     };
     let members = host.user_namespace.then(|| engine.paths.members());
     let config = Config { members, ..config(engine, record, build, &how, &handed, &mut network) };
-    status::begin(&dir).map_err(FileError::at("prepare", &dir))?;
-    let monitor = spawn(&config, lock, handed)?;
-    // While the monitor makes the container.
-    if let Err(error) = network.attach() {
-        monitor.abandon();
-        return Err(error.into());
-    }
-    let monitor = monitor.created()?;
+    let monitor = match config.restore {
+        None => {
+            marker::clear(&dir).map_err(FileError::at("prepare", &dir))?;
+            status::begin(&dir).map_err(FileError::at("prepare", &dir))?;
+            let monitor = spawn(&config, lock, handed)?;
+            // While the monitor makes the container.
+            if let Err(error) = network.attach() {
+                monitor.abandon();
+                return Err(error.into());
+            }
+            monitor.created()?
+        }
+        Some(_) => restored(&dir, network, || spawn(&config, lock, handed)?.created())?,
+    };
     joining.verify()?;
     let session = how.attach.map(|options| connect(engine, record, options)).transpose()?;
     monitor.start()?;
+    if config.restore.is_some() {
+        marker::set_restored(&dir).map_err(FileError::at("write to", &dir))?;
+    }
     Ok(Started { now: true, session })
+}
+
+/// Has the processes restored, by `make`, in a network that is there already and says nothing yet. Until they run again the
+/// container is what it was.
+fn restored(
+    dir: &Path,
+    mut network: Setup,
+    make: impl FnOnce() -> Result<Monitor, spawn::StartError>,
+) -> Result<Monitor, StartError> {
+    let quiet = network.attach_quietly()?;
+    let last = exit::load(dir).map_err(FileError::at("read the exit record of", dir))?;
+    match make() {
+        Ok(monitor) => {
+            // Before there are sockets for them, packets of old connections would be answered by their end.
+            quiet.speak()?;
+            Ok(monitor)
+        }
+        Err(error) => {
+            if let Some(last) = last {
+                exit::save(dir, &last).map_err(FileError::at("put back the exit record of", dir))?;
+            }
+            Err(error.into())
+        }
+    }
 }
 
 fn connect(engine: &Engine, record: &Record, options: attach::Options) -> Result<Session, StartError> {
@@ -279,6 +322,7 @@ fn config(
             max_files: options.log.max_files.unwrap_or(1).max(1),
         },
         remove: options.remove,
+        restore: how.restore.clone(),
         gives_back: network.gives_back(),
         forwards: std::mem::take(&mut network.forwards),
         dir,
@@ -313,7 +357,7 @@ fn undo(engine: &Engine, record: &Record, error: StartError) -> StartError {
     error
 }
 
-fn make_private(path: &std::path::Path) -> Result<(), FileError> {
+fn make_private(path: &Path) -> Result<(), FileError> {
     fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)

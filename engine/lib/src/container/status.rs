@@ -8,6 +8,7 @@ use ketch_monitor::exit::{self, Exit};
 use ketch_monitor::{clock, lock};
 use ketch_runtime::container::state::{Status as Runtime, Vitals};
 
+use super::checkpoint::marker;
 use crate::Paths;
 
 /// Present from the moment a container is started until it is known not to have been: it tells one that ran when the
@@ -103,7 +104,7 @@ pub fn status(paths: &Paths, id: &str) -> Status {
         }
         Runtime::Paused => Status::Paused { pid: state.pid, started },
         Runtime::Stopped => match exit::load(&dir) {
-            Ok(Some(exit)) => ended(exit),
+            Ok(Some(exit)) => ended(exit, &dir),
             _ if monitored => Status::Stopping { started },
             _ => lost(started, &dir, "its monitor was killed before it could record the exit"),
         },
@@ -113,7 +114,7 @@ pub fn status(paths: &Paths, id: &str) -> Status {
 /// Neither running nor known to the runtime.
 fn at_rest(dir: &Path) -> Status {
     match exit::load(dir) {
-        Ok(Some(exit)) => ended(exit),
+        Ok(Some(exit)) => ended(exit, dir),
         Ok(None) => match fs::metadata(dir.join(STARTED)).and_then(|file| file.modified()) {
             Ok(started) => {
                 lost(clock::rfc3339(started), dir, "the machine or its monitor went down while it ran")
@@ -124,12 +125,16 @@ fn at_rest(dir: &Path) -> Status {
     }
 }
 
-/// A start that failed is no exit: podman shows such a container as created.
-fn ended(exit: Exit) -> Status {
-    if exit.pid == 0 {
-        return Status::Created { error: exit.error };
+/// A start that failed is no exit: podman shows such a container as created. One that CRIU has ended after a checkpoint
+/// has not failed.
+fn ended(exit: Exit, dir: &Path) -> Status {
+    const KILLED: i32 = 128 + 9;
+    let never_ran = exit.pid == 0;
+    // Nor is one whose restore has failed anything else than before.
+    if (never_ran || exit.code == KILLED) && marker::read(dir).is_some() {
+        return Status::Exited(Exit { code: 0, error: String::new(), ..exit });
     }
-    Status::Exited(exit)
+    if never_ran { Status::Created { error: exit.error } } else { Status::Exited(exit) }
 }
 
 /// It ended, and nobody knows how or when. The directory's last change is the best guess at the time.
@@ -138,13 +143,14 @@ fn lost(started: String, dir: &Path, reason: &str) -> Status {
         .or_else(|_| fs::metadata(dir.join(STARTED)))
         .and_then(|file| file.modified())
         .unwrap_or(SystemTime::UNIX_EPOCH);
+    let has_checkpoint = marker::read(dir).is_some();
     Status::Exited(Exit {
-        code: UNKNOWN,
+        code: if has_checkpoint { 0 } else { UNKNOWN },
         oom_killed: false,
         started,
         finished: clock::rfc3339(finished),
         pid: 0,
-        error: reason.to_owned(),
+        error: if has_checkpoint { String::new() } else { reason.to_owned() },
     })
 }
 

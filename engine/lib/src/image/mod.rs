@@ -7,7 +7,7 @@ pub mod filter;
 mod find;
 mod import;
 pub mod inspect;
-mod layer;
+pub(crate) mod layer;
 mod list;
 pub mod load;
 mod parallel;

@@ -71,7 +71,7 @@ pub fn connect(engine: &Engine, container: &str, mut endpoint: Endpoint) -> Resu
         };
         let want = setup::want(&network, &endpoint, name)?;
         let lease = reserve::extend(engine, hold.id, &want)?;
-        if let Err(error) = setup::connect(&socket, namespace.as_fd(), &network, index, &lease) {
+        if let Err(error) = setup::connect(&socket, namespace.as_fd(), &network, index, &lease, false) {
             engine.db.give_lease_back(hold.id, &lease.host_interface)?;
             return Err(error.into());
         }
@@ -129,9 +129,9 @@ pub fn reload(engine: &Engine, record: &Record) -> Result<(), ConnectError> {
             Some(link) if link.master == Some(index) => {}
             Some(_) => {
                 detach(&socket, &lease.host_interface)?;
-                setup::connect(&socket, namespace.as_fd(), &network, index, lease)?;
+                setup::connect(&socket, namespace.as_fd(), &network, index, lease, false)?;
             }
-            None => setup::connect(&socket, namespace.as_fd(), &network, index, lease)?,
+            None => setup::connect(&socket, namespace.as_fd(), &network, index, lease, false)?,
         }
         networks.push(network);
     }

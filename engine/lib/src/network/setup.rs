@@ -141,24 +141,47 @@ impl Setup {
 
     /// Makes the interfaces and leads the ports to them.
     pub(crate) fn attach(&mut self) -> Result<(), SetupError> {
+        self.attach_as(false).map(drop)
+    }
+
+    /// The same, and nothing passes until [`Quiet::speak`].
+    pub(crate) fn attach_quietly(&mut self) -> Result<Quiet, SetupError> {
+        self.attach_as(true).map(Quiet)
+    }
+
+    fn attach_as(&mut self, quiet: bool) -> Result<Option<(Socket, Vec<String>)>, SetupError> {
         if let Some(pasta) = self.pasta.take() {
-            return Ok(pasta.finish()?);
+            pasta.finish()?;
+            return Ok(None);
         }
         // Dropped here, the namespace is the container's alone.
         let Some(Bridges { socket, namespace, networks, hold, owner }) = self.bridges.take() else {
-            return Ok(());
+            return Ok(None);
         };
         if networks.is_empty() {
             netlink::loopback_up(namespace.as_fd())?;
         }
         for ((network, bridge), lease) in networks.iter().zip(&hold.leases) {
-            connect(&socket, namespace.as_fd(), network, *bridge, lease)?;
+            connect(&socket, namespace.as_fd(), network, *bridge, lease, quiet)?;
         }
         if !hold.bindings.is_empty() {
             let networks: Vec<_> = networks.iter().map(|(network, _)| rules::network(network)).collect();
             firewall::add(&Firewall::open()?, &networks, &rules::ports(&hold), &owner)?;
         }
-        Ok(())
+        let names = hold.leases.into_iter().map(|lease| lease.host_interface).collect();
+        Ok(Some((socket, names)))
+    }
+}
+
+/// Interfaces that nothing passes yet: none for a container without any.
+#[must_use = "nothing passes until it speaks"]
+#[derive(Debug)]
+pub(crate) struct Quiet(Option<(Socket, Vec<String>)>);
+
+impl Quiet {
+    pub(crate) fn speak(self) -> Result<(), SetupError> {
+        let Some((socket, names)) = self.0 else { return Ok(()) };
+        Ok(names.iter().try_for_each(|name| netlink::speak(&socket, name))?)
     }
 }
 
@@ -169,6 +192,7 @@ pub(super) fn connect(
     network: &Network,
     bridge: u32,
     lease: &Lease,
+    quiet: bool,
 ) -> Result<(), SetupError> {
     let of_family = |v4: bool| network.subnets.iter().find(|s| s.subnet.addr().is_ipv4() == v4);
     let held = [lease.v4.map(IpAddr::V4), lease.v6.map(IpAddr::V6)];
@@ -192,6 +216,7 @@ pub(super) fn connect(
             addresses: &addresses,
             routes: &routes,
             mtu: network.mtu(),
+            quiet,
         },
     )?;
     Ok(())

@@ -7,6 +7,7 @@ pub(crate) mod entries;
 pub(crate) mod extract;
 pub(crate) mod layers;
 mod overlay;
+pub(crate) mod pack;
 pub(crate) mod staging;
 
 use std::io;

@@ -43,16 +43,16 @@ impl TreeError {
 }
 
 /// Trees deeper than this come from somebody who means harm: each level holds a descriptor.
-const DEEPEST: usize = 256;
+pub(crate) const DEEPEST: usize = 256;
 
 /// One name in a directory.
-struct Entry {
-    name: CString,
-    directory: bool,
+pub(crate) struct Entry {
+    pub(crate) name: CString,
+    pub(crate) directory: bool,
 }
 
 /// All names in `dir`, read before any of them is changed; and `dir` again.
-fn entries(dir: OwnedFd) -> nix::Result<(Dir, Vec<Entry>)> {
+pub(crate) fn entries(dir: OwnedFd) -> nix::Result<(Dir, Vec<Entry>)> {
     let mut list = Vec::new();
     let mut stream = Dir::from_fd(dir)?;
     let mut unknown = Vec::new();
@@ -80,6 +80,6 @@ fn is_directory(dir: impl AsFd, name: &std::ffi::CStr) -> nix::Result<bool> {
     Ok(SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT == SFlag::S_IFDIR)
 }
 
-fn subdirectory(dir: impl AsFd, name: &CString) -> nix::Result<OwnedFd> {
+pub(crate) fn subdirectory(dir: impl AsFd, name: &CString) -> nix::Result<OwnedFd> {
     openat2::open_beneath(dir, name.as_c_str(), OFlag::O_RDONLY | OFlag::O_DIRECTORY)
 }

@@ -93,6 +93,10 @@ pub(crate) fn for_container(engine: &Engine, mounts: &mut [Mount]) -> Result<Mad
 }
 
 impl MadeVolumes {
+    pub(crate) fn names(&self) -> &[String] {
+        &self.names
+    }
+
     /// The container is not created after all. What cannot be removed is listed still, and unused.
     pub(crate) fn undo(self, engine: &Engine) {
         for name in &self.names {

@@ -116,6 +116,7 @@ fn what_cannot_be_attached_leaves_nothing() {
             addresses: &[(address(1, 2).0, 24)],
             routes: &unreachable,
             mtu: None,
+            quiet: false,
         };
         let error = attach(&host.socket, &attachment).unwrap_err();
         assert_eq!(error.errno(), Some(Errno::ENETUNREACH));

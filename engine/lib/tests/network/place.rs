@@ -80,6 +80,7 @@ impl Host {
             addresses: &[(v4, 24), (v6, 64)],
             routes: &routes,
             mtu: None,
+            quiet: false,
         };
         attach(&self.socket, &attachment).unwrap();
         Container { namespace, v4, v6 }
@@ -99,6 +100,7 @@ impl Host {
             addresses: &[(v4, 24), (v6, 64)],
             routes: &[],
             mtu: None,
+            quiet: false,
         };
         attach(&self.socket, &attachment).unwrap();
         Container { namespace, v4, v6 }

@@ -91,6 +91,7 @@ impl Bundle {
             gives_back: false,
             forwards: Vec::new(),
             dir,
+            restore: None,
         };
         Bundle { _directory: directory, config }
     }

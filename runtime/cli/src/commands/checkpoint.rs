@@ -119,7 +119,7 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
         network_lock: criu::network_lock(args.network_lock),
         page_server,
     };
-    checkpoint(&state, &options)
+    checkpoint(&state, &options, &mut || Ok(()))
         .with_context(|| format!("cannot checkpoint container {:?}", args.container))?;
     if !args.leave_running && !args.pre_dump {
         let deleted = delete(&root, &args.container, true)?;

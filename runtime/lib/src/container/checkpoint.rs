@@ -48,6 +48,9 @@ pub struct Options<'a> {
     pub page_server: Option<(&'a str, u16)>,
 }
 
+/// Why a caller's part of a checkpoint has failed.
+pub type Reason = Box<dyn std::error::Error + Send + Sync>;
+
 /// Why there is no checkpoint. The container goes on as it was.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointError {
@@ -71,6 +74,9 @@ pub enum CheckpointError {
     Criu(#[from] CriuError),
     #[error(transparent)]
     Step(#[from] StepError),
+    /// The caller's `dumped` has failed.
+    #[error("{0}")]
+    Refused(#[source] Reason),
 }
 
 /// Where CRIU works by default, below the container's directory.
@@ -81,8 +87,13 @@ const LOG: &str = "dump.log";
 /// Makes a checkpoint of a running or paused container. Without `leave_running` its processes have been killed at the
 /// end, and the rest of it is there to be deleted.
 ///
-/// The calling process must have one thread.
-pub fn checkpoint(state: &State, options: &Options<'_>) -> Result<(), CheckpointError> {
+/// `dumped` is called when the images are complete, and nothing in the container moves until it returns. If it fails the
+/// container goes on. The calling process must have one thread.
+pub fn checkpoint(
+    state: &State,
+    options: &Options<'_>,
+    dumped: &mut dyn FnMut() -> Result<(), Reason>,
+) -> Result<(), CheckpointError> {
     match state.status(options.root) {
         Status::Running | Status::Paused => {}
         status => return Err(CheckpointError::NotRunning { id: state.id.clone(), status }),
@@ -145,9 +156,17 @@ pub fn checkpoint(state: &State, options: &Options<'_>) -> Result<(), Checkpoint
         false => (Kind::Dump, "dump the container"),
     };
     let request = Request { kind: kind as i32, options: Some(Box::new(opts)), ..Request::default() };
-    // Nothing is to be done at any of the dump's stages: the network is the engine's, or CRIU's own to lock.
-    criu.ask(&request, what, &mut |_, _| Ok::<(), CriuError>(()))
-        .map_err(|error| log::explain(error, &work, Some(work_path), LOG))?;
+    // The network is the engine's, or CRIU's own to lock: of the stages it speaks of only one has something to be done.
+    let answer = criu.ask(&request, what, &mut |notification, _| match notification.script.as_deref() {
+        Some("post-dump") => dumped().map_err(CheckpointError::Refused),
+        _ => Ok(()),
+    });
+    if let Err(error) = answer {
+        return Err(match error {
+            CheckpointError::Criu(error) => log::explain(error, &work, Some(work_path), LOG).into(),
+            error => error,
+        });
+    }
     criu.end()?;
     Ok(())
 }

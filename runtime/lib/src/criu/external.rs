@@ -68,7 +68,8 @@ pub(crate) fn mount_points(names: &Names, init: i32) -> Result<Vec<Pair>, StepEr
         }
         let link = format!("/proc/self/fd/{}", found.as_raw_fd());
         let point = std::fs::read_link(&link).at("read", &link)?;
-        pairs.push(pair(&point, name));
+        // As in runc, masks are all of one name: images of either can be restored by the other.
+        pairs.push(pair(&point, if is_masked { Path::new(NULL) } else { name }));
     }
     Ok(pairs)
 }
@@ -90,7 +91,9 @@ pub(crate) fn sources(plan: &Plan, layout: &Layout, location: &Location) -> Vec<
             _ => {}
         }
     }
-    pairs.extend(plan.hidden.masked.iter().map(|path| pair(path, Path::new(NULL))));
+    if !pairs.iter().any(|pair| pair.key == NULL) {
+        pairs.push(pair(Path::new(NULL), Path::new(NULL)));
+    }
     if !plan.ids.uids.is_empty() {
         let nodes = plan.dev.iter().flat_map(|dev| &dev.nodes);
         pairs.extend(nodes.map(|node| pair(&node.path, &node.path)));

@@ -3,13 +3,16 @@
 //! It is started for one dump or restore, talks over a socket pair, and ends with it.
 
 pub mod external;
+mod find;
 pub(crate) mod log;
 pub(crate) mod namespace;
 pub(crate) mod protocol;
 pub(crate) mod session;
+pub mod statistics;
 
 use std::path::PathBuf;
 
+pub use find::{installed, network_lock};
 pub use protocol::{CgroupMode, NetworkLock};
 
 use crate::step::StepError;

@@ -3,6 +3,7 @@
 use super::{Command, verb};
 
 pub(crate) mod attach;
+pub(crate) mod checkpoint;
 pub(crate) mod create;
 pub(crate) mod exec;
 pub(crate) mod exists;
@@ -16,6 +17,7 @@ pub(crate) mod ps;
 pub(crate) mod remove;
 pub(crate) mod rename;
 pub(crate) mod restart;
+pub(crate) mod restore;
 pub(crate) mod run;
 pub(crate) mod start;
 pub(crate) mod stats;
@@ -25,6 +27,7 @@ pub(crate) mod top;
 pub(crate) mod unpause;
 pub(crate) mod wait;
 
+mod criu;
 mod filter;
 pub(super) mod image;
 mod ports;
@@ -35,6 +38,7 @@ mod session;
 
 pub(crate) const COMMANDS: &[Command] = &[
     verb!("attach", "Attach to a running container", attach),
+    verb!("checkpoint", "Write the processes of containers to disk, and end them", checkpoint),
     verb!("create", "Create a container without starting it", create),
     verb!("exec", "Run one more command in a running container", exec),
     verb!("exists", "Tell whether there is such a container", exists),
@@ -49,6 +53,7 @@ pub(crate) const COMMANDS: &[Command] = &[
     verb!("ps", "List containers", ps),
     verb!("rename", "Give a container another name", rename),
     verb!("restart", "Stop containers, and start them", restart),
+    verb!("restore", "Let containers go on from their checkpoints", restore),
     verb!("rm", "Remove containers", remove),
     verb!("run", "Run a command in a new container", run),
     verb!("start", "Start containers", start),

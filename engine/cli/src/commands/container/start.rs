@@ -67,7 +67,7 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
 fn begin(engine: &Engine, record: &Record, attach: Option<Options>) -> anyhow::Result<Started> {
     let image: Option<Image> = record.image_id.as_deref().map(|id| image::find(engine, id)).transpose()?;
     let detached = attach.is_none();
-    let how = Start { image: image.as_ref(), host: None, attach, detached };
+    let how = Start { image: image.as_ref(), attach, detached, ..Start::default() };
     start(engine, record, how).map_err(|error| match error {
         error @ StartError::Paused(_) => error.into(),
         // As with podman, the exit code is 125 whatever the reason.

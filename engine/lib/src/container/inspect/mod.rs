@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use ketch_runtime::container::state::Vitals;
 use serde::Serialize;
 
+use super::checkpoint::marker;
 use super::options::{Mount, MountKind, Network, Options};
 use super::{Status, log_path};
 use crate::image::Image;
@@ -93,8 +94,12 @@ struct State {
     finished_at: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     cgroup_path: Option<String>,
-    checkpointed_at: &'static str,
-    restored_at: &'static str,
+    /// Always there, for templates: Go has them in any case.
+    checkpointed: bool,
+    checkpointed_at: String,
+    restored_at: String,
+    checkpoint_path: String,
+    restored: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -139,7 +144,7 @@ pub fn inspect(
         created: go_time(&record.created),
         path: words.next().unwrap_or_default(),
         args: words.collect(),
-        state: state(paths, record, status),
+        state: state(paths, record, status, &dir),
         image: record.image_id.clone().unwrap_or_default(),
         image_digest: image.map(|image| image.digest.clone()).unwrap_or_default(),
         image_name: record.image_name.clone(),
@@ -184,8 +189,11 @@ pub fn go_time(time: &str) -> String {
     format!("{}Z", digits.trim_end_matches('0').trim_end_matches('.'))
 }
 
-fn state(paths: &Paths, record: &Record, status: &Status) -> State {
+fn state(paths: &Paths, record: &Record, status: &Status, dir: &Path) -> State {
     let exit = status.exit();
+    // Of a container that goes on after its checkpoint podman does not say that it has one.
+    let mark = marker::read(dir).filter(|_| !status.is_alive());
+    let restored = marker::restored(dir).filter(|_| status.is_alive());
     State {
         oci_version: "1.2.1".to_owned(),
         status: status.name(),
@@ -203,8 +211,11 @@ fn state(paths: &Paths, record: &Record, status: &Status) -> State {
         started_at: status.started().map_or(NEVER.to_owned(), go_time),
         finished_at: exit.map_or(NEVER.to_owned(), |exit| go_time(&exit.finished)),
         cgroup_path: (status.pid() != 0).then(|| cgroup(paths, &record.id)).flatten(),
-        checkpointed_at: NEVER,
-        restored_at: NEVER,
+        checkpointed: mark.is_some(),
+        checkpoint_path: mark.as_ref().map(|_| marker::images(dir).display().to_string()).unwrap_or_default(),
+        checkpointed_at: mark.map_or(NEVER.to_owned(), |mark| go_time(&mark.at)),
+        restored: restored.is_some(),
+        restored_at: restored.map_or(NEVER.to_owned(), |at| go_time(&at)),
     }
 }
 

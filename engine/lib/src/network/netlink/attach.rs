@@ -49,6 +49,8 @@ pub struct Attachment<'a> {
     pub addresses: &'a [(IpAddr, u8)],
     pub routes: &'a [Route],
     pub mtu: Option<u32>,
+    /// Leave the end on the bridge down, until [`speak`]: nothing comes in or goes out.
+    pub quiet: bool,
 }
 
 /// A route by way of a gateway on the network.
@@ -78,6 +80,21 @@ pub fn attach(socket: &Socket, attachment: &Attachment<'_>) -> Result<(), Error>
         let _ = delete(socket, index, attachment.host_name);
     }
     result
+}
+
+/// Lets an interface that was attached quietly be heard, by the name of the end on the bridge.
+pub fn speak(socket: &Socket, host_name: &str) -> Result<(), Error> {
+    let mut batch = Batch::default();
+    push_up(&mut batch, host_name);
+    batch.acknowledge();
+    socket.send(&batch)
+}
+
+fn push_up(batch: &mut Batch, host_name: &str) {
+    batch.push(("bring up interface", host_name), NEW_LINK, 0, |message| {
+        message.raw(&header(0, UP));
+        message.text(IFNAME, host_name);
+    });
 }
 
 /// Takes a network from its container, by the name of the end on the bridge. One that is gone is as good.
@@ -128,10 +145,9 @@ fn make_pair(socket: &Socket, attachment: &Attachment<'_>) -> Result<(u32, u32),
             info.nest(INFO_PORT_DATA, |port| port.attribute(PORT_HAIRPIN, &[1]));
         });
     });
-    batch.push(("bring up interface", attachment.host_name), NEW_LINK, 0, |message| {
-        message.raw(&header(0, UP));
-        message.text(IFNAME, attachment.host_name);
-    });
+    if !attachment.quiet {
+        push_up(&mut batch, attachment.host_name);
+    }
     push_find(&mut batch, attachment.host_name);
     batch.acknowledge();
     let mut made = None;

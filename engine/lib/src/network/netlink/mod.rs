@@ -15,7 +15,7 @@ pub(crate) mod socket;
 
 pub use address::{Address, addresses};
 pub(crate) use address::{octets, read_ip};
-pub use attach::{Attachment, Route, attach, detach};
+pub use attach::{Attachment, Route, attach, detach, speak};
 pub use bridge::{Bridge, ensure_bridge, remove_bridge};
 pub use error::Error;
 pub use link::{Link, Mac, find_link, links, mac_of};

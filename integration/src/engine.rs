@@ -4,32 +4,54 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::{ImageBuilder, Output, leftovers, program};
+use crate::{ImageBuilder, Netns, Output, leftovers, program};
 
-/// `ketch` (or a peer) with its own `--root` and `--runroot`.
+/// `ketch` (or a peer) with its own `--root` and `--runroot`, in a network namespace of its own.
 ///
 /// On drop every container is removed by force, and anything left of them fails the test.
 #[derive(Debug)]
 pub struct Engine {
     dir: TempDir,
+    /// None: it works in the network of the test itself.
+    netns: Option<Arc<Netns>>,
 }
 
 impl Engine {
     pub fn new() -> Engine {
+        Engine::in_network(Some(Arc::new(Netns::new())))
+    }
+
+    /// For what needs the world outside. It must leave the network alone: `--network host`.
+    pub fn on_the_hosts_network() -> Engine {
+        Engine::in_network(None)
+    }
+
+    /// One more engine on the same network: as another user's on one host.
+    pub fn beside(&self) -> Engine {
+        Engine::in_network(self.netns.clone())
+    }
+
+    fn in_network(netns: Option<Arc<Netns>>) -> Engine {
         let dir = tempfile::Builder::new()
             .prefix("ketch-engine-")
             .tempdir_in("/var/tmp")
             .expect("/var/tmp is writable");
-        Engine { dir }
+        Engine { dir, netns }
     }
 
     /// An engine with the busybox image, named `busybox`, in its store.
     pub fn with_busybox() -> Engine {
-        let engine = Engine::new();
+        Engine::new().load_busybox()
+    }
+
+    /// The same image for one that has none.
+    pub fn load_busybox(self) -> Engine {
+        let engine = self;
         let archive = engine.path("busybox.tar");
         ImageBuilder::busybox().name("docker.io/library/busybox:latest").docker_archive(&archive);
         engine.run(["load".as_ref(), "-q".as_ref(), "-i".as_ref(), archive.as_os_str()]).ok();
@@ -45,9 +67,17 @@ impl Engine {
         self.dir.path()
     }
 
+    /// The network that it works in.
+    pub fn netns(&self) -> &Netns {
+        self.netns.as_deref().expect("this engine has a network namespace of its own")
+    }
+
     /// The engine with its directories set, for more arguments.
     pub fn command(&self) -> Command {
-        let mut command = Command::new(program::engine());
+        let mut command = match &self.netns {
+            Some(netns) => netns.command(program::engine()),
+            None => Command::new(program::engine()),
+        };
         command
             .arg("--root")
             .arg(self.path("root"))
@@ -99,6 +129,12 @@ impl Engine {
             let entries = fs::read_dir(self.path(part)).into_iter().flatten().flatten();
             left.extend(entries.map(|entry| format!("directory {}", entry.path().display())));
         }
+        if let Some(netns) = &self.netns {
+            let published = netns.published();
+            // Another engine's are its own matter.
+            let ours = published.into_iter().filter(|port| ids.iter().any(|id| port.contains(&**id)));
+            left.extend(ours.map(|port| format!("published port {port}")));
+        }
         left
     }
 }
@@ -111,7 +147,11 @@ impl Default for Engine {
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        let left = self.wipe();
+        let mut left = self.wipe();
+        if let Some(netns) = self.netns.as_ref().filter(|netns| Arc::strong_count(netns) == 1) {
+            left.extend(netns.left().into_iter().map(|name| format!("interface {name}")));
+            left.extend(netns.published().into_iter().map(|port| format!("published port {port}")));
+        }
         if !std::thread::panicking() {
             assert!(left.is_empty(), "left behind: {left:#?}");
         }

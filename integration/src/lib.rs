@@ -1,6 +1,6 @@
 //! Drives `ketch` and `ketchrun`, or a peer with the same command line, against the real kernel.
 //!
-//! Each test owns its directories and cgroups and leaves none: the harness checks that on drop.
+//! Each test owns its directories, cgroups and network namespace and leaves none: the harness checks that on drop.
 //! `KETCH_TEST_ENGINE` and `KETCH_TEST_RUNTIME` name another program to be the subject.
 
 #![forbid(unsafe_code)]

@@ -22,7 +22,7 @@ fn main() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().collect();
     if words.first().is_some_and(|name| name == ketch_monitor::PROGRAM) {
         MEMORY.retire();
-        return ketch_monitor::run(ketch_engine::container::cleanup::cleanup);
+        return ketch_monitor::run(ketch_engine::container::cleanup::HOOKS);
     }
     if words.first().is_some_and(|name| name == commands::TERMINAL_KEEPER) {
         return commands::keep_terminal();

@@ -4,9 +4,14 @@
 
 #![forbid(unsafe_code)]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use container::options::CgroupManager;
+use ketch_cgroups::Layout;
+use ketch_cgroups::systemd::Manager;
 
 pub mod container;
+pub mod events;
 pub mod guest;
 pub mod image;
 pub mod network;
@@ -19,7 +24,7 @@ pub mod volume;
 /// Where one engine keeps its things. Two engines with different paths know nothing of each other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Paths {
-    /// Persistent: `/var/lib/ketch`: `state.db`, `layers/`, `blobs/`, `tmp/`, `containers/<id>/`.
+    /// Persistent: `/var/lib/ketch`: `state.db`, `layers/`, `blobs/`, `tmp/`, `containers/<id>/`, `events/`.
     pub root: PathBuf,
     /// Volatile: `/run/ketch`: `containers/<id>/{lock,attach}`, `runtime/<id>/state.json`.
     pub run: PathBuf,
@@ -42,6 +47,11 @@ impl Paths {
     /// Staging: on the same file system as all else below `root`, emptied of what no live process owns.
     pub fn tmp(&self) -> PathBuf {
         self.root.join("tmp")
+    }
+
+    /// What has happened: see [`events`].
+    pub fn events(&self) -> PathBuf {
+        self.root.join("events")
     }
 
     /// `config.json`-to-be, log, exit record, overlay's upper and work.
@@ -69,4 +79,22 @@ impl Paths {
 pub struct Engine {
     pub paths: Paths,
     pub db: state::Database,
+    /// Who makes the cgroups of new containers; None: systemd where it runs the host and cgroups are v2.
+    pub cgroup_manager: Option<CgroupManager>,
+    /// Where systemd is reached.
+    pub systemd: Manager,
+}
+
+impl Engine {
+    /// The choice for a new container. The default is podman's.
+    pub fn cgroup_manager(&self) -> CgroupManager {
+        self.cgroup_manager.unwrap_or_else(|| {
+            let v2 = || ketch_cgroups::detect().is_ok_and(|layout| layout == Layout::V2);
+            // What sd_booted(3) looks for.
+            match Path::new("/run/systemd/system").exists() && v2() {
+                true => CgroupManager::Systemd { user: self.systemd.user },
+                false => CgroupManager::Cgroupfs,
+            }
+        })
+    }
 }

@@ -1,7 +1,10 @@
 //! What the engine tells a new monitor. JSON over an inherited descriptor; both ends are the same binary.
 
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use ketch_cgroups::systemd::Manager;
 use ketch_runtime::spec::Spec;
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +15,12 @@ pub struct Config {
     pub id: String,
     /// Short text for error lines and the process title.
     pub name: String,
+    /// These three are for the hooks' notes alone: the image's name, the labels and the pod's id.
+    pub image: String,
+    pub labels: BTreeMap<String, String>,
+    pub pod: Option<String>,
+    /// Whether the command that starts it stays attached; for the notes too.
+    pub attached: bool,
     /// The container's directory on disk: `exit.json`, the log, resolv.conf and the like.
     pub dir: PathBuf,
     /// The container's directory below /run: `attach` (socket), `lock`. Gone after a reboot.
@@ -19,6 +28,9 @@ pub struct Config {
     /// The runtime's state root.
     pub runtime_root: PathBuf,
     pub spec: Spec,
+    /// The systemd that makes the container's cgroup. None: it is made by hand.
+    #[serde(default)]
+    pub systemd: Option<Manager>,
     /// The descriptors beside it.
     pub handed: HandedCounts,
     /// Keep stdin open for attached clients (`-i`); otherwise it is /dev/null.
@@ -28,6 +40,17 @@ pub struct Config {
     pub log: LogConfig,
     /// Remove the container when it has ended (`--rm`).
     pub remove: bool,
+    /// It has addresses or ports, to be given back when it has ended.
+    pub gives_back: bool,
+    pub forwards: Vec<Forward>,
+}
+
+/// What comes to a socket that is held is forwarded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Forward {
+    /// The socket's place among those of [`Handed::held`](crate::spawn::Handed): a TCP one that listens.
+    pub held: usize,
+    pub to: SocketAddr,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

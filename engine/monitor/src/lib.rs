@@ -27,7 +27,7 @@ mod streams;
 
 pub use config::Config;
 pub use ketch_runtime::clock;
-pub use run::run;
+pub use run::{Hooks, run};
 
 /// `argv[0]` of the monitor.
 pub const PROGRAM: &str = "ketch-monitor";

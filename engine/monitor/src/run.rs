@@ -16,13 +16,23 @@ use crate::report::Report;
 use crate::spawn::{CONFIG_FD, Handed, LOCK_FD, REPORT_FD, StartError};
 use crate::start::{self, NotStarted};
 
-/// `main` of the monitor process. `cleanup` runs once, after the exit record is saved and the runtime's state is
-/// deleted, while the lock is still held: the engine unmounts and, when `config.remove`, forgets the container.
-/// Attached clients hear of the exit after that, so when `ketch run --rm` returns, the name is free.
+/// What the engine does in the monitor, at two points of the container's life.
 ///
-/// The configuration that `cleanup` gets has no `spec` any more: dropping it leaves little memory in use. It
-/// runs also for a container that could not be started, and then `exit.error` says why.
-pub fn run(cleanup: fn(&Config, &Exit)) -> ExitCode {
+/// The configuration that they get has no `spec` any more: dropping it leaves little memory in use.
+#[derive(Debug, Clone, Copy)]
+pub struct Hooks {
+    /// The container runs, and whoever has started it does not know yet.
+    pub begun: fn(&Config),
+    /// Once, after the exit record is saved and the runtime's state is deleted, while the lock is still held: the engine
+    /// unmounts and, when `config.remove`, forgets the container. Attached clients hear of the exit after that, so when
+    /// `ketch run --rm` returns, the name is free.
+    ///
+    /// Also for a container that could not be started, and then `exit.error` says why.
+    pub cleanup: fn(&Config, &Exit),
+}
+
+/// `main` of the monitor process.
+pub fn run(Hooks { begun, cleanup }: Hooks) -> ExitCode {
     // Started by hand, there is nobody to talk to.
     let Ok(report) = inherit::take(REPORT_FD) else { return ExitCode::from(125) };
     let Inherited { mut config, lock, mut handed } = match settle().and_then(|()| inherited()) {
@@ -43,6 +53,7 @@ pub fn run(cleanup: fn(&Config, &Exit)) -> ExitCode {
             return refuse(&report, end::with_problem(error, saved));
         }
     };
+    begun(&config);
     // The command that does not listen any more does not need to know.
     let _ = Report::Started(running.pid).send(&report);
     drop(report);

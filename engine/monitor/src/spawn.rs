@@ -114,9 +114,13 @@ pub struct Monitor {
     report: OwnedFd,
 }
 
+/// A monitor that is creating its container. Dropped, it undoes the container and ends.
+#[derive(Debug)]
+pub struct Spawned(Monitor);
+
 /// Starts this binary again as a monitor (a read-only clone of it: CVE-2019-5736), in its own session, with
-/// its own copy of nothing but the descriptors above. Returns when the container is created and its attach socket is there.
-pub fn spawn(config: &Config, lock: Lock, handed: Handed) -> Result<Monitor, StartError> {
+/// its own copy of nothing but the descriptors above. Returns while the monitor is at work.
+pub fn spawn(config: &Config, lock: Lock, handed: Handed) -> Result<Spawned, StartError> {
     let step = |step: &'static str| move |errno: Errno| StartError::errno(step, errno);
     let text =
         write_config(config).map_err(|e| StartError::ours("hand the configuration to the monitor", e))?;
@@ -135,10 +139,24 @@ pub fn spawn(config: &Config, lock: Lock, handed: Handed) -> Result<Monitor, Sta
     drop((theirs, lock, handed, text, program));
     let pidfd = pidfd::open(pid).map_err(step("watch the monitor"))?;
 
-    let monitor = Monitor { pidfd, report };
-    match monitor.hear()? {
-        Report::Created => Ok(monitor),
-        other => Err(monitor.refuse(&other)),
+    Ok(Spawned(Monitor { pidfd, report }))
+}
+
+impl Spawned {
+    /// Returns when the container is created and its attach socket is there.
+    pub fn created(self) -> Result<Monitor, StartError> {
+        match self.0.hear()? {
+            Report::Created => Ok(self.0),
+            other => Err(self.0.refuse(&other)),
+        }
+    }
+
+    /// Has it undone, and waits for that.
+    pub fn abandon(self) {
+        let Monitor { pidfd, report } = self.0;
+        drop(report);
+        // It is this process's child, so there is nothing else that could fail.
+        let _ = pidfd::reap(&pidfd);
     }
 }
 

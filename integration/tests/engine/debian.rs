@@ -30,7 +30,7 @@ fn get(port: u16, path: &str) -> String {
 
 #[test]
 fn apt_python_and_a_web_server() {
-    let engine = Engine::new();
+    let engine = Engine::on_the_hosts_network();
     let archive = engine.path("debian.tar");
     ImageBuilder::scratch()
         .layer(debian::layer(&[]))

@@ -101,7 +101,7 @@ fn namespaces_are_its_own() {
         .run(["run", "--rm", "--network", "none", "busybox", "ls", "/sys/class/net"])
         .ok()
         .assert_stdout("lo");
-    let host = std::fs::read_link("/proc/self/ns/net").unwrap();
+    let host = engine.netns().within(|| std::fs::read_link("/proc/thread-self/ns/net").unwrap());
     engine
         .run(["run", "--rm", "--network", "host", "busybox", "readlink", "/proc/self/ns/net"])
         .ok()

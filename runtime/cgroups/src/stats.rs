@@ -65,6 +65,57 @@ pub struct Io {
     pub writes: u64,
 }
 
+/// What most want to know, from half of the files.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// CPU time in nanoseconds; `system`: of these in the kernel, on v2 only, where it is in the same file.
+    pub cpu: u64,
+    pub system: u64,
+    /// Bytes: see [`Memory`].
+    pub memory: u64,
+    pub inactive_file: u64,
+    pub memory_limit: Option<u64>,
+    pub pids: u64,
+    /// Bytes; the counts are not read on v1.
+    pub io: Vec<Io>,
+}
+
+/// What cannot be read is 0.
+pub(crate) fn usage(location: &Location) -> Usage {
+    match &location.paths[..] {
+        [path] if location.v2 => {
+            let cpu = text(path, "cpu.stat").map(|stat| cpu_v2(&stat)).unwrap_or_default();
+            let inactive = text(path, "memory.stat").and_then(|stat| file::field(&stat, "inactive_file"));
+            Usage {
+                cpu: cpu.usage,
+                system: cpu.system,
+                memory: number(path, "memory.current").unwrap_or(0),
+                inactive_file: inactive.unwrap_or(0),
+                memory_limit: number(path, "memory.max"),
+                pids: number(path, "pids.current").unwrap_or(0),
+                io: text(path, "io.stat").map(|stat| io_v2(&stat)).unwrap_or_default(),
+            }
+        }
+        paths => {
+            let of = |controller, name| number(v1::hierarchy(paths, controller)?, name);
+            let text = |controller, name| text(v1::hierarchy(paths, controller)?, name);
+            let inactive = text("memory", "memory.stat");
+            let bytes = text("blkio", "blkio.throttle.io_service_bytes_recursive").unwrap_or_default();
+            Usage {
+                cpu: of("cpuacct", "cpuacct.usage").unwrap_or(0),
+                system: 0,
+                memory: of("memory", "memory.usage_in_bytes").unwrap_or(0),
+                inactive_file: inactive
+                    .and_then(|stat| file::field(&stat, "total_inactive_file"))
+                    .unwrap_or(0),
+                memory_limit: of("memory", "memory.limit_in_bytes").filter(|limit| *limit < UNLIMITED),
+                pids: of("pids", "pids.current").unwrap_or(0),
+                io: io_v1_of(&bytes, ""),
+            }
+        }
+    }
+}
+
 pub(crate) fn read(location: &Location) -> Stats {
     match &location.paths[..] {
         [path] if location.v2 => read_v2(path),
@@ -131,10 +182,10 @@ fn cpu_v2(stat: &str) -> Cpu {
     }
 }
 
-fn memory_v1(path: &Path) -> Option<Memory> {
-    /// A limit that no machine reaches: LONG_MAX rounded down to a page (of up to 64 KiB).
-    const UNLIMITED: u64 = i64::MAX as u64 & !0xffff;
+/// A limit that no machine reaches: LONG_MAX rounded down to a page (of up to 64 KiB).
+const UNLIMITED: u64 = i64::MAX as u64 & !0xffff;
 
+fn memory_v1(path: &Path) -> Option<Memory> {
     let usage = number(path, "memory.usage_in_bytes")?;
     let detail = table(&text(path, "memory.stat").unwrap_or_default());
     Some(Memory {

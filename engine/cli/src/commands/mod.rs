@@ -11,7 +11,9 @@ use crate::failure::Failure;
 use crate::globals::Globals;
 
 mod container;
+mod events;
 mod image;
+mod select;
 mod top_level;
 mod usage;
 mod volume;

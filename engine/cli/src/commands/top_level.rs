@@ -1,6 +1,6 @@
 //! What stands directly behind `ketch`.
 
-use super::{Action, Command, container, image, verb, volume};
+use super::{Action, Command, container, events, image, verb, volume};
 
 pub(crate) const COMMANDS: &[Command] = &[
     Command { name: "container", about: "Manage containers", action: Action::Group(container::COMMANDS) },
@@ -8,21 +8,28 @@ pub(crate) const COMMANDS: &[Command] = &[
     Command { name: "volume", about: "Manage volumes", action: Action::Group(volume::COMMANDS) },
     verb!("attach", "Attach to a running container", container::attach),
     verb!("create", "Create a container without starting it", container::create),
+    verb!("events", "Show what has happened, and what happens", events),
     verb!("exec", "Run one more command in a running container", container::exec),
     verb!("images", "List images", image::list),
     verb!("inspect", "Show all about containers or images as JSON", container::inspect::any),
     verb!("kill", "Send a signal to containers", container::kill),
     verb!("load", "Load images from an archive", image::load),
     verb!("logs", "Show what containers have written", container::logs),
+    verb!("pause", "Stop all processes of containers where they are", container::pause),
+    verb!("port", "Show which ports of the host lead to which of containers", container::port),
     verb!("ps", "List containers", container::ps),
     verb!("pull", "Pull images from registries", image::pull),
+    verb!("rename", "Give a container another name", container::rename),
+    verb!("restart", "Stop containers, and start them", container::restart),
     verb!("rm", "Remove containers", container::remove),
     verb!("rmi", "Remove images", image::remove),
     verb!("run", "Run a command in a new container", container::run),
     verb!("start", "Start containers", container::start),
+    verb!("stats", "Show what containers use", container::stats),
     verb!("stop", "Stop containers", container::stop),
     verb!("tag", "Give an image more names", image::tag),
     verb!("top", "Show the processes of a container", container::top),
+    verb!("unpause", "Let the processes of paused containers go on", container::unpause),
     verb!("untag", "Take names from an image", image::untag),
     verb!("wait", "Wait for containers to end", container::wait),
 ];

@@ -6,6 +6,8 @@ mod device;
 pub(crate) mod env;
 mod limits;
 mod mount;
+pub(crate) mod network;
+pub(crate) mod ports;
 mod security;
 pub(crate) mod values;
 mod volume;
@@ -13,7 +15,7 @@ mod volume;
 use std::path::PathBuf;
 
 use anyhow::{Context, bail, ensure};
-use ketch_engine::container::options::{Log, Network, Options, Rootfs};
+use ketch_engine::container::options::{Log, Options, Rootfs};
 
 pub(crate) use values::{Pull, Stream};
 
@@ -21,6 +23,9 @@ pub(crate) use values::{Pull, Stream};
 #[derive(Debug, clap::Args)]
 #[command(disable_help_flag = true, args_override_self = true)]
 pub(crate) struct ContainerFlags {
+    /// Add a line to /etc/hosts (HOST:ADDRESS, or HOST:host-gateway)
+    #[arg(long, value_name = "HOST:ADDRESS")]
+    add_host: Vec<String>,
     /// Add an annotation (KEY=VALUE)
     #[arg(long, value_name = "KEY=VALUE")]
     annotation: Vec<String>,
@@ -54,6 +59,15 @@ pub(crate) struct ContainerFlags {
     /// Give a device of the host (HOST[:CONTAINER][:rwm])
     #[arg(long, value_name = "DEVICE", value_delimiter = ',')]
     device: Vec<String>,
+    /// Ask this name server
+    #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
+    dns: Vec<String>,
+    /// Option of resolv.conf
+    #[arg(long, visible_alias = "dns-opt", value_name = "OPTION", value_delimiter = ',')]
+    dns_option: Vec<String>,
+    /// Domain to look names up in; . for none
+    #[arg(long, value_name = "DOMAIN", value_delimiter = ',')]
+    dns_search: Vec<String>,
     /// Replace the image's entrypoint (a word, or a JSON array of words; "" for none)
     #[arg(long, value_name = "COMMAND")]
     entrypoint: Option<String>,
@@ -63,6 +77,9 @@ pub(crate) struct ContainerFlags {
     /// Read variables from a file
     #[arg(long, value_name = "FILE")]
     env_file: Vec<PathBuf>,
+    /// Say that a port is listened on (PORT[-PORT][/PROTOCOL])
+    #[arg(long, value_name = "PORT", value_delimiter = ',')]
+    expose: Vec<String>,
     /// Add a supplementary group
     #[arg(long, value_name = "GROUP", value_delimiter = ',')]
     group_add: Vec<String>,
@@ -78,6 +95,12 @@ pub(crate) struct ContainerFlags {
     /// Keep stdin open
     #[arg(long, short = 'i', value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true, value_parser = values::boolean)]
     interactive: bool,
+    /// IPv4 address on its network
+    #[arg(long, value_name = "ADDRESS")]
+    ip: Option<String>,
+    /// IPv6 address on its network
+    #[arg(long, value_name = "ADDRESS")]
+    ip6: Option<String>,
     /// Add a label (KEY=VALUE)
     #[arg(long, short = 'l', value_name = "KEY=VALUE")]
     label: Vec<String>,
@@ -90,6 +113,9 @@ pub(crate) struct ContainerFlags {
     /// Option of the log: max-size=SIZE, max-file=N
     #[arg(long, value_name = "KEY=VALUE", value_delimiter = ',')]
     log_opt: Vec<String>,
+    /// Hardware address on its network
+    #[arg(long, value_name = "ADDRESS")]
+    mac_address: Option<String>,
     /// Memory limit (64m, 1g)
     #[arg(long, short = 'm', value_name = "SIZE", value_parser = limits::size)]
     memory: Option<i64>,
@@ -105,9 +131,15 @@ pub(crate) struct ContainerFlags {
     /// Name of the container
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// Network: none or host
+    /// Network: bridge, none, host, container:NAME, ns:PATH, or networks by name (NAME[:ip=…,ip6=…,mac=…,alias=…,interface_name=…])
     #[arg(long, visible_alias = "net", value_name = "MODE")]
     network: Vec<String>,
+    /// One more name on its networks
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    network_alias: Vec<String>,
+    /// Leave the image's /etc/hosts as it is
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true, value_parser = values::boolean)]
+    no_hosts: bool,
     /// Preference of the kernel's OOM killer, -1000 to 1000
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(i32).range(-1000..=1000))]
     oom_score_adj: Option<i32>,
@@ -117,6 +149,12 @@ pub(crate) struct ContainerFlags {
     /// Give all capabilities and devices, and no confinement
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true, value_parser = values::boolean)]
     privileged: bool,
+    /// Publish a port ([[IP:][HOST]:]CONTAINER[/PROTOCOL], ranges too)
+    #[arg(long, short = 'p', value_name = "PORT", value_delimiter = ',')]
+    publish: Vec<String>,
+    /// Publish all exposed ports, on ports of the host that are free
+    #[arg(long, short = 'P', value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true, value_parser = values::boolean)]
+    publish_all: bool,
     /// When to pull the image: missing, always, never or newer
     #[arg(long, value_name = "POLICY", default_value = "missing", hide_possible_values = true)]
     pub(crate) pull: Pull,
@@ -206,6 +244,7 @@ pub(crate) fn into_options(flags: &ContainerFlags) -> anyhow::Result<Options> {
     let (first, command) = flags.words.split_first().context("an image is needed")?;
     let (image, rootfs) =
         if flags.rootfs { (String::new(), Some(rootfs(first)?)) } else { (first.clone(), None) };
+    let networking = network::parse(flags)?;
     Ok(Options {
         name,
         image,
@@ -231,7 +270,12 @@ pub(crate) fn into_options(flags: &ContainerFlags) -> anyhow::Result<Options> {
         read_only: flags.read_only,
         read_only_strict: !flags.read_only_tmpfs,
         privileged: flags.privileged,
-        network: network(&flags.network)?,
+        network: networking.network,
+        ports: networking.ports,
+        publish_all: networking.publish_all,
+        expose: networking.expose,
+        dns: networking.dns,
+        hosts: networking.hosts,
         mounts: mounts(flags)?,
         volumes_from: flags.volumes_from.clone(),
         devices: flags.device.iter().map(|text| device::parse(text)).collect::<Result<_, _>>()?,
@@ -240,6 +284,8 @@ pub(crate) fn into_options(flags: &ContainerFlags) -> anyhow::Result<Options> {
         security: security::parse(&flags.security_opt)?,
         limits: limits::collect(flags)?,
         cgroup_parent: flags.cgroup_parent.clone(),
+        // Settled when it is created.
+        cgroup_manager: Default::default(),
         stop_signal: flags.stop_signal,
         stop_timeout: flags.stop_timeout,
         log: log(flags)?,
@@ -256,16 +302,6 @@ fn rootfs(text: &str) -> anyhow::Result<Rootfs> {
     };
     let path = std::path::absolute(path).with_context(|| format!("cannot use {path:?} as a root"))?;
     Ok(Rootfs { path, overlay })
-}
-
-fn network(modes: &[String]) -> anyhow::Result<Network> {
-    match modes {
-        [] => Ok(Network::None),
-        [mode] if mode == "none" => Ok(Network::None),
-        [mode] if mode == "host" => Ok(Network::Host),
-        [mode] => bail!("network {mode:?} is not available: this version has none and host"),
-        _ => bail!("cannot set multiple networks: this version has none and host"),
-    }
 }
 
 fn mounts(flags: &ContainerFlags) -> anyhow::Result<Vec<ketch_engine::container::options::Mount>> {

@@ -1,5 +1,5 @@
 use clap::Parser;
-use ketch_engine::container::options::{MountKind, Seccomp};
+use ketch_engine::container::options::{Endpoint, MountKind, Network, Seccomp};
 
 use super::*;
 
@@ -30,7 +30,8 @@ fn the_parser_is_sound() {
 #[test]
 fn nothing_but_an_image() {
     let (options, run) = parse("img").unwrap();
-    assert_eq!(options, Options { image: "img".to_owned(), ..Options::default() });
+    let network = Network::Bridge(vec![Endpoint { network: "ketch".to_owned(), ..Endpoint::default() }]);
+    assert_eq!(options, Options { image: "img".to_owned(), network, ..Options::default() });
     assert_eq!(
         (run.container.pull, run.container.quiet, run.container.replace),
         (Pull::Missing, false, false)
@@ -165,9 +166,20 @@ fn refusals() {
     for (words, expected) in [
         ("", "IMAGE"),
         ("--bogus img", "--bogus"),
-        ("-p 80:80 img", "-p"),
-        ("--network bridge img", "network \"bridge\" is not available: this version has none and host"),
+        ("-p 80:99999 img", "parsing container port"),
+        ("--network slirp4netns img", "slirp4netns is not available"),
         ("--network none --network host img", "multiple networks"),
+        ("--network none --network foo img", "multiple networks"),
+        ("--network foo,foo img", "duplicate network name foo"),
+        ("--network foo:bar=1 img", "unknown network option"),
+        ("--network host --ip 10.0.0.1 img", "--ip can only be set when the network mode is bridge"),
+        ("--network a,b --ip 10.0.0.1 img", "--ip can only be set for a single network"),
+        ("--mac-address zz img", "address zz: invalid MAC address"),
+        ("--network host --network-alias x img", "--network-alias can only be set"),
+        ("--no-hosts --add-host a:1.2.3.4 img", "cannot be set together"),
+        ("--add-host a:x img", "invalid IP address in add-host"),
+        ("--dns x img", "not an ip address"),
+        ("--network ns:rel img", "an absolute path is expected"),
         ("--restart always img", "restart policy \"always\" is not available"),
         ("--restart bogus img", "not a valid restart policy"),
         ("--pull bogus img", "bogus"),
@@ -199,4 +211,43 @@ fn refusals() {
     }
     let long = format!("--hostname {} img", "a".repeat(65));
     assert!(parse(&long).unwrap_err().to_string().contains("too long"));
+}
+
+#[test]
+fn networks() {
+    let named = |name: &str| Endpoint { network: name.to_owned(), ..Endpoint::default() };
+    for (words, expected) in [
+        ("--network bridge img", Network::Bridge(vec![named("ketch")])),
+        ("--network a --network b img", Network::Bridge(vec![named("a"), named("b")])),
+        ("--network a,b img", Network::Bridge(vec![named("a"), named("b")])),
+        ("--network none img", Network::None),
+        ("--network host img", Network::Host),
+        ("--network container:web img", Network::Container("web".to_owned())),
+        ("--network ns:/run/x img", Network::Path("/run/x".into())),
+        ("--network pasta:-t,80 img", Network::Pasta(vec!["-t".to_owned(), "80".to_owned()])),
+        (
+            "--network a:ip=10.0.0.9,mac=02:AA:00:00:00:01,alias=x,alias=y,interface_name=net0 --network-alias z img",
+            Network::Bridge(vec![Endpoint {
+                aliases: vec!["x".to_owned(), "y".to_owned(), "z".to_owned()],
+                ip: Some([10, 0, 0, 9].into()),
+                mac: Some("02:aa:00:00:00:01".to_owned()),
+                interface: Some("net0".to_owned()),
+                ..named("a")
+            }]),
+        ),
+        (
+            "--ip 10.89.0.9 --ip6 fd00::9 img",
+            Network::Bridge(vec![Endpoint {
+                ip: Some([10, 89, 0, 9].into()),
+                ip6: Some("fd00::9".parse().unwrap()),
+                ..named("ketch")
+            }]),
+        ),
+    ] {
+        assert_eq!(options(words).network, expected, "{words}");
+    }
+    let options =
+        options("-p 80:80 -p 81-82:81-82/udp -P --expose 9-10 --add-host a;b:::1 --dns 1.1.1.1 img");
+    assert_eq!((options.ports.len(), options.expose.len(), options.publish_all), (2, 2, true));
+    assert_eq!(options.hosts.add, [("a b".to_owned(), "::1".to_owned())]);
 }

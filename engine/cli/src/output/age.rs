@@ -45,6 +45,14 @@ pub(crate) fn go_time(text: &str) -> String {
     }
 }
 
+/// `2025-01-01 00:00:00.5 +0000 UTC`: the same with a fraction, as short as it can be.
+pub(crate) fn go_moment(time: SystemTime) -> String {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let fraction = format!(".{:09}", since.subsec_nanos());
+    let fraction = fraction.trim_end_matches('0').trim_end_matches('.');
+    format!("{}{fraction} +0000 UTC", date_time(since.as_secs().cast_signed()))
+}
+
 fn date_time(seconds: i64) -> String {
     let (days, rest) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
     let shifted = days + 719_468;
@@ -110,6 +118,17 @@ mod tests {
             assert_eq!(unix_seconds(text), seconds, "{text}");
         }
         assert_eq!(go_time("2024-02-29T23:59:59.5+00:00"), "2024-02-29 23:59:59 +0000 UTC");
+    }
+
+    #[test]
+    fn moments() {
+        for (nanoseconds, expected) in [
+            (1_795_541_721_666_495_430, "2026-11-24 17:35:21.66649543 +0000 UTC"),
+            (1_795_541_721_000_000_000, "2026-11-24 17:35:21 +0000 UTC"),
+        ] {
+            let time = UNIX_EPOCH + std::time::Duration::from_nanos(nanoseconds);
+            assert_eq!(go_moment(time), expected);
+        }
     }
 
     #[test]

@@ -24,8 +24,53 @@ pub(crate) fn human_size(bytes: u64) -> String {
     format!("{text} {}", unit.unwrap_or(&"B"))
 }
 
+/// `483.3kB`, `25.28GB`: go-units with four significant digits.
+pub(crate) fn decimal_size(bytes: u64) -> String {
+    four_digits(bytes, 1000.0, ["B", "kB", "MB", "GB", "TB", "PB"])
+}
+
+/// `31.3MiB`, the same in powers of 1024.
+pub(crate) fn binary_size(bytes: u64) -> String {
+    four_digits(bytes, 1024.0, ["B", "KiB", "MiB", "GiB", "TiB", "PiB"])
+}
+
+/// C's `%.4g`, in the largest unit of which there is at least one.
+fn four_digits(bytes: u64, base: f64, units: [&str; 6]) -> String {
+    let mut size = bytes as f64;
+    let mut unit = 0;
+    while size >= base && unit + 1 < units.len() {
+        size /= base;
+        unit += 1;
+    }
+    let decimals = match size {
+        999.95.. => 0,
+        99.995.. => 1,
+        9.9995.. => 2,
+        _ => 3,
+    };
+    let text = format!("{size:.decimals$}");
+    let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+    format!("{text}{}", units[unit])
+}
+
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn four_digits() {
+        for (bytes, decimal, binary) in [
+            (0, "0B", "0B"),
+            (636, "636B", "636B"),
+            (483_328, "483.3kB", "472KiB"),
+            (32_821_248, "32.82MB", "31.3MiB"),
+            (25_276_502_016, "25.28GB", "23.54GiB"),
+            (1_048_576, "1.049MB", "1MiB"),
+            (1_023, "1.023kB", "1023B"),
+        ] {
+            assert_eq!(super::decimal_size(bytes), decimal);
+            assert_eq!(super::binary_size(bytes), binary);
+        }
+    }
+
     #[test]
     fn sizes() {
         for (bytes, text) in [

@@ -6,20 +6,30 @@ use std::time::SystemTime;
 use ketch_monitor::clock;
 use ketch_sys::Errno;
 
-use super::options::Options;
+use super::options::{CgroupManager, Exposed, Network, Options};
 use super::volumes_from::{self, VolumesFromError};
 use super::{FileError, name};
 use crate::Engine;
+use crate::events::{Action, Event};
 use crate::image::Image;
+use crate::network::DEFAULT;
+use crate::network::ports::{self, ListenError};
 use crate::spec::{self, SpecError};
 use crate::state;
-use crate::state::containers::{InsertError, Record};
+use crate::state::containers::{FindError, InsertError, Record};
+use crate::state::networks::FindNetworkError;
 use crate::volume;
 
 #[derive(Debug, thiserror::Error)]
 pub enum CreateError {
     #[error("running container create option: names must match [a-zA-Z0-9][a-zA-Z0-9_.-]*: invalid argument")]
     Name,
+    #[error(
+        "did not receive systemd slice as cgroup parent when using systemd to manage cgroups: invalid argument"
+    )]
+    NoSlice,
+    #[error("systemd slice received as cgroup parent when using cgroupfs: invalid argument")]
+    Slice,
     #[error("cannot get random bytes")]
     Random(#[source] Errno),
     #[error(transparent)]
@@ -30,6 +40,14 @@ pub enum CreateError {
     Volume(#[from] volume::CreateError),
     #[error(transparent)]
     Insert(#[from] InsertError),
+    #[error("the image exposes {0:?}, which is not a port")]
+    Exposed(String),
+    #[error(transparent)]
+    Network(#[from] FindNetworkError),
+    #[error(transparent)]
+    Container(#[from] FindError),
+    #[error(transparent)]
+    Listen(#[from] ListenError),
     #[error(transparent)]
     CidFile(#[from] FileError),
     #[error(transparent)]
@@ -41,6 +59,8 @@ pub fn create(engine: &Engine, mut options: Options, image: Option<&Image>) -> R
     if options.name.as_deref().is_some_and(|name| !name::is_valid(name)) {
         return Err(CreateError::Name);
     }
+    options.cgroup_manager = engine.cgroup_manager();
+    check_cgroup_parent(&options)?;
     let config = image.and_then(|image| image.config.config().as_ref());
     let mut entrypoint = spec::arguments(&options, config)?;
     let of_image = config.and_then(|config| config.entrypoint().as_ref());
@@ -48,6 +68,7 @@ pub fn create(engine: &Engine, mut options: Options, image: Option<&Image>) -> R
     let command = entrypoint.split_off(words.min(entrypoint.len()));
     volumes_from::resolve(engine, &mut options)?;
     options.mounts = spec::wanted_mounts(&options, config)?;
+    network(engine, &mut options, config)?;
     if let Some(config) = config {
         options.stop_signal = options.stop_signal.or(stop_signal(config)?);
         for (key, value) in config.labels().iter().flatten() {
@@ -76,7 +97,45 @@ pub fn create(engine: &Engine, mut options: Options, image: Option<&Image>) -> R
         volumes.undo(engine);
         return Err(FileError { step: "write the container's id to", path: path.clone(), source }.into());
     }
+    engine.event(Event::of_container(&record, Action::Create));
     Ok(record)
+}
+
+/// As podman: a slice for systemd, a directory for cgroupfs.
+fn check_cgroup_parent(options: &Options) -> Result<(), CreateError> {
+    let Some(parent) = options.cgroup_parent.as_deref().filter(|parent| !parent.is_empty()) else {
+        return Ok(());
+    };
+    let name = parent.rsplit('/').next().unwrap_or_default();
+    match options.cgroup_manager {
+        CgroupManager::Systemd { .. } if !ketch_cgroups::systemd::is_slice(name) => Err(CreateError::NoSlice),
+        CgroupManager::Cgroupfs if name.ends_with(".slice") => Err(CreateError::Slice),
+        _ => Ok(()),
+    }
+}
+
+/// Networks and containers by the names that they are kept under, and ports that stay the same from start to start.
+fn network(
+    engine: &Engine,
+    options: &mut Options,
+    config: Option<&oci_spec::image::Config>,
+) -> Result<(), CreateError> {
+    for exposed in config.and_then(|config| config.exposed_ports().as_ref()).into_iter().flatten() {
+        let exposed = Exposed::parse(exposed).ok_or_else(|| CreateError::Exposed(exposed.clone()))?;
+        if !options.expose.contains(&exposed) {
+            options.expose.push(exposed);
+        }
+    }
+    match &mut options.network {
+        Network::Bridge(endpoints) => {
+            for endpoint in endpoints.iter_mut().filter(|endpoint| endpoint.network != DEFAULT) {
+                endpoint.network = engine.db.find_network(&endpoint.network)?.name;
+            }
+        }
+        Network::Container(other) => *other = engine.db.find_container(other)?.id,
+        Network::None | Network::Host | Network::Path(_) | Network::Pasta(_) => {}
+    }
+    Ok(ports::settle(options)?)
 }
 
 fn reserve(engine: &Engine, record: &mut Record) -> Result<(), CreateError> {

@@ -13,6 +13,7 @@ use ketch_sys::{Errno, caps};
 use super::root::{self, RootError};
 use super::stop::{SignalError, running};
 use crate::Engine;
+use crate::events::{Action, Event};
 use crate::spec::{self, SpecError};
 use crate::state::containers::Record;
 
@@ -86,7 +87,18 @@ pub fn exec(
         cgroup: None,
         ignore_paused: false,
     };
-    Ok(run(&state, &process, how)?)
+    let started = run(&state, &process, how).map_err(|error| match error {
+        // It is paused, or has ended since.
+        RuntimeError::NotRunning { .. } => ExecError::NotRunning,
+        error => error.into(),
+    })?;
+    engine.event(Event::of_container(record, Action::Exec));
+    Ok(started)
+}
+
+/// Notes the end of a process whose end the caller has seen.
+pub fn ended(engine: &Engine, record: &Record, code: i32) {
+    engine.event(Event { container_exit_code: Some(code), ..Event::of_container(record, Action::ExecDied) });
 }
 
 fn process(record: &Record, state: &State, options: &Options) -> Result<Process, ExecError> {

@@ -1,6 +1,7 @@
 //! `ps --filter`: which containers are meant.
 
 use super::Status;
+use super::options::{MountKind, Network};
 use crate::state::containers::Record;
 
 /// Conditions by key: one value of each key must match, and all labels.
@@ -14,6 +15,10 @@ pub struct Filters {
     codes: Vec<i32>,
     ancestors: Vec<String>,
     networks: Vec<String>,
+    pods: Vec<String>,
+    volumes: Vec<String>,
+    commands: Vec<String>,
+    until: Option<String>,
     before: Vec<String>,
     since: Vec<String>,
 }
@@ -48,6 +53,9 @@ struct Pattern {
 pub trait Lookup {
     /// Its creation time.
     fn created(&self, name: &str) -> Option<String>;
+
+    /// The full id of the pod that has this name, or this id.
+    fn pod(&self, name: &str) -> Option<String>;
 }
 
 impl Filters {
@@ -67,11 +75,19 @@ impl Filters {
             "exited" => self.codes.push(value.parse().map_err(|_| FilterError::Code(value.to_owned()))?),
             "ancestor" => self.ancestors.push(value.to_owned()),
             "network" => self.networks.push(value.to_owned()),
+            "pod" => self.pods.push(value.to_owned()),
+            "volume" => self.volumes.push(value.to_owned()),
+            "command" => self.commands.push(value.to_owned()),
             "before" => self.before.push(value.to_owned()),
             "since" => self.since.push(value.to_owned()),
             _ => return Err(FilterError::Key(key.to_owned())),
         }
         Ok(())
+    }
+
+    /// `until`: those created before then. The text is for the caller to read; this is RFC 3339, as in the rows.
+    pub fn set_until(&mut self, time: String) {
+        self.until = Some(time);
     }
 
     /// Whether containers that do not run are asked for too.
@@ -101,7 +117,11 @@ impl Filters {
             && self.labels.iter().all(labelled)
             && !self.not_labels.iter().any(labelled)
             && any(&self.ancestors, |image| is_ancestor(record, image))
-            && any(&self.networks, |network| *network == record.options.network.name())
+            && any(&self.networks, |network| is_in(record, network))
+            && any(&self.pods, |pod| is_member(record, pod, lookup))
+            && any(&self.volumes, |volume| has_volume(record, volume))
+            && any(&self.commands, |command| record.command.first() == Some(command))
+            && self.until.as_ref().is_none_or(|until| record.created < *until)
             && compare(&self.before, |own, other| own < other)
             && compare(&self.since, |own, other| own > other)
     }
@@ -134,6 +154,33 @@ fn is_ancestor(record: &Record, image: &str) -> bool {
     ends_with(name)
         || ends_with(untagged)
         || record.image_id.as_ref().is_some_and(|id| image.len() >= 3 && id.starts_with(image))
+}
+
+/// The mode, or one of the networks that it has an interface in.
+fn is_in(record: &Record, network: &str) -> bool {
+    match &record.options.network {
+        Network::Bridge(endpoints) if !endpoints.is_empty() => {
+            endpoints.iter().any(|endpoint| endpoint.network == network)
+        }
+        mode => mode.name() == network,
+    }
+}
+
+fn is_member(record: &Record, pod: &str, lookup: &dyn Lookup) -> bool {
+    let own = record.options.pod.as_ref();
+    own.is_some_and(|own| (!pod.is_empty() && own.starts_with(pod)) || lookup.pod(pod).as_ref() == Some(own))
+}
+
+/// The source or the destination of a mount, or a volume's name.
+fn has_volume(record: &Record, volume: &str) -> bool {
+    record.options.mounts.iter().any(|mount| {
+        let source = match &mount.kind {
+            MountKind::Bind { source } => source.to_str(),
+            MountKind::Named { name, .. } => Some(&**name),
+            _ => None,
+        };
+        mount.destination == volume || source == Some(volume)
+    })
 }
 
 impl Pattern {
@@ -174,12 +221,17 @@ impl Pattern {
 
 #[cfg(test)]
 mod tests {
+    use super::super::options::Mount;
     use super::*;
 
     struct Nobody;
     impl Lookup for Nobody {
         fn created(&self, name: &str) -> Option<String> {
             (name == "middle").then(|| "2026-01-02".to_owned())
+        }
+
+        fn pod(&self, name: &str) -> Option<String> {
+            (name == "shop").then(|| "f00d".to_owned())
         }
     }
 
@@ -213,6 +265,15 @@ mod tests {
             ..Record::default()
         };
         record.options.labels.insert("a".into(), "b".into());
+        record.options.pod = Some("f00d".into());
+        record.command = vec!["sh".into(), "-c".into()];
+        record.options.mounts = vec![Mount {
+            kind: MountKind::Bind { source: "/srv".into() },
+            destination: "/data".into(),
+            options: Vec::new(),
+            chown: false,
+            no_copy: false,
+        }];
         for (filters, expected) in [
             (&["id=ab"][..], true),
             (&["id=x"], false),
@@ -232,6 +293,14 @@ mod tests {
             (&["before=middle"], false),
             (&["network=none"], true),
             (&["network=host"], false),
+            (&["pod=f0"], true),
+            (&["pod=shop"], true),
+            (&["pod=x"], false),
+            (&["volume=/srv"], true),
+            (&["volume=/data"], true),
+            (&["volume=/dat"], false),
+            (&["command=sh"], true),
+            (&["command=s"], false),
         ] {
             let mut all = Filters::default();
             for filter in filters {

@@ -8,6 +8,7 @@ use super::FileError;
 use super::status::{Status, status};
 use super::stop::{SignalError, running};
 use crate::Engine;
+use crate::events::{Action, Event};
 use crate::state::containers::Record;
 
 /// Sends `signal` to the container's first process. SIGKILL leaves no doubt: the end is waited for until it is recorded, as
@@ -24,6 +25,8 @@ pub fn kill(engine: &Engine, record: &Record, signal: i32) -> Result<(), SignalE
     let run_dir = engine.paths.container_run(&record.id);
     let monitor = lock::holder(&run_dir).map_err(FileError::at("look at the lock of", &run_dir))?;
     let (_, init) = running(engine, record)?.ok_or_else(improper)?;
+    // Before its end, which is noted by the monitor.
+    engine.event(Event::of_container(record, Action::Kill));
     match pidfd::send_signal(&init, signal) {
         Err(Errno::ESRCH) => Err(improper()),
         Err(errno) => Err(SignalError::Send { id: record.id.clone(), signal, errno }),

@@ -34,7 +34,9 @@ pub(super) fn prepare(
     rootfs: BorrowedFd<'_>,
 ) -> Result<(), PrepareError> {
     for file in &build.files {
-        write(&file.path, &file.content, file.mode)?;
+        if let Some(content) = &file.content {
+            write(&file.path, content, file.mode)?;
+        }
     }
     for volume in &build.volumes {
         volume::fill(engine, volume, rootfs)?;

@@ -8,6 +8,8 @@ use super::status::{Status, status};
 use super::stop::{self, SignalError, Stopped};
 use super::turn::Turn;
 use crate::Engine;
+use crate::events::{Action, Event};
+use crate::network::{self, SetupError};
 use crate::state::{self, containers::Record};
 use crate::tree::{self, TreeError};
 use crate::volume;
@@ -28,6 +30,8 @@ pub enum RemoveError {
     Tree(#[from] TreeError),
     #[error(transparent)]
     File(#[from] FileError),
+    #[error(transparent)]
+    Network(#[from] SetupError),
     #[error(transparent)]
     State(#[from] state::Error),
     #[error(transparent)]
@@ -72,20 +76,22 @@ pub fn remove(engine: &Engine, record: &Record, force: Force, volumes: bool) -> 
         if !engine.db.has_container(&record.id)? {
             return Ok(stopped);
         }
-        if super::status(&engine.paths, &record.id).is_alive() {
+        let status = super::status(&engine.paths, &record.id);
+        if status.is_alive() {
             // Started again meanwhile.
             continue;
         }
+        let code = status.exit().map(|exit| exit.code);
         let run_dir = engine.paths.container_run(&record.id);
         let lock = if run_dir.exists() {
             lock::try_take(&run_dir).map_err(FileError::at("lock", &run_dir))?
         } else {
             // Nobody can make it without the turn.
-            purge(engine, record, volumes)?;
+            purge(engine, record, volumes, code)?;
             return Ok(stopped);
         };
         if lock.is_some() {
-            purge(engine, record, volumes)?;
+            purge(engine, record, volumes, code)?;
             return Ok(stopped);
         }
         drop(turn);
@@ -97,13 +103,21 @@ pub fn remove(engine: &Engine, record: &Record, force: Force, volumes: bool) -> 
 /// no other monitor. Goes on past what is gone already.
 ///
 /// The runtime finds the cgroups as well, also those of a monitor that was killed between making them and writing the
-/// state: it notes their place first.
-pub(super) fn purge(engine: &Engine, record: &Record, volumes: bool) -> Result<(), RemoveError> {
+/// state: it notes their place first. `code` is what it ended with, if it ever ran.
+pub(super) fn purge(
+    engine: &Engine,
+    record: &Record,
+    volumes: bool,
+    code: Option<i32>,
+) -> Result<(), RemoveError> {
     delete::delete(&engine.paths.runtime(), &record.id, true)?;
+    network::release(engine, &record.id)?;
     tree::remove(&engine.paths.container(&record.id))?;
     tree::remove(&engine.paths.container_run(&record.id))?;
     let anonymous = if volumes { engine.db.anonymous_volumes_of(&record.id)? } else { Vec::new() };
-    engine.db.delete_container(&record.id)?;
+    if engine.db.delete_container(&record.id)? {
+        engine.event(Event { container_exit_code: code, ..Event::of_container(record, Action::Remove) });
+    }
     // What is killed here leaves volumes that nobody uses: `volume prune` finds them.
     for name in anonymous {
         volume::remove_unused(engine, &name)?;

@@ -18,6 +18,7 @@ use super::options::Rootfs;
 use crate::image::Image;
 use crate::state::containers::Record;
 use crate::store::{layer_dir, overlay};
+use crate::tree::TreeError;
 use crate::{Engine, Paths};
 
 /// The largest passwd or group that is read. The image is not trusted; real ones are a few KiB.
@@ -62,6 +63,15 @@ pub(super) fn mount_root(
         }
         (None, None) => Err(failed("an image that is not known any more".into())(Errno::ENOENT)),
     }
+}
+
+/// Lets the root of a container with `--rm` be mounted once more.
+///
+/// An overlay that was mounted `volatile` leaves a mark in its work directory that keeps it from being mounted again, for
+/// the machine may have gone down meanwhile and taken unsynced files with it. The caller has seen the last run end, so it
+/// has not. The root is mounted nowhere.
+pub(super) fn forget_volatile(dir: &Path) -> Result<(), TreeError> {
+    crate::tree::remove(&dir.join("work"))
 }
 
 fn make_upper(path: &Path) -> Result<(), FileError> {

@@ -12,6 +12,7 @@ use ketch_monitor::spawn::{self, Handed, spawn};
 use ketch_monitor::{exit, lock};
 use ketch_runtime::container::delete::{self, DeleteError};
 
+use super::options::CgroupManager;
 use super::prepare::{PrepareError, prepare};
 use super::remove::{RemoveError, purge};
 use super::root::{self, RootError};
@@ -20,6 +21,8 @@ use super::turn::Turn;
 use super::{FileError, log_path};
 use crate::Engine;
 use crate::image::Image;
+use crate::network::setup::{self, Setup};
+use crate::network::{self, SetupError};
 use crate::spec::{self, Build, Facts, Host, Joined, SpecError};
 use crate::state::{self, containers::Record};
 
@@ -65,6 +68,8 @@ pub enum StartError {
     #[error("cannot attach to container {id}")]
     Attach { id: String, source: io::Error },
     #[error(transparent)]
+    Network(#[from] SetupError),
+    #[error(transparent)]
     Monitor(#[from] spawn::StartError),
     /// `--rm`, and the removal failed too.
     #[error("{start}; and then: {remove}")]
@@ -87,6 +92,7 @@ impl StartError {
             StartError::Monitor(error) => error.code,
             StartError::Spec(error) => error.exit_code(),
             StartError::Prepare(PrepareError::Root(RootError::Workdir { .. })) => 126,
+            StartError::Network(error) => error.exit_code(),
             StartError::Remove { start, .. } => start.exit_code(),
             _ => 125,
         }
@@ -144,6 +150,7 @@ fn carry_out(
     let mount_point = engine.paths.run.join("rootfs");
     make_private(&mount_point)?;
     let rootfs = root::mount_root(engine, record, how.image)?;
+    let mut network = setup::begin(engine, record)?;
     let mut build = spec::build(
         &record.options,
         how.image.map(|image| &image.config),
@@ -155,7 +162,8 @@ fn carry_out(
             passwd: &root::read_file(&rootfs, "etc/passwd")?,
             group: &root::read_file(&rootfs, "etc/group")?,
             host: &host,
-            joined: &Joined::default(),
+            joined: &Joined { network: network.joined.take(), ..Joined::default() },
+            network: &network.facts,
         },
     )?;
     // One empty directory for all: each container mounts its root there in a mount namespace of its own.
@@ -164,10 +172,23 @@ fn carry_out(
     }
     prepare(engine, record, &build, rootfs.as_fd())?;
 
-    let handed = Handed { rootfs: Some(rootfs), ..Handed::default() };
-    let config = config(engine, record, build, &how, &handed);
+    network.introduce(engine)?;
+
+    let handed = Handed {
+        rootfs: Some(rootfs),
+        network: network.namespace.take(),
+        held: std::mem::take(&mut network.sockets),
+        ..Handed::default()
+    };
+    let config = config(engine, record, build, &how, &handed, &mut network);
     status::begin(&dir).map_err(FileError::at("prepare", &dir))?;
     let monitor = spawn(&config, lock, handed)?;
+    // While the monitor makes the container.
+    if let Err(error) = network.attach() {
+        monitor.abandon();
+        return Err(error.into());
+    }
+    let monitor = monitor.created()?;
     let session = how.attach.map(|options| connect(engine, record, options)).transpose()?;
     monitor.start()?;
     Ok(Started { now: true, session })
@@ -178,7 +199,14 @@ fn connect(engine: &Engine, record: &Record, options: attach::Options) -> Result
         .map_err(|source| StartError::Attach { id: record.id.clone(), source })
 }
 
-fn config(engine: &Engine, record: &Record, build: Build, how: &Start<'_>, handed: &Handed) -> Config {
+fn config(
+    engine: &Engine,
+    record: &Record,
+    build: Build,
+    how: &Start<'_>,
+    handed: &Handed,
+    network: &mut Setup,
+) -> Config {
     let (options, dir) = (&record.options, engine.paths.container(&record.id));
     let driver = match options.log.driver.as_deref() {
         Some("none") => LogDriver::None,
@@ -187,9 +215,17 @@ fn config(engine: &Engine, record: &Record, build: Build, how: &Start<'_>, hande
     Config {
         id: record.id.clone(),
         name: record.name.clone(),
+        image: record.image_name.clone(),
+        labels: options.labels.clone(),
+        pod: options.pod.clone(),
+        attached: how.attach.is_some(),
         run_dir: engine.paths.container_run(&record.id),
         runtime_root: engine.paths.runtime(),
         spec: build.spec,
+        systemd: match options.cgroup_manager {
+            CgroupManager::Systemd { .. } => Some(engine.systemd.clone()),
+            CgroupManager::Cgroupfs => None,
+        },
         handed: handed.counts(),
         stdin: options.stdin,
         stdin_once: options.stdin && !how.detached,
@@ -200,14 +236,18 @@ fn config(engine: &Engine, record: &Record, build: Build, how: &Start<'_>, hande
             max_files: options.log.max_files.unwrap_or(1).max(1),
         },
         remove: options.remove,
+        gives_back: network.gives_back(),
+        forwards: std::mem::take(&mut network.forwards),
         dir,
     }
 }
 
 /// Notes why, for `inspect`; with `--rm` the container goes.
 fn undo(engine: &Engine, record: &Record, error: StartError) -> StartError {
+    // What it could not give back is found when it is needed, or by the next start.
+    let _ = network::release(engine, &record.id);
     if record.options.remove {
-        return match purge(engine, record, true) {
+        return match purge(engine, record, true, None) {
             Ok(()) => error,
             Err(remove) => StartError::Remove { start: Box::new(error), remove: Box::new(remove) },
         };

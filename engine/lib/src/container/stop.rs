@@ -15,6 +15,7 @@ use super::FileError;
 use super::status::{self, Status};
 use super::turn::Turn;
 use crate::Engine;
+use crate::events::{Action, Event};
 use crate::state::containers::Record;
 
 /// Seconds that a container without a `--stop-timeout` of its own gets.
@@ -96,6 +97,8 @@ pub fn begin(engine: &Engine, record: &Record, seconds: Option<i64>) -> Result<S
         Some(seconds) => u64::try_from(seconds).ok(),
     };
     let signal = record.options.stop_signal.unwrap_or(Signal::SIGTERM as i32);
+    // Before its end, which is noted by the monitor.
+    engine.event(Event::of_container(record, Action::Stop));
     if seconds != Some(0) {
         send(record, &init, signal)?;
     }

@@ -8,6 +8,7 @@ use super::reference::{Reference, ReferenceError};
 use super::registry::{Access, Client, RegistryError};
 use super::{ImageConfiguration, digest, parallel};
 use crate::Engine;
+use crate::events::{Action, Event, Kind};
 use crate::state::images::{Layer, Row};
 use crate::store::StoreError;
 use crate::store::layers::hex;
@@ -54,8 +55,14 @@ pub fn pull(
 ) -> Result<String, PullError> {
     let reference = Reference::parse(name)?;
     progress(Progress::Trying(reference.to_string()));
-    transfer(engine, &reference, options, progress)
-        .map_err(|source| PullError::Pull { reference: reference.to_string(), source })
+    let pulled = transfer(engine, &reference, options, progress);
+    engine.event(match &pulled {
+        Ok(id) => Event::new(Kind::Image, Action::Pull, id, name),
+        Err(cause) => {
+            Event { error: cause.to_string(), ..Event::new(Kind::Image, Action::PullError, "", name) }
+        }
+    });
+    pulled.map_err(|source| PullError::Pull { reference: reference.to_string(), source })
 }
 
 fn transfer(

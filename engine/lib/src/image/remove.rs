@@ -2,6 +2,7 @@
 
 use super::find::{FindError, Resolved, resolve};
 use crate::Engine;
+use crate::events::{Action, Event, Kind};
 use crate::state::{self, images};
 use crate::store::StoreError;
 use crate::store::layers::{self, hex};
@@ -44,6 +45,25 @@ pub enum RemoveError {
 /// An image that a container uses stays; the caller that wants it gone removes the containers first.
 pub fn remove(engine: &Engine, text: &str, force: bool) -> Result<Vec<Removed>, RemoveError> {
     let resolved = resolve(engine, text)?;
+    let removed = take_away(engine, text, &resolved, force)?;
+    let mut last = text;
+    for removed in &removed {
+        let (action, name) = match removed {
+            Removed::Untagged(name) => (Action::Untag, name.as_str()),
+            Removed::Deleted(_) => (Action::Remove, last),
+        };
+        engine.event(Event::new(Kind::Image, action, &resolved.id, name));
+        last = name;
+    }
+    Ok(removed)
+}
+
+fn take_away(
+    engine: &Engine,
+    text: &str,
+    resolved: &Resolved,
+    force: bool,
+) -> Result<Vec<Removed>, RemoveError> {
     // What a power cut leaves of this must not be a row whose layers are gone.
     engine
         .db
@@ -53,7 +73,7 @@ pub fn remove(engine: &Engine, text: &str, force: bool) -> Result<Vec<Removed>, 
             Some(row) => row.names,
             None => return Ok(Err(FindError::Unknown(text.to_owned()).into())),
         };
-        match plan(&resolved, names, force) {
+        match plan(resolved, names, force) {
             Err(error) => Ok(Err(error)),
             Ok(Plan::Untag(name)) => {
                 images::remove_name(connection, &name)?;

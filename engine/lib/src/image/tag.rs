@@ -3,6 +3,7 @@
 use super::find::{FindError, resolve};
 use super::reference::{ReferenceError, Short};
 use crate::Engine;
+use crate::events::{Action, Event, Kind};
 use crate::state::{self, images};
 
 #[derive(Debug, thiserror::Error)]
@@ -33,7 +34,13 @@ pub fn tag(engine: &Engine, image: &str, names: &[String]) -> Result<(), TagErro
         }
         Ok(is_there)
     })?;
-    if is_there { Ok(()) } else { Err(FindError::Unknown(image.to_owned()).into()) }
+    if !is_there {
+        return Err(FindError::Unknown(image.to_owned()).into());
+    }
+    for name in &names {
+        engine.event(Event::new(Kind::Image, Action::Tag, &id, name));
+    }
+    Ok(())
 }
 
 /// Takes `names` from the image; without any, all that it has. The image stays, if need be without a name.
@@ -48,10 +55,13 @@ pub fn untag(engine: &Engine, image: &str, names: &[String]) -> Result<(), TagEr
     }
     engine.db.write("untag an image", |connection| {
         if names.is_empty() {
-            return images::remove_names(connection, &id);
+            doomed = images::get(connection, &id)?.map(|row| row.names).unwrap_or_default();
         }
         doomed.iter().try_for_each(|name| images::remove_name(connection, name))
     })?;
+    for name in &doomed {
+        engine.event(Event::new(Kind::Image, Action::Untag, &id, name));
+    }
     Ok(())
 }
 

@@ -45,6 +45,11 @@ pub enum SpecError {
     NoAppArmor(String),
     #[error("{what} {path}")]
     Host { what: &'static str, path: PathBuf, source: std::io::Error },
+    /// podman's words.
+    #[error(
+        "unable to replace \"host-gateway\" of host entry \"{0}:host-gateway\": host containers internal IP address is empty"
+    )]
+    HostGateway(String),
     #[error("{0} is not a device node")]
     NotADevice(PathBuf),
     #[error("cannot read the host's {what}")]
@@ -61,6 +66,7 @@ impl SpecError {
             | SpecError::UnknownGroup(_)
             | SpecError::IdRange(_)
             | SpecError::RelativeWorkdir(_)
+            | SpecError::HostGateway(_)
             | SpecError::UlimitTooHigh { .. } => 126,
             _ => 125,
         }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use nix::errno::Errno;
 
-use super::{SpecError, devices, limits};
+use super::{SpecError, devices, limits, resolv};
 use crate::container::options::{MountKind, Network, Options};
 
 /// The host as far as `options` ask for it.
@@ -23,7 +23,7 @@ pub struct Host {
     pub limits: Vec<limits::HostLimit>,
     /// `/etc/hosts`; empty when there is none.
     pub hosts: String,
-    /// `/etc/resolv.conf`, with `--network host`.
+    /// `/etc/resolv.conf`, if the container gets one; if that asks systemd-resolved, whom that asks.
     pub resolv_conf: String,
     /// Nodes of `--device`, or, with `--privileged`, all below /dev.
     pub devices: Vec<devices::Node>,
@@ -44,7 +44,6 @@ impl Host {
         }
         let uname = nix::sys::utsname::uname().map_err(kernel("name"))?;
         let layout = ketch_cgroups::detect().map_err(SpecError::Cgroups)?;
-        let host_network = options.network == Network::Host;
         let confined = options.security.apparmor.as_deref().is_some_and(|profile| profile != "unconfined");
         Ok(Host {
             hostname: uname.nodename().to_string_lossy().into_owned(),
@@ -53,7 +52,7 @@ impl Host {
             capabilities: ketch_sys::caps::get().map_err(kernel("capabilities"))?.permitted,
             limits: limits::of_host(&options.limits)?,
             hosts: text("/etc/hosts")?,
-            resolv_conf: if host_network { text("/etc/resolv.conf")? } else { String::new() },
+            resolv_conf: resolv_conf(options)?,
             devices: devices::read(options)?,
             apparmor: confined && Path::new("/sys/module/apparmor/parameters/enabled").exists(),
         })
@@ -62,6 +61,19 @@ impl Host {
 
 fn kernel(what: &'static str) -> impl FnOnce(Errno) -> SpecError {
     move |source| SpecError::Kernel { what, source }
+}
+
+fn resolv_conf(options: &Options) -> Result<String, SpecError> {
+    match options.network {
+        Network::None | Network::Container(_) => Ok(String::new()),
+        Network::Host => text("/etc/resolv.conf"),
+        _ => {
+            let own = text("/etc/resolv.conf")?;
+            let behind =
+                if resolv::is_stub(&own) { text("/run/systemd/resolve/resolv.conf")? } else { String::new() };
+            Ok(if behind.is_empty() { own } else { behind })
+        }
+    }
 }
 
 /// A small file of the host; a missing one is empty.

@@ -10,18 +10,21 @@ mod env;
 mod error;
 mod files;
 mod host;
+mod hosts;
 mod limits;
 mod mounts;
 mod paths;
 mod process;
+mod resolv;
 mod seccomp;
 mod user;
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use ketch_runtime::spec::{Linux, LinuxNamespace, LinuxNamespaceType, Root, Spec};
 
-use crate::container::options::{Namespace, Network, Options, Seccomp};
+use crate::container::options::{CgroupManager, Namespace, Network, Options, Seccomp};
 use oci_spec::image::Config;
 
 use crate::image::ImageConfiguration;
@@ -51,6 +54,25 @@ pub struct Facts<'a> {
     pub group: &'a [u8],
     pub host: &'a Host,
     pub joined: &'a Joined,
+    pub network: &'a NetworkFacts,
+}
+
+/// What its networks decide of a container's own files.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NetworkFacts {
+    /// Its addresses there.
+    pub addresses: Vec<IpAddr>,
+    /// Where it finds the host, if it can reach it.
+    pub gateway: Option<IpAddr>,
+    /// Those of the container whose network it shares.
+    pub shared: Option<SharedFiles>,
+}
+
+/// Another container's files, as far as it has them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SharedFiles {
+    pub hosts: Option<PathBuf>,
+    pub resolv_conf: Option<PathBuf>,
 }
 
 /// Namespaces that exist already, by path; None: a new one, or the host's where the options say so.
@@ -94,7 +116,7 @@ pub fn build(
     let workdir = process::workdir(options, image)?;
     let hostname = hostname(options, facts);
     let stop_signal = process::stop_signal(options, image)?;
-    let files = files::list(options, facts, hostname);
+    let files = files::list(options, facts, hostname)?;
     let mounts = mounts::list(options, image, facts, &files)?;
     let process = process::build(options, image, facts, &user, &workdir, hostname)?;
 
@@ -196,9 +218,17 @@ fn namespaces(options: &Options, facts: &Facts<'_>) -> Vec<LinuxNamespace> {
     .collect()
 }
 
-/// `/ketch-<id>`, or below `--cgroup-parent`.
+/// `/ketch-<id>`, or below `--cgroup-parent`. For systemd `SLICE:ketch:<id>`, in podman's slices.
 pub fn cgroup(options: &Options, id: &str) -> PathBuf {
     let parent = options.cgroup_parent.as_deref().unwrap_or_default();
+    if let CgroupManager::Systemd { user } = options.cgroup_manager {
+        let slice = match parent.rsplit('/').next().unwrap_or_default() {
+            "" if user => "user.slice",
+            "" => "machine.slice",
+            slice => slice,
+        };
+        return format!("{slice}:ketch:{id}").into();
+    }
     Path::new("/").join(parent.trim_start_matches('/')).join(format!("ketch-{id}"))
 }
 

@@ -36,6 +36,7 @@ fn build_with(options: &Options, config: &Value, host: &Host) -> Result<Build, S
         group: b"",
         host,
         joined: &Joined::default(),
+        network: &NetworkFacts::default(),
     };
     build(options, Some(&image(config)), &facts)
 }
@@ -101,7 +102,7 @@ fn defaults() {
     assert_eq!((build.stop_signal, build.workdir.create), (15, true));
     assert_eq!((build.passwd_line, build.group_line), (None, None));
     let hosts = build.files.iter().find(|file| file.destination == "/etc/hosts").unwrap();
-    assert_eq!(&*hosts.content, b"127.0.0.1\tlocalhost\n127.0.0.1\t0123456789ab boat\n");
+    assert_eq!(hosts.content.as_deref().unwrap(), b"127.0.0.1\tlocalhost\n127.0.0.1\t0123456789ab boat\n");
     assert_eq!(hosts.path, Path::new("/var/lib/k/hosts"));
 }
 
@@ -229,7 +230,7 @@ fn host_network() {
     assert!(value["linux"].get("sysctl").is_none());
     assert!(!value["linux"]["namespaces"].to_string().contains("network"));
     let content = |destination| {
-        build.files.iter().find(|file| file.destination == destination).unwrap().content.clone()
+        build.files.iter().find(|file| file.destination == destination).unwrap().content.clone().unwrap()
     };
     assert_eq!(&*content("/etc/resolv.conf"), b"nameserver 192.0.2.1\n");
     assert_eq!(&*content("/etc/hosts"), b"127.0.0.1\tlocalhost\n");
@@ -245,7 +246,7 @@ fn privileged() {
         options_at(&value, "/sys").contains(&"rw") && options_at(&value, "/sys/fs/cgroup").contains(&"rw")
     );
     let file = build.files.iter().find(|file| file.destination == "/run/.containerenv").unwrap();
-    assert!(String::from_utf8_lossy(&file.content).contains("name=\"boat\"\n"));
+    assert!(String::from_utf8_lossy(file.content.as_deref().unwrap()).contains("name=\"boat\"\n"));
 }
 
 #[test]
@@ -256,7 +257,7 @@ fn init_and_terminal() {
     assert!(value["process"]["env"].as_array().unwrap().contains(&json!("TERM=xterm")));
     assert_eq!(options_at(&value, "/run/ketch-init"), ["bind", "ro", "private"]);
     let file = build.files.iter().find(|file| file.destination == "/run/ketch-init").unwrap();
-    assert_eq!((file.mode, &file.content[..4]), (0o755, &b"\x7fELF"[..]));
+    assert_eq!((file.mode, &file.content.as_deref().unwrap()[..4]), (0o755, &b"\x7fELF"[..]));
 }
 
 #[test]
@@ -275,6 +276,21 @@ fn cgroup_parents() {
     for (parent, expected) in [("a/b", "/a/b"), ("/a", "/a"), ("/", "")] {
         let (_, value) = built(&Options { cgroup_parent: Some(parent.to_owned()), ..Options::default() });
         assert_eq!(value["linux"]["cgroupsPath"], format!("{expected}/ketch-{ID}"));
+    }
+}
+
+#[test]
+fn scopes() {
+    for (parent, user, slice) in [
+        ("", false, "machine.slice"),
+        ("", true, "user.slice"),
+        ("a-b.slice", false, "a-b.slice"),
+        ("/a.slice/a-b.slice", true, "a-b.slice"),
+    ] {
+        let cgroup_manager = CgroupManager::Systemd { user };
+        let (_, value) =
+            built(&Options { cgroup_parent: Some(parent.to_owned()), cgroup_manager, ..Options::default() });
+        assert_eq!(value["linux"]["cgroupsPath"], format!("{slice}:ketch:{ID}"));
     }
 }
 

@@ -58,6 +58,16 @@ pub enum InsertError {
     State(#[from] Error),
 }
 
+/// What came of a renaming.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Renamed {
+    Done,
+    /// There is no such container any more.
+    Gone,
+    /// By the container of this id.
+    InUse(String),
+}
+
 /// Why a name or id leads to no container. podman's words.
 #[derive(Debug, thiserror::Error)]
 pub enum FindError {
@@ -118,6 +128,19 @@ impl Database {
             c.prepare("SELECT id FROM containers WHERE image_id = ?1 ORDER BY created")?
                 .query_map([image_id], |row| row.get(0))?
                 .collect()
+        })
+    }
+
+    /// Gives a container another name, if nobody has that one.
+    pub fn rename_container(&self, id: &str, name: &str) -> Result<Renamed, Error> {
+        self.write("rename a container", |c| {
+            let holder = "SELECT id FROM containers WHERE name = ?1";
+            match c.query_row(holder, [name], |row| row.get::<_, String>(0)).optional()? {
+                Some(holder) if holder != id => return Ok(Renamed::InUse(holder)),
+                _ => {}
+            }
+            let rows = c.execute("UPDATE containers SET name = ?2 WHERE id = ?1", [id, name])?;
+            Ok(if rows > 0 { Renamed::Done } else { Renamed::Gone })
         })
     }
 
@@ -201,7 +224,7 @@ fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
     })
 }
 
-fn from_json<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
+pub(super) fn from_json<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
     let text = row.get_ref(column)?.as_str()?;
     serde_json::from_str(text).map_err(|error| {
         rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, error.into())
@@ -266,6 +289,21 @@ mod tests {
         assert!(database.delete_container(&format!("{:0<64}", "ab12")).unwrap());
         assert!(!database.delete_container(&format!("{:0<64}", "ab12")).unwrap());
         database.insert_container(&named("ff", "web", 9)).unwrap();
+    }
+
+    #[test]
+    fn renaming() {
+        let (_dir, database) = database(&[("ab12", "web"), ("cd34", "db")]);
+        let full = |id: &str| format!("{id:0<64}");
+        for (id, name, expected) in [
+            ("ab12", "site", Renamed::Done),
+            ("ab12", "site", Renamed::Done),
+            ("ab12", "db", Renamed::InUse(full("cd34"))),
+            ("ef", "new", Renamed::Gone),
+        ] {
+            assert_eq!(database.rename_container(&full(id), name).unwrap(), expected, "{id} {name}");
+        }
+        assert_eq!(database.find_container("site").unwrap().id, full("ab12"));
     }
 
     #[test]

@@ -98,11 +98,6 @@ pub(crate) fn remove_name(connection: &Connection, name: &str) -> Result<()> {
     Ok(())
 }
 
-pub(crate) fn remove_names(connection: &Connection, id: &str) -> Result<()> {
-    connection.prepare_cached("DELETE FROM image_names WHERE image = ?1")?.execute([id])?;
-    Ok(())
-}
-
 pub(crate) fn delete(connection: &Connection, id: &str) -> Result<()> {
     for table in ["image_names", "image_digests", "image_layers"] {
         connection.execute(&format!("DELETE FROM {table} WHERE image = ?1"), [id])?;

@@ -14,11 +14,12 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 pub mod containers;
 pub mod images;
+pub mod networks;
 pub mod volumes;
 
 /// What each layout adds to the one before: the first makes the tables, and each later one changes them.
 /// A layout that a release has written is never changed again.
-const LAYOUTS: [&[&str]; 2] = [&[containers::SCHEMA, images::SCHEMA], &[volumes::SCHEMA]];
+const LAYOUTS: [&[&str]; 2] = [&[containers::SCHEMA, images::SCHEMA], &[networks::SCHEMA, volumes::SCHEMA]];
 
 /// The layout that this version reads and writes.
 const VERSION: i64 = LAYOUTS.len() as i64;

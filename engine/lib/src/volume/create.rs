@@ -11,6 +11,7 @@ use ketch_sys::Errno;
 use super::{Lock, Volume, mount_point};
 use crate::container::options::{Mount, MountKind};
 use crate::container::{FileError, name};
+use crate::events::{Action, Event, Kind};
 use crate::tree::{self, TreeError};
 use crate::{Engine, state};
 
@@ -119,5 +120,6 @@ fn make(
         .mode(0o755)
         .create(&path)
         .map_err(FileError::at("make the directory", &path))?;
+    engine.event(Event::new(Kind::Volume, Action::Create, "", name));
     Ok(true)
 }

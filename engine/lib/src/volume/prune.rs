@@ -2,6 +2,7 @@
 
 use super::filter::{Filter, admit};
 use super::{RemoveError, remove_unused};
+use crate::events::{Action, Event, Kind};
 use crate::{Engine, state};
 
 /// The names of unused volumes that `filters` admit.
@@ -15,7 +16,10 @@ pub fn candidates(engine: &Engine, filters: &[Filter]) -> Result<Vec<String>, st
 pub fn prune(engine: &Engine, names: &[String], mut done: impl FnMut(&str, Result<(), RemoveError>)) {
     for name in names {
         match remove_unused(engine, name) {
-            Ok(true) => done(name, Ok(())),
+            Ok(true) => {
+                engine.event(Event::new(Kind::Volume, Action::Prune, "", name));
+                done(name, Ok(()));
+            }
             Ok(false) => {}
             Err(error) => done(name, Err(error)),
         }

@@ -3,6 +3,7 @@
 use super::{FindError, Lock, find};
 use crate::container::FileError;
 use crate::container::remove::{self as container, Force};
+use crate::events::{Action, Event, Kind};
 use crate::tree::{self, TreeError};
 use crate::{Engine, state};
 
@@ -60,5 +61,6 @@ pub(super) fn remove_locked(engine: &Engine, name: &str) -> Result<bool, RemoveE
     }
     // What is killed here is cleared by whoever makes a volume of this name.
     tree::remove(&engine.paths.volumes().join(name))?;
+    engine.event(Event::new(Kind::Volume, Action::Remove, "", name));
     Ok(true)
 }

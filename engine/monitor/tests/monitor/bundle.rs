@@ -67,6 +67,10 @@ impl Bundle {
         });
         let config = Config {
             name: "test".into(),
+            image: String::new(),
+            labels: Default::default(),
+            pod: None,
+            attached: false,
             id,
             run_dir,
             runtime_root,
@@ -81,6 +85,8 @@ impl Bundle {
                 max_files: 1,
             },
             remove: false,
+            gives_back: false,
+            forwards: Vec::new(),
             dir,
         };
         Bundle { _directory: directory, config }
@@ -108,7 +114,7 @@ impl Bundle {
 
     pub(crate) fn spawn(&self) -> Result<Monitor, StartError> {
         let lock = lock::try_take(&self.config.run_dir).unwrap().expect("the lock is free");
-        spawn(&self.config, lock, Handed::default())
+        spawn(&self.config, lock, Handed::default())?.created()
     }
 
     /// Starts it; init's pid.

@@ -35,7 +35,8 @@ pub(crate) fn run(mut arguments: impl Iterator<Item = String>) -> ExitCode {
 
 fn start_and_die(config: &Config) -> ExitCode {
     let lock = lock::try_take(&config.run_dir).unwrap().unwrap();
-    let _pid = spawn::spawn(config, lock, spawn::Handed::default()).unwrap().start().unwrap();
+    let _pid =
+        spawn::spawn(config, lock, spawn::Handed::default()).unwrap().created().unwrap().start().unwrap();
     nix::sys::signal::raise(Signal::SIGKILL).unwrap();
     ExitCode::SUCCESS
 }

@@ -12,14 +12,14 @@ mod logs;
 use std::process::ExitCode;
 
 use ketch_monitor::exit::Exit;
-use ketch_monitor::{Config, PROGRAM};
+use ketch_monitor::{Config, Hooks, PROGRAM};
 
 type Test = (&'static str, fn());
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args();
     match arguments.next().as_deref() {
-        Some(PROGRAM) => return ketch_monitor::run(cleanup),
+        Some(PROGRAM) => return ketch_monitor::run(Hooks { begun: |_| {}, cleanup }),
         Some(client::PROGRAM) => return client::run(arguments),
         _ => {}
     }

@@ -174,7 +174,7 @@ impl<C> State<C> {
     }
 
     /// Whether init is still there, and is not a later process of the same number.
-    pub(super) fn is_alive(&self) -> bool {
+    pub fn is_alive(&self) -> bool {
         start_time(self.pid) == Some(self.start_time) && is_this_boot(&self.boot_id)
     }
 }

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use ketch_engine::container::status;
+use ketch_engine::events::{Action, Event};
 use ketch_monitor::attach::connect;
 
 use super::select::one;
@@ -40,5 +41,6 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
     let options = session::options(record.options.terminal, streams, &args.detach_keys, args.sig_proxy)?;
     let session = connect(&engine.paths.container_run(&record.id), options)
         .with_context(|| format!("attaching to container {}: its monitor does not answer", record.id))?;
+    engine.event(Event::of_container(&record, Action::Attach));
     stay(&engine, &record, session)
 }

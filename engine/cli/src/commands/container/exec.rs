@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, bail, ensure};
-use ketch_engine::container::exec::{Options, exec};
+use ketch_engine::container::exec::{Options, ended, exec};
 use ketch_monitor::attach::parse_detach_keys;
 use ketch_runtime::container::create::Stdio;
 use ketch_runtime::terminal::{self, Ending};
@@ -101,7 +101,10 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
         nix::unistd::dup2_stdin(&null).context("cannot replace stdin")?;
     }
     match terminal::attend(&started.pidfd, started.console, &keys)? {
-        Ending::Exited(code) => Ok(exit_code(code)),
+        Ending::Exited(code) => {
+            ended(&engine, &record, code);
+            Ok(exit_code(code))
+        }
         Ending::Detached(master) => keep(master).map(|()| ExitCode::SUCCESS),
     }
 }

@@ -7,23 +7,18 @@ use ketch_engine::container::kill::kill;
 use ketch_engine::container::status;
 use ketch_engine::spec::signal;
 
-use super::select::{Wanted, each};
+use super::select::{Containers, NOTHING, Selection, each};
 use crate::globals::Globals;
 
 /// Send a signal to containers
 #[derive(Debug, clap::Parser)]
+#[command(mut_arg("all", |arg| arg.short('a')))]
 pub(crate) struct Args {
-    /// Signal all containers that run
-    #[arg(long, short)]
-    all: bool,
-    /// The container that was created last
-    #[arg(long, short)]
-    latest: bool,
+    #[command(flatten)]
+    selection: Selection,
     /// Name or number
     #[arg(long, short, value_name = "SIGNAL", default_value = "KILL")]
     signal: String,
-    #[arg(value_name = "CONTAINER")]
-    containers: Vec<String>,
 }
 
 pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
@@ -33,16 +28,9 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
         (None, _) => bail!("invalid signal: {}", args.signal),
     };
     let engine = globals.engine()?;
-    let wanted = Wanted {
-        names: &args.containers,
-        all: args.all,
-        latest: args.latest,
-        ignore: false,
-        nothing: "you must provide at least one name or id",
-    };
-    let mut chosen = wanted.find(&engine)?;
-    if args.all {
-        chosen.retain(|chosen| status(&engine.paths, &chosen.record.id).is_alive());
+    let mut chosen = args.selection.find(&Containers(&engine), NOTHING)?;
+    if args.selection.all {
+        chosen.retain(|chosen| status(&engine.paths, &chosen.item.id).is_alive());
     }
     each(chosen, |record| Ok(kill(&engine, record, signal)?))
 }

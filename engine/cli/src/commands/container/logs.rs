@@ -10,7 +10,7 @@ use ketch_engine::{Engine, container};
 use ketch_monitor::log::{Query, read};
 
 use super::prefix::Prefixed;
-use super::select::Wanted;
+use super::select::{Containers, Selection};
 use crate::globals::Globals;
 use crate::output::{Span, moment};
 
@@ -58,21 +58,16 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
         timestamps: args.timestamps,
     };
     let engine = globals.engine()?;
-    let wanted = Wanted {
-        names: &args.containers,
-        all: false,
-        latest: args.latest,
-        ignore: false,
-        nothing: "specify at least one container name or ID to log",
-    };
-    let chosen = wanted.find(&engine)?;
+    let nothing = "specify at least one container name or ID to log";
+    let selection = Selection { latest: args.latest, names: args.containers, ..Selection::default() };
+    let chosen = selection.find(&Containers(&engine), nothing)?;
     ensure!(
         !(args.follow && chosen.len() > 1),
         "--follow takes one container at a time: run `ketch logs --follow` once for each"
     );
     let many = chosen.len() > 1;
     for chosen in &chosen {
-        let record = &chosen.record;
+        let record = &chosen.item;
         let prefix = match (many, args.names) {
             (false, _) => "",
             (true, false) => &record.id[..12],

@@ -9,15 +9,23 @@ pub(crate) mod exists;
 pub(crate) mod inspect;
 pub(crate) mod kill;
 pub(crate) mod logs;
+pub(crate) mod pause;
+pub(crate) mod port;
+pub(crate) mod prune;
 pub(crate) mod ps;
 pub(crate) mod remove;
+pub(crate) mod rename;
+pub(crate) mod restart;
 pub(crate) mod run;
 pub(crate) mod start;
+pub(crate) mod stats;
 pub(crate) mod stop;
 pub(crate) mod terminal;
 pub(crate) mod top;
+pub(crate) mod unpause;
 pub(crate) mod wait;
 
+mod filter;
 mod image;
 mod prefix;
 mod row;
@@ -34,11 +42,18 @@ pub(crate) const COMMANDS: &[Command] = &[
     verb!("list", "List containers", ps),
     verb!("logs", "Show what containers have written", logs),
     verb!("ls", "List containers", ps),
+    verb!("pause", "Stop all processes of containers where they are", pause),
+    verb!("port", "Show which ports of the host lead to which of containers", port),
+    verb!("prune", "Remove all containers that do not run", prune),
     verb!("ps", "List containers", ps),
+    verb!("rename", "Give a container another name", rename),
+    verb!("restart", "Stop containers, and start them", restart),
     verb!("rm", "Remove containers", remove),
     verb!("run", "Run a command in a new container", run),
     verb!("start", "Start containers", start),
+    verb!("stats", "Show what containers use", stats),
     verb!("stop", "Stop containers", stop),
     verb!("top", "Show the processes of a container", top),
+    verb!("unpause", "Let the processes of paused containers go on", unpause),
     verb!("wait", "Wait for containers to end", wait),
 ];

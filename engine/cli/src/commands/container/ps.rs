@@ -6,9 +6,9 @@ use std::process::ExitCode;
 use anyhow::{bail, ensure};
 use clap::ValueEnum;
 use ketch_engine::Engine;
-use ketch_engine::container::filter::{Filters, Lookup};
-use ketch_engine::container::status;
+use ketch_engine::container::filter::Filters;
 
+use super::filter::{admitted, filters};
 use super::row::{self, Row};
 use crate::globals::Globals;
 use crate::output::{Format, pretty, table};
@@ -19,7 +19,7 @@ pub(crate) struct Args {
     /// Show all containers, not only those that run
     #[arg(long, short)]
     all: bool,
-    /// KEY=VALUE: ancestor, before, exited, id, label, name, network, since, status
+    /// KEY=VALUE: ancestor, before, command, exited, id, label, name, network, pod, since, status, until, volume
     #[arg(long, short, value_name = "FILTER")]
     filter: Vec<String>,
     /// A Go template, or json
@@ -68,14 +68,8 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
     }
     ensure!(!(args.quiet && args.size), "quiet conflicts with size and namespace");
     ensure!(!(args.latest && args.last.is_some()), "last and latest are mutually exclusive");
-    let mut filters = Filters::default();
-    for filter in &args.filter {
-        filters.add(filter)?;
-    }
     let engine = globals.engine()?;
-    for name in filters.neighbours() {
-        engine.db.find_container(name)?;
-    }
+    let filters = filters(&engine, &args.filter)?;
     let mut rows = rows(&engine, &args, &filters)?;
     sort(&mut rows, args.sort);
     std::io::stdout().write_all(text(&rows, &args)?.as_bytes())?;
@@ -86,12 +80,8 @@ fn rows(engine: &Engine, args: &Args, filters: &Filters) -> anyhow::Result<Vec<R
     let last = if args.latest { Some(1) } else { args.last.and_then(|last| usize::try_from(last).ok()) };
     let all = args.all || last.is_some() || filters.ask_for_stopped();
     let mut rows = Vec::new();
-    for record in engine.db.containers()? {
-        if !filters.admit_record(&record, &Other(engine)) {
-            continue;
-        }
-        let status = status(&engine.paths, &record.id);
-        if (all || status.is_alive()) && filters.admit_status(&status) {
+    for (record, status) in admitted(engine, filters)? {
+        if all || status.is_alive() {
             let size = if args.size { Some(row::size(engine, &record)?) } else { None };
             rows.push(Row { record, status, size });
         }
@@ -100,15 +90,6 @@ fn rows(engine: &Engine, args: &Args, filters: &Filters) -> anyhow::Result<Vec<R
         rows.drain(..rows.len().saturating_sub(last));
     }
     Ok(rows)
-}
-
-/// `before` and `since` name containers as any command does.
-struct Other<'a>(&'a Engine);
-
-impl Lookup for Other<'_> {
-    fn created(&self, name: &str) -> Option<String> {
-        self.0.db.find_container(name).ok().map(|record| record.created)
-    }
 }
 
 fn sort(rows: &mut [Row], sort: Sort) {
@@ -161,7 +142,7 @@ fn plain(rows: &[Row], args: &Args) -> String {
             row.command(args.no_trunc),
             row.age(),
             row.state_text(),
-            String::new(),
+            row.ports(),
             row.record.name.clone(),
         ];
         cells.extend(row.size.as_ref().map(row::Size::text));

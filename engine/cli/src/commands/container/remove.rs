@@ -9,7 +9,7 @@ use ketch_engine::container::stop::begin;
 use ketch_engine::container::sweep::sweep;
 use ketch_engine::state::containers::FindError;
 
-use super::select::{Wanted, each};
+use super::select::{Containers, NOTHING, Selection, each};
 use super::stop::warn;
 use crate::failure::Failure;
 use crate::globals::Globals;
@@ -20,47 +20,34 @@ const RUNNING: u8 = 2;
 
 /// Remove containers
 #[derive(Debug, clap::Parser)]
+#[command(mut_arg("all", |arg| arg.short('a')), mut_arg("ignore", |arg| arg.short('i')))]
 pub(crate) struct Args {
-    /// Remove all containers
-    #[arg(long, short)]
-    all: bool,
+    #[command(flatten)]
+    selection: Selection,
     /// Stop those that run; pass over those that do not exist
     #[arg(long, short)]
     force: bool,
-    /// Pass over containers that do not exist
-    #[arg(long, short)]
-    ignore: bool,
-    /// The container that was created last
-    #[arg(long, short)]
-    latest: bool,
     /// With --force, seconds until SIGKILL; -1 for never [default: the container's own, which is 10]
     #[arg(long, short, value_name = "SECONDS", allow_negative_numbers = true)]
     time: Option<i64>,
     /// Remove anonymous volumes too
     #[arg(long, short)]
     volumes: bool,
-    #[arg(value_name = "CONTAINER")]
-    containers: Vec<String>,
 }
 
 pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
     let engine = globals.engine()?;
-    let wanted = Wanted {
-        names: &args.containers,
-        all: args.all,
-        latest: args.latest,
-        ignore: args.ignore || args.force,
-        nothing: "you must provide at least one name or id",
-    };
-    let chosen = wanted.find(&engine).map_err(no_such)?;
+    let all = args.selection.all;
+    let selection = Selection { ignore: args.selection.ignore || args.force, ..args.selection };
+    let chosen = selection.find(&Containers(&engine), NOTHING).map_err(no_such)?;
     let force = if args.force { Force::Stop { seconds: args.time } } else { Force::No };
     let mut begun = HashMap::new();
     if args.force && chosen.len() > 1 {
         // All are asked to end before the first is waited for.
         for chosen in &chosen {
             // What is wrong with one is said in its turn.
-            if let Ok(stopping) = begin(&engine, &chosen.record, args.time) {
-                begun.insert(chosen.record.id.clone(), stopping);
+            if let Ok(stopping) = begin(&engine, &chosen.item, args.time) {
+                begun.insert(chosen.item.id.clone(), stopping);
             }
         }
     }
@@ -75,7 +62,7 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
         warn(record, stopped);
         Ok(())
     });
-    if args.all {
+    if all {
         sweep(&engine)?;
     }
     std::io::stdout().flush()?;

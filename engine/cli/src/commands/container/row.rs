@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::Context;
 use ketch_engine::Engine;
 use ketch_engine::container::Status;
+use ketch_engine::container::port::{Published, published};
 use ketch_engine::image;
 use ketch_engine::state::containers::Record;
 use serde_json::{Value, json};
@@ -76,6 +77,34 @@ impl Row {
         text.chars().take(COMMAND).chain("...".chars()).collect()
     }
 
+    /// `0.0.0.0:8080-8081->80-81/tcp, 127.0.0.1:5353->53/udp`
+    pub(super) fn ports(&self) -> String {
+        let range = |first: u16, count: u16| match count {
+            0 | 1 => first.to_string(),
+            _ => format!("{first}-{}", first.saturating_add(count - 1)),
+        };
+        let text = |one: &Published| {
+            let (outside, inside) = (range(one.host_port, one.count), range(one.container_port, one.count));
+            format!("{}:{outside}->{inside}/{}", one.host(), one.protocol.name())
+        };
+        published(&self.record.options).iter().map(text).collect::<Vec<_>>().join(", ")
+    }
+
+    /// None: it publishes nothing.
+    fn ports_document(&self) -> Option<Vec<Value>> {
+        let document = |one: &Published| {
+            json!({
+                "host_ip": one.host_ip.map(|ip| ip.to_string()).unwrap_or_default(),
+                "container_port": one.container_port,
+                "host_port": one.host_port,
+                "range": one.count,
+                "protocol": one.protocol.name(),
+            })
+        };
+        let list: Vec<Value> = published(&self.record.options).iter().map(document).collect();
+        Some(list).filter(|list| !list.is_empty())
+    }
+
     pub(super) fn age(&self) -> String {
         ago(&self.record.created)
     }
@@ -105,7 +134,7 @@ impl Row {
             "Names": [self.record.name],
             "Namespaces": {},
             "Networks": [],
-            "Ports": null,
+            "Ports": self.ports_document(),
             "Size": self.size.as_ref().map(|size| json!({ "rootFsSize": size.own + size.image, "rwSize": size.own })),
             "Status": self.state_text(),
         });
@@ -136,7 +165,7 @@ impl Row {
             "Names": self.record.name,
             "Namespaces": {},
             "Networks": "",
-            "Ports": "",
+            "Ports": self.ports(),
             "RunningFor": self.age(),
             "Size": self.size.as_ref().map(Size::text).unwrap_or_default(),
             "Status": self.state_text(),
@@ -214,6 +243,7 @@ fn bytes_below(dir: &Path) -> anyhow::Result<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ketch_engine::container::options::{Port, Protocol};
 
     fn row(status: Status) -> Row {
         let record = Record {
@@ -234,7 +264,24 @@ mod tests {
         assert_eq!(row.command(false), "sh -c echo out; e...");
         assert_eq!(row.command(true), "sh -c echo out; echo err");
         assert_eq!(row.state_text(), "Created");
+        assert_eq!(row.ports(), "");
         assert_eq!(row.fields(false)["CreatedAt"], "2026-11-24 11:55:12.3616876 +0000 UTC");
+    }
+
+    #[test]
+    fn ports() {
+        let mut row = row(Status::Created { error: String::new() });
+        let port = |host_ip: &str, host_port, container_port, count, protocol| Port {
+            host_ip: host_ip.parse().ok(),
+            host_port: Some(host_port),
+            container_port,
+            count,
+            protocol,
+        };
+        row.record.options.ports =
+            vec![port("", 8080, 80, 2, Protocol::Tcp), port("127.0.0.1", 5353, 53, 1, Protocol::Udp)];
+        assert_eq!(row.ports(), "0.0.0.0:8080-8081->80-81/tcp, 127.0.0.1:5353->53/udp");
+        assert_eq!(row.document()["Ports"][1]["host_port"], 5353);
     }
 
     #[test]

@@ -1,61 +1,48 @@
-//! Which containers a command is about: names and ids, `--all`, `--latest`.
+//! Which containers a command is about.
 
-use std::io::Write;
 use std::process::ExitCode;
 
-use anyhow::{bail, ensure};
+use anyhow::bail;
 use ketch_engine::Engine;
 use ketch_engine::state::containers::{FindError, Record};
 
-/// A container and the name it was asked for by, which is what is printed about it.
-pub(super) struct Chosen {
-    pub(super) shown: String,
-    pub(super) record: Record,
-}
+use super::filter::{admitted, filters};
+use crate::commands::select::Source;
 
-impl Chosen {
-    pub(super) fn by_id(record: Record) -> Chosen {
-        Chosen { shown: record.id.clone(), record }
+pub(super) use crate::commands::select::{Selection, each};
+
+/// Said by most verbs when nothing was asked for.
+pub(super) const NOTHING: &str = "you must provide at least one name or id";
+
+/// All containers of an engine.
+pub(super) struct Containers<'a>(pub(super) &'a Engine);
+
+impl Source for Containers<'_> {
+    type Item = Record;
+
+    fn id(record: &Record) -> &str {
+        &record.id
     }
-}
 
-/// How containers can be asked for.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Wanted<'a> {
-    pub(super) names: &'a [String],
-    pub(super) all: bool,
-    pub(super) latest: bool,
-    /// `--ignore`: a name that leads nowhere is passed over.
-    pub(super) ignore: bool,
-    /// What is said when nothing was asked for.
-    pub(super) nothing: &'a str,
-}
+    fn all(&self) -> anyhow::Result<Vec<Record>> {
+        Ok(self.0.db.containers()?)
+    }
 
-impl Wanted<'_> {
-    /// Looks all of them up before anything is done to the first, as podman does.
-    pub(super) fn find(self, engine: &Engine) -> anyhow::Result<Vec<Chosen>> {
-        ensure!(!(self.latest && self.all), "--all and --latest cannot be used together");
-        ensure!(!self.latest || self.names.is_empty(), "--latest and containers cannot be used together");
-        ensure!(!self.all || self.names.is_empty(), "no arguments are needed with --all");
-        if self.all {
-            return Ok(engine.db.containers()?.into_iter().map(Chosen::by_id).collect());
-        }
-        if self.latest {
-            return Ok(vec![Chosen::by_id(engine.db.latest_container()?)]);
-        }
-        if self.names.is_empty() {
-            bail!("{}", self.nothing);
-        }
-        let mut found = Vec::new();
-        for name in self.names {
-            ensure!(!name.is_empty(), "name or ID cannot be empty");
-            match engine.db.find_container(name) {
-                Ok(record) => found.push(Chosen { shown: name.clone(), record }),
-                Err(FindError::NotFound(_)) if self.ignore => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Ok(found)
+    fn latest(&self) -> anyhow::Result<Record> {
+        Ok(self.0.db.latest_container()?)
+    }
+
+    fn find(&self, name: &str) -> anyhow::Result<Record> {
+        Ok(self.0.db.find_container(name)?)
+    }
+
+    fn is_missing(error: &anyhow::Error) -> bool {
+        matches!(error.downcast_ref(), Some(FindError::NotFound(_)))
+    }
+
+    fn filtered(&self, texts: &[String]) -> anyhow::Result<Vec<Record>> {
+        let filters = filters(self.0, texts)?;
+        Ok(admitted(self.0, &filters)?.into_iter().map(|(record, _)| record).collect())
     }
 }
 
@@ -72,26 +59,6 @@ pub(super) fn one(
         (None, true) => Ok(engine.db.latest_container()?),
         (None, false) => bail!("{nothing}"),
     }
-}
-
-/// Does something to each and prints the names of those that it was done to. An error does not keep the others from
-/// their turn: each gets a line, and the last one decides the exit code.
-pub(super) fn each(
-    chosen: Vec<Chosen>,
-    mut work: impl FnMut(&Record) -> anyhow::Result<()>,
-) -> anyhow::Result<ExitCode> {
-    let mut failed: Option<anyhow::Error> = None;
-    for Chosen { shown, record } in chosen {
-        match work(&record) {
-            Ok(()) => writeln!(std::io::stdout(), "{shown}")?,
-            Err(error) => {
-                if let Some(earlier) = failed.replace(error) {
-                    crate::failure::report(&earlier);
-                }
-            }
-        }
-    }
-    failed.map_or(Ok(ExitCode::SUCCESS), Err)
 }
 
 /// A container's exit code as this program's.

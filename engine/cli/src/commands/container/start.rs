@@ -9,16 +9,16 @@ use ketch_engine::image::{self, Image};
 use ketch_engine::state::containers::Record;
 use ketch_monitor::attach::Options;
 
-use super::select::{Wanted, each};
+use super::select::{Containers, Selection, each};
 use super::session::{self, message, stay};
 use crate::globals::Globals;
 
 /// Start containers
 #[derive(Debug, clap::Parser)]
+#[command(mut_arg("filter", |arg| arg.short('f')))]
 pub(crate) struct Args {
-    /// Start all containers
-    #[arg(long)]
-    all: bool,
+    #[command(flatten)]
+    selection: Selection,
     /// Attach to stdout and stderr
     #[arg(long, short)]
     attach: bool,
@@ -28,37 +28,27 @@ pub(crate) struct Args {
     /// Attach to stdin
     #[arg(long, short)]
     interactive: bool,
-    /// The container that was created last
-    #[arg(long, short)]
-    latest: bool,
     /// Pass signals on to the container [default: true with --attach]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     sig_proxy: Option<bool>,
-    #[arg(value_name = "CONTAINER")]
-    containers: Vec<String>,
 }
 
 pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
     let attach = args.attach || args.interactive;
-    if args.all && !args.containers.is_empty() {
+    let Selection { all, names, .. } = &args.selection;
+    if *all && !names.is_empty() {
         bail!("either start all containers or the container(s) provided in the arguments");
     }
-    ensure!(args.containers.len() < 2 || !attach, "you cannot start and attach multiple containers at once");
+    ensure!(names.len() < 2 || !attach, "you cannot start and attach multiple containers at once");
     if args.sig_proxy == Some(true) && !attach {
         bail!("you cannot use sig-proxy without --attach: invalid argument");
     }
     let engine = globals.engine()?;
-    let wanted = Wanted {
-        names: &args.containers,
-        all: args.all,
-        latest: args.latest,
-        ignore: false,
-        nothing: "start requires at least one argument",
-    };
-    let mut chosen = wanted.find(&engine)?;
+    let nothing = "start requires at least one argument";
+    let mut chosen = args.selection.find(&Containers(&engine), nothing)?;
     match chosen.pop() {
         Some(only) if attach && chosen.is_empty() => {
-            let record = only.record;
+            let record = only.item;
             let streams = [args.interactive && record.options.stdin, args.attach, args.attach];
             let terminal = record.options.terminal;
             let options =

@@ -5,23 +5,17 @@ use std::process::ExitCode;
 
 use ketch_engine::container::wait::{Condition, wait};
 
-use super::select::Wanted;
+use super::select::{Containers, Selection};
 use crate::globals::Globals;
 
 /// Wait for containers to end, and print their exit codes
 #[derive(Debug, clap::Parser)]
 pub(crate) struct Args {
+    #[command(flatten)]
+    selection: Selection,
     /// State to wait for, besides others: created, running, paused, stopping, stopped, exited [default: stopped]
     #[arg(long, value_name = "STATE", value_delimiter = ',')]
     condition: Vec<String>,
-    /// Pass over containers that do not exist, and print -1 for them
-    #[arg(long)]
-    ignore: bool,
-    /// The container that was created last
-    #[arg(long, short)]
-    latest: bool,
-    #[arg(value_name = "CONTAINER")]
-    containers: Vec<String>,
 }
 
 pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
@@ -31,17 +25,12 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
         conditions.push(Condition::Stopped);
     }
     let engine = globals.engine()?;
-    let wanted = Wanted {
-        names: &args.containers,
-        all: false,
-        latest: args.latest,
-        ignore: args.ignore,
-        nothing: "\"ketch wait\" requires a name, id, or the \"--latest\" flag",
-    };
-    let chosen = wanted.find(&engine)?;
-    let missing = args.containers.len().saturating_sub(chosen.len());
+    let nothing = "\"ketch wait\" requires a name, id, or the \"--latest\" flag";
+    let chosen = args.selection.find(&Containers(&engine), nothing)?;
+    // With --ignore, whoever is not there has ended with -1.
+    let missing = args.selection.names.len().saturating_sub(chosen.len());
     for chosen in chosen {
-        let code = wait(&engine, &chosen.record, &conditions)?;
+        let code = wait(&engine, &chosen.item, &conditions)?;
         writeln!(std::io::stdout(), "{code}")?;
     }
     for _ in 0..missing {

@@ -1,13 +1,13 @@
 //! `ketch volume prune`
 
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::Write;
 use std::process::ExitCode;
 
-use anyhow::Context;
 use ketch_engine::volume::prune::{candidates, prune};
 
 use super::list::filters;
 use crate::globals::Globals;
+use crate::output::confirm;
 
 /// Remove the volumes that no container uses
 #[derive(Debug, clap::Parser)]
@@ -24,7 +24,7 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
     let filters = filters(&args.filter)?;
     let engine = globals.engine()?;
     let names = candidates(&engine, &filters)?;
-    if !args.force && !confirm(&names)? {
+    if !args.force && !ask(&names)? {
         return Ok(ExitCode::SUCCESS);
     }
     let mut failed = None;
@@ -37,19 +37,12 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
     failed.map_or(Ok(ExitCode::SUCCESS), |error| Err(error.into()))
 }
 
-fn confirm(names: &[String]) -> anyhow::Result<bool> {
-    let mut out = std::io::stdout();
-    writeln!(
-        out,
-        "WARNING! This will remove all volumes not used by at least one container. The following volumes will be removed:"
-    )?;
+fn ask(names: &[String]) -> anyhow::Result<bool> {
+    let mut warning = "WARNING! This will remove all volumes not used by at least one container. The following volumes will \
+                       be removed:"
+        .to_owned();
     for name in names {
-        writeln!(out, "{name}")?;
+        warning.extend(["\n", name]);
     }
-    write!(out, "Are you sure you want to continue? [y/N] ")?;
-    out.flush()?;
-    let mut answer = String::new();
-    let read = std::io::stdin().lock().read_line(&mut answer).context("cannot read the answer")?;
-    anyhow::ensure!(read > 0 || std::io::stdin().is_terminal(), "EOF");
-    Ok(answer.trim().to_lowercase().starts_with('y'))
+    confirm(&warning)
 }

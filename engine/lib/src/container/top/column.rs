@@ -215,7 +215,7 @@ fn moment(time: SystemTime) -> String {
 }
 
 /// Go's `time.Duration` as text: `1h2m3.5s`, `12ms`, `0s`.
-fn go_duration(duration: Duration) -> String {
+pub fn go_duration(duration: Duration) -> String {
     let (seconds, nanos) = (duration.as_secs(), duration.subsec_nanos());
     let fraction = |value: u64, digits: usize, unit: &str| {
         let scale = 10_u64.pow(digits as u32);

@@ -12,7 +12,7 @@ use super::stop::{SignalError, running};
 use crate::Engine;
 use crate::state::containers::Record;
 
-pub use column::{Column, UnknownColumn, parse};
+pub use column::{Column, UnknownColumn, go_duration, parse};
 use process::{Names, Process, System};
 
 /// podman's default.

@@ -20,6 +20,7 @@ use super::progress::Progress;
 use super::reference::ReferenceError;
 use super::{ImageConfiguration, parallel};
 use crate::Engine;
+use crate::events::{Action, Event, Kind};
 use crate::state::images::{Layer, Row};
 use crate::store::StoreError;
 use crate::store::staging::{self, Staging};
@@ -94,13 +95,18 @@ pub fn load(
     source: Source<'_>,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Vec<String>, LoadError> {
+    let name = match &source {
+        Source::File(path) => path.display().to_string(),
+        Source::Stream(_) => "-".to_owned(),
+    };
     staging::clean(&engine.paths)?;
     let staging = Staging::new(&engine.paths)?;
     let archive =
         Archive::open(plain_file(source, &staging)?).map_err(|error| LoadError::Archive { error })?;
     let mut loaded = Vec::new();
     for found in find(&archive)? {
-        take(engine, &archive, &staging, &found, progress)?;
+        let id = take(engine, &archive, &staging, &found, progress)?;
+        engine.event(Event::new(Kind::Image, Action::LoadFromArchive, &id, &name));
         if found.names.is_empty() {
             loaded.push(found.digest);
         } else {
@@ -126,7 +132,7 @@ fn take(
     staging: &Staging,
     found: &Found,
     progress: &mut dyn FnMut(Progress),
-) -> Result<(), LoadError> {
+) -> Result<String, LoadError> {
     import(engine, staging, &found.diff_ids, &found.row, |missing| {
         let mut jobs: Vec<(&FoundLayer, &String)> = Vec::new();
         for (layer, diff_id) in found.layers.iter().zip(&found.diff_ids) {
@@ -149,9 +155,8 @@ fn take(
         })?;
         progress(Progress::Config(found.digest.clone()));
         progress(Progress::Writing);
-        Ok::<_, LoadError>(staged)
+        Ok(staged)
     })
-    .map(drop)
 }
 
 /// The archive as a file that can be read anywhere: itself, or an uncompressed copy.

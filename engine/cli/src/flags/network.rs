@@ -1,0 +1,252 @@
+//! `--network` and what goes with it.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use anyhow::{Context, bail, ensure};
+use ketch_engine::container::options::{Dns, Endpoint, Exposed, Hosts, Network, Protocol};
+use ketch_engine::network::create::is_interface;
+use ketch_engine::network::{DEFAULT, subnet};
+
+use super::{ContainerFlags, ports};
+
+/// All that the flags say of a container's network.
+#[derive(Debug)]
+pub(super) struct Networking {
+    pub(super) network: Network,
+    pub(super) ports: Vec<ketch_engine::container::options::Port>,
+    pub(super) expose: Vec<Exposed>,
+    pub(super) publish_all: bool,
+    pub(super) dns: Dns,
+    pub(super) hosts: Hosts,
+}
+
+pub(super) fn parse(flags: &ContainerFlags) -> anyhow::Result<Networking> {
+    let mut network = mode(&flags.network)?;
+    single(flags, &mut network)?;
+    let mut ports = ports::published(&flags.publish)?;
+    let mut publish_all = flags.publish_all;
+    let of_its_own = matches!(network, Network::Bridge(_) | Network::Pasta(_));
+    if !of_its_own && (!ports.is_empty() || publish_all) {
+        discarded(&network);
+        (ports, publish_all) = (Vec::new(), false);
+    }
+    Ok(Networking {
+        ports,
+        publish_all,
+        expose: flags.expose.iter().map(|text| ports::exposed(text)).collect::<Result<Vec<_>, _>>()?.concat(),
+        dns: dns(flags, &network)?,
+        hosts: hosts(flags, &network)?,
+        network,
+    })
+}
+
+/// podman goes on without them, and says so.
+fn discarded(network: &Network) {
+    use std::io::Write;
+    let mode = network.name();
+    let mode = mode.split(':').next().unwrap_or_default();
+    // Nobody is left to tell when stderr itself is gone.
+    let _ = writeln!(
+        std::io::stderr(),
+        "Port mappings have been discarded because {mode:?} network namespace mode does not support them"
+    );
+}
+
+/// One mode, or networks by name: several times or parted by commas.
+pub(crate) fn mode(given: &[String]) -> anyhow::Result<Network> {
+    let mut endpoints = Vec::new();
+    let mut only = None;
+    for text in given {
+        let (name, rest) = text.split_once(':').map_or((&**text, None), |(name, rest)| (name, Some(rest)));
+        let mode = match (name, rest) {
+            ("none", None) => Network::None,
+            ("host", None) => Network::Host,
+            ("container", Some(other)) if !other.is_empty() => Network::Container(other.to_owned()),
+            ("ns", Some(path)) if path.starts_with('/') => Network::Path(path.into()),
+            ("ns", Some(path)) => bail!("network namespace {path:?}: an absolute path is expected"),
+            ("pasta", options) => Network::Pasta(
+                options.into_iter().flat_map(|options| options.split(',')).map(str::to_owned).collect(),
+            ),
+            ("slirp4netns", _) => bail!("network mode slirp4netns is not available: use bridge or pasta"),
+            ("", _) => bail!("network mode {text:?}: a name is expected"),
+            (name, Some(options)) => {
+                endpoints.push(with_options(name, options)?);
+                continue;
+            }
+            (names, None) => {
+                for name in names.split(',').filter(|name| !name.is_empty()) {
+                    endpoints.push(endpoint(name));
+                }
+                continue;
+            }
+        };
+        ensure!(only.replace(mode).is_none(), "cannot set multiple networks without bridge network mode");
+    }
+    match only {
+        Some(mode) if endpoints.is_empty() => Ok(mode),
+        Some(mode) => bail!(
+            "cannot set multiple networks without bridge network mode, selected mode {}: invalid argument",
+            mode.name()
+        ),
+        None => {
+            if endpoints.is_empty() {
+                endpoints.push(endpoint(DEFAULT));
+            }
+            for (number, one) in endpoints.iter().enumerate() {
+                let again = endpoints[..number].iter().any(|other| other.network == one.network);
+                ensure!(!again, "duplicate network name {}: invalid argument", one.network);
+            }
+            Ok(Network::Bridge(endpoints))
+        }
+    }
+}
+
+/// podman's other names for the default network.
+fn endpoint(name: &str) -> Endpoint {
+    let network = if matches!(name, "bridge" | "default" | "private") { DEFAULT } else { name };
+    Endpoint { network: network.to_owned(), ..Endpoint::default() }
+}
+
+fn with_options(name: &str, options: &str) -> anyhow::Result<Endpoint> {
+    let mut endpoint = endpoint(name);
+    for option in options.split(',').filter(|option| !option.is_empty()) {
+        let (key, value) = option.split_once('=').unwrap_or((option, ""));
+        match key {
+            "ip" => match ip(value)? {
+                IpAddr::V4(ip) => endpoint.ip = Some(ip),
+                IpAddr::V6(ip) => endpoint.ip6 = Some(ip),
+            },
+            "ip6" => endpoint.ip6 = Some(ip6(value)?),
+            "mac" => endpoint.mac = Some(mac(value)?),
+            "alias" => {
+                ensure!(!value.is_empty(), "network alias cannot be empty: invalid argument");
+                endpoint.aliases.push(value.to_owned());
+            }
+            "interface_name" => {
+                ensure!(
+                    is_interface(value),
+                    "interface_name {value:?} is not valid: up to 15 characters, none of them white space, / or :"
+                );
+                endpoint.interface = Some(value.to_owned());
+            }
+            _ => bail!(
+                "unknown network option {option:?} of network {name}: known are alias, interface_name, ip, ip6 and mac"
+            ),
+        }
+    }
+    Ok(endpoint)
+}
+
+/// The flags that are about the one network that there is.
+fn single(flags: &ContainerFlags, network: &mut Network) -> anyhow::Result<()> {
+    let given = [
+        ("ip", flags.ip.is_some()),
+        ("ip6", flags.ip6.is_some()),
+        ("mac-address", flags.mac_address.is_some()),
+    ];
+    if let Some((name, _)) = given.iter().find(|(_, given)| *given) {
+        match network {
+            Network::Bridge(endpoints) => {
+                ensure!(
+                    endpoints.len() == 1,
+                    "--{name} can only be set for a single network: invalid argument"
+                );
+            }
+            _ => bail!("--{name} can only be set when the network mode is bridge: invalid argument"),
+        }
+    }
+    let Network::Bridge(endpoints) = network else {
+        ensure!(
+            flags.network_alias.is_empty(),
+            "--network-alias can only be set when the network mode is bridge: invalid argument"
+        );
+        return Ok(());
+    };
+    if let [only] = &mut endpoints[..] {
+        only.ip = flags.ip.as_deref().map(ip4).transpose()?.or(only.ip);
+        only.ip6 = flags.ip6.as_deref().map(ip6).transpose()?.or(only.ip6);
+        only.mac = flags.mac_address.as_deref().map(mac).transpose()?.or(only.mac.take());
+    }
+    for endpoint in endpoints {
+        endpoint.aliases.extend(flags.network_alias.iter().filter(|alias| !alias.is_empty()).cloned());
+    }
+    Ok(())
+}
+
+fn dns(flags: &ContainerFlags, network: &Network) -> anyhow::Result<Dns> {
+    let dns = Dns {
+        servers: flags
+            .dns
+            .iter()
+            .map(|text| {
+                ensure!(
+                    text != "none",
+                    "--dns none is not available: mount a file on /etc/resolv.conf instead"
+                );
+                ip(text)
+            })
+            .collect::<Result<_, _>>()?,
+        search: flags.dns_search.clone(),
+        options: flags.dns_option.clone(),
+    };
+    if matches!(network, Network::Container(_)) && dns != Dns::default() {
+        bail!(
+            "cannot set --dns, --dns-search or --dns-option with the network of another container: it has that one's"
+        );
+    }
+    Ok(dns)
+}
+
+fn hosts(flags: &ContainerFlags, network: &Network) -> anyhow::Result<Hosts> {
+    let mut add = Vec::new();
+    for text in &flags.add_host {
+        let (names, address) = text
+            .split_once(':')
+            .filter(|(names, address)| !names.is_empty() && !address.is_empty())
+            .with_context(|| format!("invalid host entry {text:?}: HOST[;HOST]:ADDRESS is expected"))?;
+        ensure!(
+            address == "host-gateway" || address.trim_matches(['[', ']']).parse::<IpAddr>().is_ok(),
+            "invalid IP address in add-host: {address:?}"
+        );
+        add.push((names.replace(';', " "), address.trim_matches(['[', ']']).to_owned()));
+    }
+    ensure!(!flags.no_hosts || add.is_empty(), "--no-hosts and --add-host cannot be set together");
+    if matches!(network, Network::Container(_)) {
+        ensure!(
+            add.is_empty(),
+            "cannot set --add-host with the network of another container: it has that one's /etc/hosts"
+        );
+    }
+    Ok(Hosts { add, none: flags.no_hosts })
+}
+
+pub(crate) fn ip(text: &str) -> anyhow::Result<IpAddr> {
+    text.parse().with_context(|| format!("{text:?} is not an ip address"))
+}
+
+pub(crate) fn ip4(text: &str) -> anyhow::Result<Ipv4Addr> {
+    text.parse().with_context(|| format!("{text:?} is not an ipv4 address"))
+}
+
+pub(crate) fn ip6(text: &str) -> anyhow::Result<Ipv6Addr> {
+    text.parse().with_context(|| format!("{text:?} is not an ipv6 address"))
+}
+
+/// As the kernel shows it. podman's words.
+pub(crate) fn mac(text: &str) -> anyhow::Result<String> {
+    let bytes = subnet::parse_mac(text).with_context(|| format!("address {text}: invalid MAC address"))?;
+    Ok(bytes.map(|byte| format!("{byte:02x}")).join(":"))
+}
+
+/// Protocols of a port: `tcp`, or several.
+pub(super) fn protocols(text: &str) -> anyhow::Result<Vec<Protocol>> {
+    text.split(',')
+        .map(|name| match Protocol::parse(name) {
+            Some(protocol) => Ok(protocol),
+            None if name.eq_ignore_ascii_case("sctp") => {
+                bail!("protocol sctp is not available: this version has tcp and udp")
+            }
+            None => bail!("unrecognized port protocol {name:?}"),
+        })
+        .collect()
+}

@@ -1,10 +1,11 @@
 //! A host with networks, containers on them, and the world outside: all of them namespaces.
 
+use std::fs;
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsFd;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ketch_engine::network::firewall::{self, Firewall, Isolation, Network};
 use ketch_engine::network::netlink::{
@@ -53,7 +54,9 @@ impl Host {
     pub(crate) fn bridge(&self, number: u8) -> u32 {
         let (name, addresses) = (bridge_name(number), gateways(number));
         let bridge = Bridge { name: &name, mark: &name, addresses: &addresses, mtu: None, forward: true };
-        ensure_bridge(&self.socket, &bridge).unwrap()
+        let index = ensure_bridge(&self.socket, &bridge).unwrap();
+        wait_until_local(address(number, 1).1);
+        index
     }
 
     /// A bridge, and its network in the firewall.
@@ -83,7 +86,9 @@ impl Host {
             quiet: false,
         };
         attach(&self.socket, &attachment).unwrap();
-        Container { namespace, v4, v6 }
+        let container = Container { namespace, v4, v6 };
+        container.run(|| wait_until_local(v6));
+        container
     }
 
     /// Something outside, which knows no way back to the networks: its gateway is the host, but it has no route.
@@ -103,7 +108,27 @@ impl Host {
             quiet: false,
         };
         attach(&self.socket, &attachment).unwrap();
-        Container { namespace, v4, v6 }
+        let container = Container { namespace, v4, v6 };
+        container.run(|| wait_until_local(v6));
+        container
+    }
+}
+
+/// Waits until packets to an IPv6 address of the namespace are taken: the kernel's address worker, which may come late on a
+/// busy machine, makes that route after the address. (A container's first packet is sent again in the meantime.)
+fn wait_until_local(address: IpAddr) {
+    let IpAddr::V6(v6) = address else { return };
+    let wanted = format!("{:032x} 80 ", u128::from(v6));
+    let begun = Instant::now();
+    // The last but one field, flags, has RTF_LOCAL.
+    let is_local = |line: &str| {
+        let flags =
+            line.split_whitespace().rev().nth(1).and_then(|flags| u32::from_str_radix(flags, 16).ok());
+        line.starts_with(&wanted) && flags.is_some_and(|flags| flags & 0x8000_0000 != 0)
+    };
+    while !fs::read_to_string("/proc/thread-self/net/ipv6_route").unwrap().lines().any(is_local) {
+        assert!(begun.elapsed() < PATIENCE, "{address} is not local");
+        thread::yield_now();
     }
 }
 

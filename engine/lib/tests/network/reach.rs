@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, UdpSocket};
 use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
 
 use ketch_engine::network::firewall::{self, Isolation, Network};
 use nix::sys::socket::{setsockopt, sockopt::BindToDevice};
@@ -44,23 +45,34 @@ fn a_container_reaches_itself_by_loopback() {
     });
 }
 
-/// Whether a datagram gets from one container to another. One from the host, which always does, is sent after it: if
-/// that is first, the other was dropped.
-fn gets_through(from: &Container, to: &Container) -> bool {
-    [(from.v4, to.v4), (from.v6, to.v6)]
-        .map(|(from_address, to_address)| {
-            let server = to.udp(to_address, 9);
-            from.udp(from_address, 0).send_to(b"forwarded", (to_address, 9)).unwrap();
-            let any = if to_address.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
-            UdpSocket::bind(any).unwrap().send_to(b"host", (to_address, 9)).unwrap();
-            first(&server) == b"forwarded"
-        })
-        .into_iter()
-        .reduce(|v4, v6| {
-            assert_eq!(v4, v6, "IPv4 and IPv6 differ");
-            v4
-        })
-        .unwrap()
+/// Sends datagrams from one container to another, and after each one from the host, which is let through in any case;
+/// says that the others arrive, too, or that none does.
+fn assert_reaches(from: &Container, to: &Container, reaches: bool, what: &str) {
+    for (from_address, to_address) in [(from.v4, to.v4), (from.v6, to.v6)] {
+        let (server, client) = (to.udp(to_address, 9), from.udp(from_address, 0));
+        let host = UdpSocket::bind(if to_address.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" }).unwrap();
+        // A datagram may be lost, and one may overtake another.
+        server.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+        let begun = Instant::now();
+        let (mut forwarded, mut direct) = (false, false);
+        while !(direct && (forwarded || !reaches)) {
+            assert!(
+                begun.elapsed() < PATIENCE,
+                "{what}, to {to_address}: forwarded {forwarded}, direct {direct}"
+            );
+            client.send_to(b"forwarded", (to_address, 9)).unwrap();
+            host.send_to(b"host", (to_address, 9)).unwrap();
+            let mut buffer = [0; 16];
+            while let Ok((length, _)) = server.recv_from(&mut buffer) {
+                forwarded |= &buffer[..length] == b"forwarded";
+                direct |= &buffer[..length] == b"host";
+                if direct && (forwarded || !reaches) {
+                    break;
+                }
+            }
+        }
+        assert_eq!(forwarded, reaches, "{what}, to {to_address}");
+    }
 }
 
 fn first(server: &UdpSocket) -> Vec<u8> {
@@ -96,8 +108,8 @@ fn isolated_networks() {
                 firewall::remove_network(&host.firewall, &bridge_name(number)).unwrap();
                 allow(host, number, isolation, false);
             }
-            assert_eq!(gets_through(&one, &two), reaches, "from {first:?} to {second:?}");
-            assert_eq!(gets_through(&two, &one), reaches, "from {second:?} to {first:?}");
+            assert_reaches(&one, &two, reaches, &format!("from {first:?} to {second:?}"));
+            assert_reaches(&two, &one, reaches, &format!("from {second:?} to {first:?}"));
         }
     });
 }
@@ -109,10 +121,10 @@ fn an_internal_network() {
         let inside = host.container(bridge, 1, 2);
         let world = host.world(9);
         allow(host, 1, Isolation::None, false);
-        assert!(gets_through(&inside, &world));
+        assert_reaches(&inside, &world, true, "from a network");
         firewall::remove_network(&host.firewall, &bridge_name(1)).unwrap();
         allow(host, 1, Isolation::None, true);
-        assert!(!gets_through(&inside, &world));
+        assert_reaches(&inside, &world, false, "from an internal network");
     });
 }
 

@@ -10,7 +10,7 @@ use super::error::Error;
 use super::forwarding;
 use super::link::{
     ADDRESS, DELETE_LINK, IFNAME, INET, INET6, INFO_DATA, INFO_KIND, LINKINFO, MASTER, MTU, Mac, NET_NS_FD,
-    NEW_LINK, UP, delete, header, no_link_local, push_find, read_link,
+    NEW_LINK, UP, delete, header, no_link_local, push_find, push_find_index, read_link,
 };
 use super::message::{APPEND, Batch, CREATE, EXCL};
 use super::namespace::within;
@@ -74,7 +74,7 @@ pub fn attach(socket: &Socket, attachment: &Attachment<'_>) -> Result<(), Error>
         Socket::open()
     })?;
     let (index, peer) = make_pair(socket, attachment)?;
-    let result = configure(&inside, peer, attachment);
+    let result = configure(&inside, peer, attachment).and_then(|()| settle(socket, attachment));
     if result.is_err() {
         // The error that is told is why.
         let _ = delete(socket, index, attachment.host_name);
@@ -157,6 +157,18 @@ fn make_pair(socket: &Socket, attachment: &Attachment<'_>) -> Result<(u32, u32),
         object: attachment.host_name.to_owned(),
         source: Errno::ENODEV,
     })
+}
+
+/// Has the bridge see that the link is up now. By itself the kernel does that later, and until then drops what is sent, the
+/// first question for a neighbour for instance, which is asked again after a second: being asked for the link, it does
+/// it at once (Linux 6.8).
+fn settle(socket: &Socket, attachment: &Attachment<'_>) -> Result<(), Error> {
+    let mut batch = Batch::default();
+    push_find(&mut batch, attachment.host_name);
+    // With its first port the bridge's own link is up, too.
+    push_find_index(&mut batch, attachment.bridge, "the bridge");
+    batch.acknowledge();
+    socket.send(&batch)
 }
 
 fn configure(inside: &Socket, index: u32, attachment: &Attachment<'_>) -> Result<(), Error> {

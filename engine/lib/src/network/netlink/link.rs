@@ -131,6 +131,13 @@ pub(super) fn push_find(batch: &mut Batch, name: &str) {
     });
 }
 
+pub(super) fn push_find_index(batch: &mut Batch, index: u32, what: &str) {
+    batch.push(("find", what), GET_LINK, 0, |message| {
+        message.raw(&header(index, 0));
+        message.number(EXT_MASK, SKIP_STATS);
+    });
+}
+
 pub(super) fn read_link(reply: Received<'_>) -> Option<Link> {
     if reply.kind == NEW_LINK { Link::parse(reply.body) } else { None }
 }

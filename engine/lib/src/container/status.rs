@@ -119,6 +119,8 @@ fn at_rest(dir: &Path) -> Status {
             Ok(started) => {
                 lost(clock::rfc3339(started), dir, "the machine or its monitor went down while it ran")
             }
+            // Its restore was given up before it came to anything.
+            Err(_) if marker::read(dir).is_some() => lost(String::new(), dir, ""),
             Err(_) => Status::Created { error: String::new() },
         },
         Err(error) => lost(String::new(), dir, &format!("its exit record cannot be read: {error}")),
@@ -189,6 +191,14 @@ mod tests {
         assert_eq!(status(&paths, "x").name(), "created");
         fs::create_dir_all(&dir).unwrap();
         assert_eq!(status(&paths, "x"), Status::Created { error: String::new() });
+
+        fs::write(dir.join("checkpoint.json"), r#"{"at":"2026-01-01T00:00:00Z"}"#).unwrap();
+        assert_eq!(status(&paths, "x").exit().map(|exit| exit.code), Some(0));
+        exit::save(&dir, &exit(137, 7, "")).unwrap();
+        assert_eq!(status(&paths, "x").exit().map(|exit| exit.code), Some(0));
+        exit::save(&dir, &exit(126, 0, "CRIU cannot")).unwrap();
+        assert_eq!(status(&paths, "x").exit().map(|exit| exit.code), Some(0));
+        marker::clear(&dir).unwrap();
 
         begin(&dir).unwrap();
         let after_reboot = status(&paths, "x");

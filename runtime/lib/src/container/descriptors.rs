@@ -43,7 +43,8 @@ pub(super) fn write(images: &Path, pid: i32) -> Result<Vec<String>, StepError> {
 fn outside(pid: i32, number: i32, mounts: &str) -> Option<String> {
     let file = std::fs::metadata(format!("/proc/{pid}/fd/{number}")).ok()?;
     let kind = file.file_type();
-    if !kind.is_file() && !(kind.is_char_device() && file.rdev() == nix::sys::stat::makedev(1, 3)) {
+    let is_null = kind.is_char_device() && file.rdev() == nix::sys::stat::makedev(1, 3);
+    if !(kind.is_file() || is_null) {
         return None;
     }
     let info = std::fs::read_to_string(format!("/proc/{pid}/fdinfo/{number}")).ok()?;

@@ -129,7 +129,7 @@ fn open_to_user_namespace(images: &File, path: &Path, plan: &Plan) -> Result<(),
     }
     let step = "let the container's user namespace into";
     fchown(images, None, Some(Gid::from_raw(gid))).at(step, path)?;
-    fchmod(images, mode - Mode::S_IRWXG | Mode::S_IXGRP).at(step, path)
+    fchmod(images, (mode - Mode::S_IRWXG) | Mode::S_IXGRP).at(step, path)
 }
 
 /// Where a scope is, as CRIU names cgroups.

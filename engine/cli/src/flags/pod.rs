@@ -135,6 +135,7 @@ pub(crate) fn into_options(flags: &PodFlags) -> anyhow::Result<(PodOptions, Opti
         cgroup_parent: flags.cgroup_parent.clone(),
         limits,
         exit_policy,
+        cgroup_manager: Default::default(),
         create_command: Vec::new(),
     };
     let infra = infra(flags, &pod)?;

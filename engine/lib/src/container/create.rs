@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use ketch_monitor::clock;
 use ketch_sys::Errno;
 
-use super::options::{Exposed, Network, Options};
+use super::options::{CgroupManager, Exposed, Network, Options};
 use super::volumes_from::{self, VolumesFromError};
 use super::{FileError, name};
 use crate::Engine;
@@ -24,6 +24,12 @@ use crate::volume;
 pub enum CreateError {
     #[error("running container create option: names must match [a-zA-Z0-9][a-zA-Z0-9_.-]*: invalid argument")]
     Name,
+    #[error(
+        "did not receive systemd slice as cgroup parent when using systemd to manage cgroups: invalid argument"
+    )]
+    NoSlice,
+    #[error("systemd slice received as cgroup parent when using cgroupfs: invalid argument")]
+    Slice,
     #[error("cannot get random bytes")]
     Random(#[source] Errno),
     #[error(transparent)]
@@ -76,6 +82,8 @@ pub(crate) fn describe(
     if options.name.as_deref().is_some_and(|name| !name::is_valid(name)) {
         return Err(CreateError::Name);
     }
+    options.cgroup_manager = engine.cgroup_manager();
+    check_cgroup_parent(options.cgroup_manager, options.cgroup_parent.as_deref())?;
     let config = image.and_then(|image| image.config.config().as_ref());
     let mut entrypoint = spec::arguments(&options, config)?;
     let of_image = config.and_then(|config| config.entrypoint().as_ref());
@@ -100,6 +108,19 @@ pub(crate) fn describe(
         command,
         options,
     })
+}
+
+/// As podman: a slice for systemd, a directory for cgroupfs.
+pub(crate) fn check_cgroup_parent(manager: CgroupManager, parent: Option<&str>) -> Result<(), CreateError> {
+    let Some(parent) = parent.filter(|parent| !parent.is_empty()) else {
+        return Ok(());
+    };
+    let name = parent.rsplit('/').next().unwrap_or_default();
+    match manager {
+        CgroupManager::Systemd { .. } if !ketch_cgroups::systemd::is_slice(name) => Err(CreateError::NoSlice),
+        CgroupManager::Cgroupfs if name.ends_with(".slice") => Err(CreateError::Slice),
+        _ => Ok(()),
+    }
 }
 
 /// Networks by the names that they are kept under, and ports that stay the same from start to start.

@@ -216,7 +216,8 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let paths = crate::Paths { root: root.path().into(), run: root.path().join("run") };
         let db = crate::state::Database::open(&paths.database()).unwrap();
-        let engine = Engine { paths, db };
+        let systemd = ketch_cgroups::systemd::Manager::system();
+        let engine = Engine { paths, db, cgroup_manager: None, systemd };
         let uts = Namespace::Container("ab".into());
         let options =
             Options { namespaces: Namespaces { uts, ..Namespaces::default() }, ..Options::default() };

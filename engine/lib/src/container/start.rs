@@ -13,6 +13,7 @@ use ketch_monitor::{exit, lock};
 use ketch_runtime::container::delete::{self, DeleteError};
 
 use super::join::{self, JoinError};
+use super::options::CgroupManager;
 use super::prepare::{PrepareError, prepare};
 use super::remove::{RemoveError, purge};
 use super::root::{self, RootError};
@@ -177,7 +178,7 @@ fn carry_out(
 ) -> Result<Started, StartError> {
     if let Some(pod) = &record.options.pod {
         let pod = engine.db.find_pod(pod)?;
-        pod::cgroup::prepare(&pod).map_err(|source| StartError::PodCgroup { pod: pod.id, source })?;
+        pod::cgroup::prepare(engine, &pod).map_err(|source| StartError::PodCgroup { pod: pod.id, source })?;
     }
     start_dependencies(engine, record)?;
     let mut joining = join::join(engine, &record.options)?;
@@ -261,6 +262,10 @@ fn config(
         run_dir: engine.paths.container_run(&record.id),
         runtime_root: engine.paths.runtime(),
         spec: build.spec,
+        systemd: match options.cgroup_manager {
+            CgroupManager::Systemd { .. } => Some(engine.systemd.clone()),
+            CgroupManager::Cgroupfs => None,
+        },
         handed: handed.counts(),
         stdin: options.stdin,
         stdin_once: options.stdin && !how.detached,

@@ -8,7 +8,7 @@ use ketch_sys::Errno;
 use super::cgroup;
 use super::options::PodOptions;
 use crate::Engine;
-use crate::container::create::{CreateError as ContainerError, describe};
+use crate::container::create::{CreateError as ContainerError, check_cgroup_parent, describe};
 use crate::container::join::{self, JoinError};
 use crate::container::name;
 use crate::container::options::{Namespace, Options};
@@ -41,7 +41,7 @@ pub struct Infra<'a> {
     pub image: &'a Image,
 }
 
-pub fn create(engine: &Engine, options: PodOptions, infra: Option<Infra<'_>>) -> Result<Pod, CreateError> {
+pub fn create(engine: &Engine, options: PodOptions, infra: Option<&Infra<'_>>) -> Result<Pod, CreateError> {
     if options.name.as_deref().is_some_and(|name| !name::is_valid(name)) {
         return Err(CreateError::Name);
     }
@@ -49,15 +49,16 @@ pub fn create(engine: &Engine, options: PodOptions, infra: Option<Infra<'_>>) ->
         id: name::id().map_err(CreateError::Random)?,
         name: String::new(),
         created: clock::rfc3339(SystemTime::now()),
-        options,
+        options: PodOptions { cgroup_manager: engine.cgroup_manager(), ..options },
     };
+    check_cgroup_parent(pod.options.cgroup_manager, pod.options.cgroup_parent.as_deref())?;
     let mut attempt = 0;
     loop {
         pod.name = match &pod.options.name {
             Some(name) => name.clone(),
             None => name::random_name(attempt).map_err(CreateError::Random)?,
         };
-        let inserted = match &infra {
+        let inserted = match infra {
             Some(infra) => insert(engine, &pod, infra),
             None => engine.db.insert_pod(&pod, None).map_err(CreateError::from),
         };
@@ -95,7 +96,7 @@ fn of_pod(mut options: Options, pod: &Pod) -> Options {
     }
     options.labels.clone_from(&pod.options.labels);
     if pod.options.share_parent {
-        options.cgroup_parent = Some(cgroup::path(pod).display().to_string());
+        options.cgroup_parent = Some(cgroup::as_parent(pod));
     }
     options
 }

@@ -42,7 +42,7 @@ pub enum MemberRefused {
 pub fn join(engine: &Engine, pod: &Pod, options: &mut Options, own: Own) -> Result<(), MemberRefused> {
     options.pod = Some(pod.id.clone());
     if pod.options.share_parent && options.cgroup_parent.is_none() {
-        options.cgroup_parent = Some(cgroup::path(pod).display().to_string());
+        options.cgroup_parent = Some(cgroup::as_parent(pod));
     }
     let infra = engine.db.members(&pod.id)?.into_iter().find(|member| member.options.infra);
     let Some(infra) = infra else { return Ok(()) };
@@ -103,7 +103,7 @@ fn inherit(infra: &Options, options: &mut Options) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::container::options::{Namespaces, Port, Protocol};
+    use crate::container::options::{CgroupManager, Namespaces, Port, Protocol};
     use crate::pod::options::{PodOptions, Shared};
     use crate::state::Database;
     use crate::state::containers::Record;
@@ -120,7 +120,13 @@ mod tests {
             Some(&Record { id: "i".into(), name: "infra".into(), options, ..Record::default() }),
         )
         .unwrap();
-        (root, Engine { paths, db }, pod)
+        let engine = Engine {
+            paths,
+            db,
+            cgroup_manager: Some(CgroupManager::Cgroupfs),
+            systemd: ketch_cgroups::systemd::Manager::system(),
+        };
+        (root, engine, pod)
     }
 
     #[test]

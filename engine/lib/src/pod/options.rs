@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::container::options::Limits;
+use crate::container::options::{CgroupManager, Limits};
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -16,6 +16,7 @@ pub struct PodOptions {
     pub shared: Shared,
     /// The members' cgroups are below the pod's.
     pub share_parent: bool,
+    pub cgroup_manager: CgroupManager,
     /// Where the pod's own cgroup is.
     pub cgroup_parent: Option<String>,
     /// Of all members together: what a cgroup can limit.

@@ -34,7 +34,8 @@ pub fn remove(engine: &Engine, pod: &Pod, force: Force) -> Result<Vec<(Record, S
             refuse_alive(engine, pod, &members)?;
         }
         stopped.extend(remove_members(engine, pod, members, force)?);
-        cgroup::remove(pod).map_err(|source| RemovePodError::Cgroup { id: pod.id.clone(), source })?;
+        cgroup::remove(engine, pod)
+            .map_err(|source| RemovePodError::Cgroup { id: pod.id.clone(), source })?;
         // A container may have been made in it meanwhile.
         if engine.db.delete_pod(&pod.id)? {
             engine.event(Event::of_pod(pod, Action::Remove));

@@ -71,6 +71,7 @@ impl Bundle {
             labels: Default::default(),
             pod: None,
             attached: false,
+            systemd: None,
             id,
             run_dir,
             runtime_root,

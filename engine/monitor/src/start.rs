@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::SystemTime;
 
-use ketch_cgroups::Layout;
+use ketch_cgroups::{Cgroup, Layout};
 use ketch_runtime::container::create::{CreateError, Created, Options, create, create_in};
 use ketch_runtime::container::delete::delete_stopped;
 use ketch_runtime::container::state::State;
@@ -112,6 +112,7 @@ fn make(config: &Config, rootfs: Option<OwnedFd>) -> Result<(Created, Streams), 
         no_pivot: false,
         no_new_keyring: false,
         start_by_other: false,
+        systemd: config.systemd.as_ref(),
     };
     let created = if config.cgroups {
         create(&config.spec, options)
@@ -143,6 +144,7 @@ fn serve(
         listener,
         report: copy(report)?,
         init: copy(&created.pidfd)?,
+        oom: Cgroup::open(created.state.cgroup.clone()).oom_events(),
         streams,
         log,
         stdin: config.stdin,

@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 use ketch_cgroups::Delegated;
 use ketch_runtime::spec::{Linux, LinuxNamespace, LinuxNamespaceType, Root, Spec};
 
-use crate::container::options::{Namespace, Network, Options, Seccomp};
+use crate::container::options::{CgroupManager, Namespace, Network, Options, Seccomp};
 use oci_spec::image::Config;
 
 use crate::image::ImageConfiguration;
@@ -224,8 +224,18 @@ fn namespaces(options: &Options, facts: &Facts<'_>) -> Vec<LinuxNamespace> {
     .collect()
 }
 
-/// `/ketch-<id>`, or below `--cgroup-parent`, or below what belongs to the user.
+/// `/ketch-<id>`, or below `--cgroup-parent`, or below what belongs to the user. For systemd `SLICE:ketch:<id>`, in podman's
+/// slices.
 pub fn cgroup(options: &Options, id: &str, cgroups: &Delegated) -> PathBuf {
+    if let CgroupManager::Systemd { user } = options.cgroup_manager {
+        let parent = options.cgroup_parent.as_deref().unwrap_or_default();
+        let slice = match parent.rsplit('/').next().unwrap_or_default() {
+            "" if user => "user.slice",
+            "" => "machine.slice",
+            slice => slice,
+        };
+        return format!("{slice}:ketch:{id}").into();
+    }
     let parent = match (&options.cgroup_parent, cgroups) {
         (Some(parent), _) => Path::new(parent),
         (None, Delegated::Below { path, .. }) => path,

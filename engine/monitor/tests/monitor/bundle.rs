@@ -68,6 +68,7 @@ impl Bundle {
         let config = Config {
             cgroups: true,
             members: None,
+            systemd: None,
             name: "test".into(),
             image: String::new(),
             labels: Default::default(),

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use ketch_runtime::container::state::Vitals;
 use serde::Serialize;
 use serde_json::{Value, json};
+
+use ketch_runtime::container::state::Vitals;
 
 use super::options::{Mount, MountKind, Network, Options};
 use super::{Status, log_path};
@@ -185,7 +186,7 @@ pub fn inspect(paths: &Paths, record: &Record, status: &Status, image: Option<&I
         is_infra: false,
         is_service: false,
         config: Config::new(record, image),
-        host_config: HostConfig::new(record, log_path(&dir).display().to_string()),
+        host_config: HostConfig::new(record, log_path(&dir).display().to_string(), cgroup_mode()),
     }
 }
 
@@ -195,6 +196,14 @@ pub fn go_time(time: &str) -> String {
         return time.to_owned();
     };
     format!("{}Z", digits.trim_end_matches('0').trim_end_matches('.'))
+}
+
+/// A container has a cgroup namespace on v2, and none on v1.
+fn cgroup_mode() -> &'static str {
+    match ketch_cgroups::detect() {
+        Ok(ketch_cgroups::Layout::V2) => "private",
+        _ => "host",
+    }
 }
 
 fn state(paths: &Paths, record: &Record, status: &Status) -> State {

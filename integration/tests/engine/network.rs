@@ -24,10 +24,11 @@ fn ask(engine: &Engine, address: &str) -> String {
     engine.netns().within(|| {
         let deadline = Instant::now() + Duration::from_secs(30);
         loop {
-            let answer = TcpStream::connect_timeout(&address, Duration::from_secs(30)).and_then(|mut stream| {
-                let mut answer = String::new();
-                stream.read_to_string(&mut answer).map(|_| answer)
-            });
+            let answer =
+                TcpStream::connect_timeout(&address, Duration::from_secs(30)).and_then(|mut stream| {
+                    let mut answer = String::new();
+                    stream.read_to_string(&mut answer).map(|_| answer)
+                });
             match answer {
                 Ok(answer) if !answer.is_empty() => return answer.trim().to_owned(),
                 other => assert!(Instant::now() < deadline, "nothing answers at {address}: {other:?}"),
@@ -58,9 +59,22 @@ fn address(engine: &Engine, name: &str) -> String {
 fn a_container_has_addresses_and_a_way_out() {
     let engine = Engine::with_busybox();
     let out = engine
-        .run(["run", "--rm", "busybox", "sh", "-c", "ip addr show eth0; ip route; ip -6 route; cat /etc/hosts"])
+        .run([
+            "run",
+            "--rm",
+            "busybox",
+            "sh",
+            "-c",
+            "ip addr show eth0; ip route; ip -6 route; cat /etc/hosts",
+        ])
         .ok();
-    for part in ["inet 10.89.0.2/24", "inet6 fd", "default via 10.89.0.1", "default via fd", "10.89.0.1\thost.containers.internal"] {
+    for part in [
+        "inet 10.89.0.2/24",
+        "inet6 fd",
+        "default via 10.89.0.1",
+        "default via fd",
+        "10.89.0.1\thost.containers.internal",
+    ] {
         assert!(out.stdout.contains(part), "no {part:?} in {}", out.stdout);
     }
     // The host hears it by its own address.
@@ -81,7 +95,14 @@ fn published_ports_lead_in() {
     let engine = Engine::with_busybox();
     serve(&engine, "web", &["-p", "8080:80", "-p", "127.0.0.1:8081:80", "-p", "9000-9001:80-81"]);
     let inside = address(&engine, "web");
-    for at in [&*format!("{inside}:80"), "127.0.0.1:8080", "10.89.0.1:8080", "[::1]:8080", "127.0.0.1:8081", "127.0.0.1:9000"] {
+    for at in [
+        &*format!("{inside}:80"),
+        "127.0.0.1:8080",
+        "10.89.0.1:8080",
+        "[::1]:8080",
+        "127.0.0.1:8081",
+        "127.0.0.1:9000",
+    ] {
         assert_eq!(ask(&engine, at), "web", "{at}");
     }
     assert!(refuses(&engine, "10.89.0.1:8081"), "published on 127.0.0.1 alone");
@@ -151,7 +172,11 @@ fn a_port_is_held_once() {
         assert_eq!(error.kind(), std::io::ErrorKind::AddrInUse);
     });
     let in_use = "Error: cannot listen on the TCP port: listen tcp4 :8080: bind: address already in use";
-    engine.line("run --rm -p 8080:80 busybox true").assert_exit(126).assert_one_error_line().assert_stderr_has(in_use);
+    engine
+        .line("run --rm -p 8080:80 busybox true")
+        .assert_exit(126)
+        .assert_one_error_line()
+        .assert_stderr_has(in_use);
     let other = engine.netns().within(|| TcpListener::bind("127.0.0.1:9090").unwrap());
     engine
         .line("run --rm -p 127.0.0.1:9090:80 busybox true")
@@ -161,7 +186,10 @@ fn a_port_is_held_once() {
     engine.line("run --rm -p 127.0.0.1:9090:80 busybox true").ok();
     // A random port is nobody's, and stays the container's own.
     engine.line("create --name random -p 80 busybox sleep 1000").ok();
-    let port = || engine.line("inspect random").ok().json()[0]["HostConfig"]["PortBindings"]["80/tcp"][0]["HostPort"].clone();
+    let port = || {
+        engine.line("inspect random").ok().json()[0]["HostConfig"]["PortBindings"]["80/tcp"][0]["HostPort"]
+            .clone()
+    };
     let chosen = port();
     assert!(chosen.as_str().unwrap().parse::<u16>().unwrap() > 0);
     engine.line("start random").ok();
@@ -173,7 +201,9 @@ fn a_port_is_held_once() {
 #[test]
 fn addresses_of_choice() {
     let engine = Engine::with_busybox();
-    engine.line("run -d --name fixed --ip 10.89.0.77 --mac-address 02:03:04:05:06:07 busybox sleep 1000").ok();
+    engine
+        .line("run -d --name fixed --ip 10.89.0.77 --mac-address 02:03:04:05:06:07 busybox sleep 1000")
+        .ok();
     assert_eq!(address(&engine, "fixed"), "10.89.0.77");
     assert_eq!(settings(&engine, "fixed")["Networks"]["ketch"]["MacAddress"], "02:03:04:05:06:07");
     engine.line("exec fixed ip link show eth0").ok().assert_stdout_has("02:03:04:05:06:07");
@@ -194,13 +224,35 @@ fn files_of_names() {
     let engine = Engine::with_busybox();
     let out = engine
         .run([
-            "run", "--rm", "--name", "nn", "--hostname", "hh", "--add-host", "foo:1.2.3.4", "--add-host",
-            "up:host-gateway", "--dns", "1.1.1.1", "--dns-search", "x.y", "--dns-option", "ndots:2", "busybox",
-            "cat", "/etc/hosts", "/etc/resolv.conf",
+            "run",
+            "--rm",
+            "--name",
+            "nn",
+            "--hostname",
+            "hh",
+            "--add-host",
+            "foo:1.2.3.4",
+            "--add-host",
+            "up:host-gateway",
+            "--dns",
+            "1.1.1.1",
+            "--dns-search",
+            "x.y",
+            "--dns-option",
+            "ndots:2",
+            "busybox",
+            "cat",
+            "/etc/hosts",
+            "/etc/resolv.conf",
         ])
         .ok();
     for line in [
-        "1.2.3.4\tfoo", "10.89.0.1\tup", "10.89.0.2\thh nn", "search x.y", "nameserver 1.1.1.1", "options ndots:2",
+        "1.2.3.4\tfoo",
+        "10.89.0.1\tup",
+        "10.89.0.2\thh nn",
+        "search x.y",
+        "nameserver 1.1.1.1",
+        "options ndots:2",
     ] {
         assert!(out.stdout.lines().any(|have| have == line), "no {line:?} in {}", out.stdout);
     }
@@ -216,7 +268,10 @@ fn the_network_of_another() {
     let engine = Engine::with_busybox();
     serve(&engine, "owner", &["-p", "8080:80", "--add-host", "foo:1.2.3.4"]);
     engine.line("run --rm --network container:owner busybox nc 127.0.0.1 80").ok().assert_stdout("owner");
-    engine.line("run --rm --network container:owner busybox cat /etc/hosts").ok().assert_stdout_has("1.2.3.4\tfoo");
+    engine
+        .line("run --rm --network container:owner busybox cat /etc/hosts")
+        .ok()
+        .assert_stdout_has("1.2.3.4\tfoo");
     let path = engine.netns().path();
     let path = format!("ns:{}", path.display());
     engine.run(["run", "--rm", "--network", &path, "busybox", "ip", "addr"]).ok().assert_stdout_has("ketch0");

@@ -88,7 +88,19 @@ fn killed_clients_leave_nothing() {
     engine.line("run --rm busybox true").ok();
     for moment in 0..40 {
         let mut command = engine.command();
-        command.args(["run", "-d", "--name", "c", "--ip", "10.89.0.60", "-p", "8080:80", "busybox", "sleep", "1000"]);
+        command.args([
+            "run",
+            "-d",
+            "--name",
+            "c",
+            "--ip",
+            "10.89.0.60",
+            "-p",
+            "8080:80",
+            "busybox",
+            "sleep",
+            "1000",
+        ]);
         let mut client = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         std::thread::sleep(std::time::Duration::from_micros(moment * 500));
         client.kill().unwrap();

@@ -26,7 +26,9 @@ pub enum ConnectError {
     Container(#[from] FindError),
     #[error("{0:?} is not supported: invalid network mode")]
     Mode(String),
-    #[error("container {container} is already connected to network {network:?}: network is already connected")]
+    #[error(
+        "container {container} is already connected to network {network:?}: network is already connected"
+    )]
     Connected { container: String, network: String },
     #[error("container {container} is not connected to network {network}")]
     NotConnected { container: String, network: String },
@@ -63,7 +65,9 @@ pub fn connect(engine: &Engine, container: &str, mut endpoint: Endpoint) -> Resu
         let name = match &endpoint.interface {
             Some(name) if used.contains(&&**name) => return Err(ConnectError::Interface(name.clone())),
             Some(name) => name.clone(),
-            None => (0..).map(|n| format!("eth{n}")).find(|name| !used.contains(&&**name)).unwrap_or_default(),
+            None => {
+                (0..).map(|n| format!("eth{n}")).find(|name| !used.contains(&&**name)).unwrap_or_default()
+            }
         };
         let want = setup::want(&network, &endpoint, name)?;
         let lease = reserve::extend(engine, hold.id, &want)?;

@@ -110,8 +110,10 @@ mod tests {
             (&["until=2026-01-01"], false),
             (&[], true),
         ] {
-            let filters: Vec<Filter> =
-                filters.iter().map(|text| Filter::parse(text, |time| Some(time.to_owned())).unwrap()).collect();
+            let filters: Vec<Filter> = filters
+                .iter()
+                .map(|text| Filter::parse(text, |time| Some(time.to_owned())).unwrap())
+                .collect();
             assert_eq!(admit(&filters, &network), expected, "{filters:?}");
         }
         assert!(Filter::parse("name", |_| None).is_err());

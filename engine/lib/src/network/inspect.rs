@@ -75,7 +75,8 @@ pub fn inspect(engine: &Engine, network: &Network) -> Result<Inspect, state::Err
         if !crate::container::status(&engine.paths, &id).is_alive() {
             continue;
         }
-        let member = members.entry(id).or_insert_with(|| Member { name: record.name, interfaces: BTreeMap::new() });
+        let member =
+            members.entry(id).or_insert_with(|| Member { name: record.name, interfaces: BTreeMap::new() });
         member.interfaces.insert(lease.interface.clone(), interface(network, &lease));
     }
     Ok(Inspect { containers: Some(members), ..listed(network) })
@@ -107,7 +108,8 @@ pub fn listed(network: &Network) -> Inspect {
 
 fn interface(network: &Network, lease: &Lease) -> Interface {
     let of = |subnet: &super::Subnet| {
-        let ip = if subnet.subnet.addr().is_ipv4() { lease.v4.map(IpAddr::V4) } else { lease.v6.map(IpAddr::V6) };
+        let ip =
+            if subnet.subnet.addr().is_ipv4() { lease.v4.map(IpAddr::V4) } else { lease.v6.map(IpAddr::V6) };
         Some(Address { ipnet: format!("{}/{}", ip?, subnet.subnet.prefix_len()), gateway: subnet.gateway })
     };
     Interface { subnets: network.subnets.iter().filter_map(of).collect(), mac_address: lease.mac.clone() }

@@ -42,7 +42,12 @@ pub fn of(engine: &Engine, record: &Record) -> Result<View, state::Error> {
             }
             let place = |endpoint: &crate::container::options::Endpoint| Place {
                 name: endpoint.network.clone(),
-                aliases: endpoint.aliases.iter().cloned().chain([record.id.chars().take(12).collect()]).collect(),
+                aliases: endpoint
+                    .aliases
+                    .iter()
+                    .cloned()
+                    .chain([record.id.chars().take(12).collect()])
+                    .collect(),
                 held: held.iter().find(|(network, _)| network.name == endpoint.network).cloned(),
             };
             Ok(View { endpoints: endpoints.iter().map(place).collect(), ports: record.options.ports.clone() })

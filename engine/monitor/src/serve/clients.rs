@@ -5,8 +5,8 @@ use std::io::ErrorKind;
 use ketch_sys::{Errno, Result};
 use nix::sys::epoll::{EpollEvent, EpollFlags};
 
-use super::Server;
 use super::Forwards;
+use super::Server;
 use super::client::Client;
 use super::poller::Source;
 use crate::attach::packet::{self, INPUT_MAX};

@@ -9,8 +9,8 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use ketch_sys::{Errno, Result};
 use nix::sys::epoll::EpollFlags;
 use nix::sys::socket::{
-    AddressFamily, MsgFlags, Shutdown, SockFlag, SockType, SockaddrStorage, connect, getsockopt,
-    send, shutdown, socket, sockopt,
+    AddressFamily, MsgFlags, Shutdown, SockFlag, SockType, SockaddrStorage, connect, getsockopt, send,
+    shutdown, socket, sockopt,
 };
 use nix::unistd::read;
 
@@ -150,7 +150,8 @@ impl Connection {
         let reads = [0, 1].map(|at: usize| {
             self.is_connected && !self.ends[at].ended && self.ends[1 - at].unwritten.is_empty()
         });
-        let writes = [!self.ends[0].unwritten.is_empty(), !self.is_connected || !self.ends[1].unwritten.is_empty()];
+        let writes =
+            [!self.ends[0].unwritten.is_empty(), !self.is_connected || !self.ends[1].unwritten.is_empty()];
         for (at, end) in self.ends.iter_mut().enumerate() {
             let mut interest = EpollFlags::empty();
             interest.set(EpollFlags::EPOLLIN, reads[at]);

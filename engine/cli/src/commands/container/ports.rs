@@ -10,7 +10,8 @@ pub(super) fn text(published: &[Port], exposed: &[Exposed]) -> String {
     let mut parts: Vec<String> = sorted(published).into_iter().map(published_text).collect();
     let is_published = |exposed: &Exposed| {
         published.iter().any(|port| {
-            let inside = u32::from(port.container_port)..u32::from(port.container_port) + u32::from(port.count);
+            let inside =
+                u32::from(port.container_port)..u32::from(port.container_port) + u32::from(port.count);
             port.protocol == exposed.protocol && inside.contains(&u32::from(exposed.port))
         })
     };
@@ -58,13 +59,15 @@ fn published_text(port: &Port) -> String {
         Some(ip) if ip.is_ipv6() => format!("[{ip}]"),
         Some(ip) => ip.to_string(),
     };
-    let (outside, inside) = (span(port.host_port.unwrap_or(0), port.count), span(port.container_port, port.count));
+    let (outside, inside) =
+        (span(port.host_port.unwrap_or(0), port.count), span(port.container_port, port.count));
     format!("{host}:{outside}->{inside}/{}", port.protocol.name())
 }
 
 /// Neighbours are shown together: `70-72/tcp`.
 fn ranges(exposed: &[Exposed]) -> Vec<String> {
-    let mut numbers: Vec<(Protocol, u16)> = exposed.iter().map(|exposed| (exposed.protocol, exposed.port)).collect();
+    let mut numbers: Vec<(Protocol, u16)> =
+        exposed.iter().map(|exposed| (exposed.protocol, exposed.port)).collect();
     numbers.sort_unstable();
     numbers.dedup();
     let next = |one: &(Protocol, u16), other: &(Protocol, u16)| {

@@ -111,7 +111,9 @@ fn range(text: &str) -> anyhow::Result<(IpAddr, IpAddr)> {
     if let Some((first, last)) = text.split_once('-') {
         return Ok((flags::ip(first)?, flags::ip(last)?));
     }
-    let net: IpNet = text.parse().with_context(|| format!("invalid ip range {text:?}: a CIDR or FIRST-LAST is expected"))?;
+    let net: IpNet = text
+        .parse()
+        .with_context(|| format!("invalid ip range {text:?}: a CIDR or FIRST-LAST is expected"))?;
     let mut hosts = net.hosts();
     let first = hosts.next().with_context(|| format!("ip range {text:?} is empty"))?;
     let last = match net {

@@ -53,9 +53,11 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
             Format::parse("network ls", template)?.render(&rows, (!args.noheading).then_some(HEADING))?
         }
         None => {
-            let heading = (!args.noheading).then(|| ["NETWORK ID", "NAME", "DRIVER"].map(str::to_owned).to_vec());
-            let rows =
-                networks.iter().map(|network| vec![id(network), network.name.clone(), network.driver.to_owned()]);
+            let heading =
+                (!args.noheading).then(|| ["NETWORK ID", "NAME", "DRIVER"].map(str::to_owned).to_vec());
+            let rows = networks
+                .iter()
+                .map(|network| vec![id(network), network.name.clone(), network.driver.to_owned()]);
             table(&heading.into_iter().chain(rows).collect::<Vec<_>>())
         }
     };

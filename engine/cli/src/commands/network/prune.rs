@@ -22,7 +22,8 @@ pub(crate) struct Args {
 
 pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
     let filters = filters(&args.filter)?;
-    if !args.force && !confirm("WARNING! This will remove all networks not used by at least one container.")? {
+    if !args.force && !confirm("WARNING! This will remove all networks not used by at least one container.")?
+    {
         return Ok(ExitCode::SUCCESS);
     }
     let engine = globals.engine()?;

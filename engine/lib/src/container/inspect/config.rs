@@ -80,7 +80,10 @@ impl Config {
             timeout: 0,
             stop_timeout: options.stop_timeout.unwrap_or(TIMEOUT),
             passwd: true,
-            exposed_ports: exposed(options).chain(bindings(network).into_keys()).map(|port| (port, json!({}))).collect(),
+            exposed_ports: exposed(options)
+                .chain(bindings(network).into_keys())
+                .map(|port| (port, json!({})))
+                .collect(),
             hostname,
         }
     }

@@ -111,7 +111,12 @@ impl HostConfig {
             dns: options.dns.servers.iter().map(ToString::to_string).collect(),
             dns_options: options.dns.options.clone(),
             dns_search: options.dns.search.clone(),
-            extra_hosts: options.hosts.add.iter().map(|(name, address)| format!("{name}:{address}")).collect(),
+            extra_hosts: options
+                .hosts
+                .add
+                .iter()
+                .map(|(name, address)| format!("{name}:{address}"))
+                .collect(),
             group_add: options.groups.clone(),
             ipc_mode: "shareable",
             cgroup: "",

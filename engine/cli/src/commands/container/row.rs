@@ -226,8 +226,6 @@ fn bytes_below(dir: &Path) -> anyhow::Result<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ketch_engine::container::options::{Port, Protocol};
-
     fn row(status: Status) -> Row {
         let record = Record {
             id: "0123456789abcdef".into(),
@@ -247,24 +245,7 @@ mod tests {
         assert_eq!(row.command(false), "sh -c echo out; e...");
         assert_eq!(row.command(true), "sh -c echo out; echo err");
         assert_eq!(row.state_text(), "Created");
-        assert_eq!(row.ports(), "");
         assert_eq!(row.fields(false)["CreatedAt"], "2026-11-24 11:55:12.3616876 +0000 UTC");
-    }
-
-    #[test]
-    fn ports() {
-        let mut row = row(Status::Created { error: String::new() });
-        let port = |host_ip: &str, host_port, container_port, count, protocol| Port {
-            host_ip: host_ip.parse().ok(),
-            host_port: Some(host_port),
-            container_port,
-            count,
-            protocol,
-        };
-        row.record.options.ports =
-            vec![port("", 8080, 80, 2, Protocol::Tcp), port("127.0.0.1", 5353, 53, 1, Protocol::Udp)];
-        assert_eq!(row.ports(), "0.0.0.0:8080-8081->80-81/tcp, 127.0.0.1:5353->53/udp");
-        assert_eq!(row.document()["Ports"][1]["host_port"], 5353);
     }
 
     #[test]

@@ -26,9 +26,10 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
         match engine.db.find_network(name) {
             Ok(network) => documents.push(inspect(&engine, &network)?),
             // What is found is shown all the same.
-            Err(error) => {
-                drop(missing.get_or_insert(anyhow::Error::from(error).context(format!("network {name}"))))
+            Err(error) if missing.is_none() => {
+                missing = Some(anyhow::Error::from(error).context(format!("network {name}")));
             }
+            Err(_) => {}
         }
     }
     let text = match args.format.as_deref() {

@@ -229,15 +229,14 @@ impl Database {
 
     /// One more lease for a container that has a hold.
     pub(crate) fn extend_hold(&self, hold: i64, want: &Want<'_>) -> Result<Lease, ReserveError> {
-        let done = self.write("reserve an address", |c| {
+        self.write("reserve an address", |c| {
             let position: i64 = c.query_row(
                 "SELECT coalesce(max(position) + 1, 0) FROM leases WHERE hold = ?1",
                 [hold],
                 |row| row.get(0),
             )?;
             lease(c, hold, position, want)
-        })?;
-        done
+        })?
     }
 
     /// What a container holds, if anything.
@@ -484,4 +483,121 @@ fn hold(c: &Connection, id: i64) -> rusqlite::Result<Hold> {
         })?
         .collect::<rusqlite::Result<_>>()?;
     Ok(Hold { id, leases, bindings })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::Subnet;
+    use crate::state::containers::Record;
+
+    fn database(containers: &[&str]) -> (tempfile::TempDir, Database, Network) {
+        let dir = tempfile::tempdir().unwrap();
+        let database = Database::open(&dir.path().join("state.db")).unwrap();
+        for name in containers {
+            let record = Record { id: (*name).into(), name: (*name).into(), ..Record::default() };
+            database.insert_container(&record).unwrap();
+        }
+        let subnet = "10.0.0.0/29".parse().unwrap();
+        let network = Network {
+            id: "beef".into(),
+            name: "front".into(),
+            bridge: "ketch1".into(),
+            subnets: vec![Subnet { subnet, gateway: Some(subnet::gateway(subnet)), range: None }],
+            ..Network::default()
+        };
+        database.insert_network(&network).unwrap();
+        (dir, database, network)
+    }
+
+    fn want<'a>(network: &'a Network, ip: Option<&str>, end: &str) -> Want<'a> {
+        Want {
+            network,
+            v4: ip.map(|ip| ip.parse().unwrap()),
+            v6: None,
+            mac: None,
+            interface: "eth0".into(),
+            host_interface: end.into(),
+        }
+    }
+
+    fn binding(host_ip: Option<&str>, first: u16, last: u16) -> Binding {
+        let host_ip = host_ip.map(|ip| ip.parse().unwrap());
+        Binding { protocol: Protocol::Tcp, host_ip, first, last, container_port: 80 }
+    }
+
+    #[test]
+    fn what_is_reserved_comes_back_whole_and_goes() {
+        let (_dir, db, network) = database(&["a", "b"]);
+        let ports = [binding(None, 8080, 8081), binding(Some("::1"), 9000, 9000)];
+        let hold = db.reserve("a", &[want(&network, None, "v0")], &ports).unwrap();
+        assert_eq!(hold.leases[0].v4, Some([10, 0, 0, 2].into()));
+        assert_eq!(hold.leases[0].mac, "02:6b:0a:00:00:02");
+        assert_eq!(db.hold_of("a").unwrap().as_ref(), Some(&hold));
+        assert!(matches!(db.reserve("a", &[], &[]), Err(ReserveError::Held { .. })));
+        assert!(!db.delete_network("beef").unwrap(), "a network in use stays");
+        db.give_back(hold.id).unwrap();
+        assert_eq!(db.hold_of("a").unwrap(), None);
+        // The address that was just given back comes last.
+        let hold = db.reserve("b", &[want(&network, None, "v1")], &ports).unwrap();
+        assert_eq!(hold.leases[0].v4, Some([10, 0, 0, 3].into()));
+        db.delete_container("b").unwrap();
+        assert_eq!(db.leases_of("beef").unwrap(), []);
+        assert!(db.delete_network("beef").unwrap());
+        assert!(matches!(db.reserve("gone", &[], &[]), Err(ReserveError::Gone)));
+    }
+
+    #[test]
+    fn a_refusal_leaves_nothing() {
+        let (_dir, db, network) = database(&["a", "b"]);
+        db.reserve("a", &[want(&network, Some("10.0.0.4"), "v0")], &[binding(Some("127.0.0.1"), 80, 89)])
+            .unwrap();
+        let refused = db.reserve("b", &[want(&network, Some("10.0.0.4"), "v1")], &[]).unwrap_err();
+        assert!(matches!(refused, ReserveError::Address { container, .. } if container == "a"));
+        for (host_ip, first, last, free) in [
+            (None, 80, 80, false),
+            (Some("0.0.0.0"), 89, 95, false),
+            (Some("127.0.0.1"), 70, 80, false),
+            (Some("127.0.0.2"), 80, 80, true),
+            (Some("::1"), 80, 80, true),
+            (None, 90, 90, true),
+        ] {
+            let wanted = [binding(host_ip, first, last)];
+            match db.reserve("b", &[want(&network, None, "v1")], &wanted) {
+                Ok(hold) => {
+                    assert!(free, "{host_ip:?} {first}-{last}");
+                    db.give_back(hold.id).unwrap();
+                }
+                Err(ReserveError::Port { container, .. }) => assert!(!free && container == "a"),
+                Err(other) => panic!("{other}"),
+            }
+            assert_eq!(db.hold_of("b").unwrap(), None);
+        }
+        let udp = Binding { protocol: Protocol::Udp, ..binding(None, 80, 80) };
+        db.reserve("b", &[], &[udp]).unwrap();
+    }
+
+    #[test]
+    fn a_full_network_says_so() {
+        let names = ["a", "b", "c", "d", "e", "f"];
+        let (_dir, db, network) = database(&names);
+        for name in &names[..5] {
+            db.reserve(name, &[want(&network, None, name)], &[]).unwrap();
+        }
+        let full = db.reserve("f", &[want(&network, None, "f")], &[]).unwrap_err();
+        assert!(matches!(full, ReserveError::Full { name, .. } if name == "front"));
+    }
+
+    #[test]
+    fn networks_by_name_and_id() {
+        let (_dir, db, network) = database(&[]);
+        for text in ["front", "beef", "be"] {
+            assert_eq!(db.find_network(text).unwrap(), network, "{text}");
+        }
+        assert!(matches!(db.find_network("bee f"), Err(FindNetworkError::NotFound(_))));
+        let other = Network { id: "f00d".into(), bridge: "ketch2".into(), ..network.clone() };
+        assert!(matches!(db.insert_network(&other), Err(InsertNetworkError::NameInUse(_))));
+        let other = Network { id: "f00d".into(), name: "back".into(), ..network };
+        assert!(matches!(db.insert_network(&other), Err(InsertNetworkError::BridgeInUse(_))));
+    }
 }

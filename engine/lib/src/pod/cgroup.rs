@@ -56,3 +56,26 @@ pub(crate) fn remove(engine: &Engine, pod: &Pod) -> Result<(), ketch_cgroups::Er
     };
     cgroup.map_or(Ok(()), |cgroup| cgroup.remove())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pod::options::PodOptions;
+
+    #[test]
+    fn places() {
+        let systemd = |user| CgroupManager::Systemd { user };
+        for (cgroup_manager, cgroup_parent, expected) in [
+            (CgroupManager::Cgroupfs, None, "/ketch_pod_ab"),
+            (CgroupManager::Cgroupfs, Some("x/y"), "/x/y/ketch_pod_ab"),
+            (systemd(false), None, "machine.slice/machine-ketch_pod_ab.slice"),
+            (systemd(true), None, "user.slice/user-ketch_pod_ab.slice"),
+            (systemd(false), Some("/a.slice/a-b.slice"), "a-b.slice/a-b-ketch_pod_ab.slice"),
+        ] {
+            let cgroup_parent = cgroup_parent.map(str::to_owned);
+            let options = PodOptions { cgroup_manager, cgroup_parent, ..PodOptions::default() };
+            let pod = Pod { id: "ab".into(), options, ..Pod::default() };
+            assert_eq!(path(&pod), Path::new(expected));
+        }
+    }
+}

@@ -41,7 +41,7 @@ pub struct Infra<'a> {
     pub image: &'a Image,
 }
 
-pub fn create(engine: &Engine, options: PodOptions, infra: Option<Infra<'_>>) -> Result<Pod, CreateError> {
+pub fn create(engine: &Engine, options: PodOptions, infra: Option<&Infra<'_>>) -> Result<Pod, CreateError> {
     let options = PodOptions { cgroup_manager: engine.cgroup_manager(), ..options };
     if options.name.as_deref().is_some_and(|name| !name::is_valid(name)) {
         return Err(CreateError::Name);
@@ -58,7 +58,7 @@ pub fn create(engine: &Engine, options: PodOptions, infra: Option<Infra<'_>>) ->
             Some(name) => name.clone(),
             None => name::random_name(attempt).map_err(CreateError::Random)?,
         };
-        let inserted = match &infra {
+        let inserted = match infra {
             Some(infra) => insert(engine, &pod, infra),
             None => engine.db.insert_pod(&pod, None).map_err(CreateError::from),
         };

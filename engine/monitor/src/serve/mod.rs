@@ -22,7 +22,6 @@ use crate::log::{Stream, Writer};
 use crate::report::Report;
 use crate::streams::Streams;
 use client::Client;
-pub(crate) use forward::Forwards;
 use poller::{Poller, Source};
 
 // Tokens in the order in which they are served, save that clients come after the listener.

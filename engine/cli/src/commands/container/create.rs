@@ -59,7 +59,7 @@ fn pod_of(engine: &Engine, text: &str, options: &mut Options) -> anyhow::Result<
         ..Options::default()
     };
     let image = image::of_infra(engine, None)?;
-    Ok(pod::create::create(engine, pod, Some(Infra { options: infra, image: &image }))?)
+    Ok(pod::create::create(engine, pod, Some(&Infra { options: infra, image: &image }))?)
 }
 
 /// A new container, with what was read for it.

@@ -27,7 +27,7 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
             Ok(network) => documents.push(inspect(&engine, &network)?),
             // What is found is shown all the same.
             Err(error) => {
-                _ = missing.get_or_insert(anyhow::Error::from(error).context(format!("network {name}")))
+                _ = missing.get_or_insert(anyhow::Error::from(error).context(format!("network {name}")));
             }
         }
     }

@@ -31,7 +31,7 @@ pub(crate) fn run(globals: &Globals, Args { flags }: Args) -> anyhow::Result<Exi
         replace(&engine, name)?;
     }
     let infra = infra.zip(image.as_ref()).map(|(options, image)| Infra { options, image });
-    let pod = create(&engine, pod, infra)?;
+    let pod = create(&engine, pod, infra.as_ref())?;
     if let Some(path) = &flags.pod_id_file
         && let Err(error) = std::fs::write(path, &pod.id)
     {

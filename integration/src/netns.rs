@@ -41,6 +41,24 @@ impl Netns {
         other.enter(|| address(theirs));
     }
 
+    /// Connects `others`, each by its interface `eth0` with an address (CIDR), to a bridge here that has `own`.
+    pub fn switch(&self, others: &[(&Netns, &str)], own: &str) {
+        self.ip("link add switch type bridge");
+        self.ip(&format!("address add {own} dev switch"));
+        self.ip("link set switch up");
+        for (number, (other, address)) in others.iter().enumerate() {
+            let end = format!("/proc/{}/fd/{}", std::process::id(), other.number());
+            self.ip(&format!("link add port{number} type veth peer name eth0 netns {end}"));
+            self.ip(&format!("link set port{number} master switch up"));
+            other.enter(|| self::address(&[*address]));
+        }
+    }
+
+    /// Runs ip(8) inside.
+    pub fn ip(&self, line: &str) {
+        self.enter(|| ip(line));
+    }
+
     fn number(&self) -> i32 {
         use std::os::fd::AsRawFd;
         self.namespace.as_raw_fd()

@@ -5,9 +5,13 @@
 //! As root there is another machine too, in a network namespace of its own.
 
 #![forbid(unsafe_code)]
+// A program whose output is its progress.
+#![allow(clippy::print_stderr)]
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
+use ketch_integration::Netns;
 use ketch_integration::play::{Machine, Stage, play};
 
 fn main() -> ExitCode {
@@ -17,7 +21,10 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     let text = std::fs::read_to_string(page).expect("the page can be read");
-    let stage = Stage { here: Machine::this(), other: None, dir: dir.into(), without: without.to_vec() };
+    let dir = PathBuf::from(dir);
+    let other = nix::unistd::geteuid().is_root();
+    let other = other.then(|| Machine::apart(&dir.join("other"), Netns::new(), "127.0.0.1", "::1"));
+    let stage = Stage { here: Machine::this(), other, dir, without: without.to_vec() };
     match play(&stage, &text, |step| eprintln!("{}: {}", step.line, step.command)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(wrong) => {

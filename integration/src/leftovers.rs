@@ -1,6 +1,5 @@
 //! What a run of ketch must not leave: processes, mounts, cgroups, sockets and files.
 
-use std::ffi::OsStr;
 use std::fs;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
@@ -16,14 +15,20 @@ pub fn find(dir: &Path, ids: &[String]) -> Vec<String> {
     found
 }
 
-/// A process that holds a file below `dir` open, or lives in it: a monitor, an init that nobody waits for.
 fn processes(dir: &Path, found: &mut Vec<String>) {
+    let left = holders(dir).into_iter().filter(|(pid, _)| !ends_soon(*pid));
+    found.extend(left.map(|(pid, name)| format!("process {pid} ({name})")));
+}
+
+/// Every process but this one that holds a file below `dir` open, or lives in it: monitors, inits; by pid and name.
+pub fn holders(dir: &Path) -> Vec<(i32, String)> {
+    let mut found = Vec::new();
     for entry in fs::read_dir("/proc").expect("/proc is mounted").flatten() {
         let process = entry.path();
-        if !entry.file_name().as_encoded_bytes().iter().all(u8::is_ascii_digit) {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
             continue;
-        }
-        if entry.file_name().to_str() == Some(&std::process::id().to_string()) {
+        };
+        if pid.cast_unsigned() == std::process::id() {
             continue;
         }
         // A process may end while it is looked at; then there is nothing to report.
@@ -31,11 +36,10 @@ fn processes(dir: &Path, found: &mut Vec<String>) {
         let links = links.chain([process.join("cwd"), process.join("root")]);
         if links.filter_map(|link| fs::read_link(link).ok()).any(|target| target.starts_with(dir)) {
             let name = fs::read_to_string(process.join("comm")).unwrap_or_default();
-            if !ends_soon(&entry.file_name()) {
-                found.push(format!("process {} ({})", entry.file_name().display(), name.trim()));
-            }
+            found.push((pid, name.trim().to_owned()));
         }
     }
+    found
 }
 
 /// Processes with one of `ids` in their command lines.
@@ -52,8 +56,7 @@ pub fn named(ids: &[String]) -> Vec<String> {
 }
 
 /// A monitor ends a moment after the last trace of its container; it is given time, for the machine may be busy.
-fn ends_soon(pid: &OsStr) -> bool {
-    let Some(pid) = pid.to_str().and_then(|pid| pid.parse().ok()) else { return false };
+fn ends_soon(pid: i32) -> bool {
     // Gone already.
     let Ok(pidfd) = ketch_sys::pidfd::open(pid) else { return true };
     poll(&mut [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)], 30_000u16) == Ok(1)

@@ -13,6 +13,7 @@ pub mod leftovers;
 pub mod netns;
 pub mod output;
 pub mod page;
+pub mod play;
 pub mod program;
 pub mod registry;
 pub mod user;

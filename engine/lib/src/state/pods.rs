@@ -193,7 +193,7 @@ mod tests {
         assert!(matches!(database.insert_pod(&again, None), Err(InsertPodError::NameInUse(_))));
         let taken = member("2", "a-infra", &b, None);
         assert!(matches!(database.insert_pod(&b, Some(&taken)), Err(InsertPodError::Infra(_))));
-        assert_eq!(database.pods().unwrap(), [a.clone()]);
+        assert_eq!(database.pods().unwrap(), std::slice::from_ref(&a));
         assert_eq!(database.members(&a.id).unwrap(), [infra]);
 
         database.insert_pod(&b, None).unwrap();
@@ -219,7 +219,7 @@ mod tests {
         database.insert_pod(&pod, Some(&infra)).unwrap();
         database.insert_container(&app).unwrap();
         assert_eq!(database.members(&pod.id).unwrap(), [infra.clone(), app.clone()]);
-        assert_eq!(database.dependents(&infra.id).unwrap(), [app.id.clone()]);
+        assert_eq!(database.dependents(&infra.id).unwrap(), std::slice::from_ref(&app.id));
         assert!(database.delete_container(&infra.id).is_err(), "another container joins it");
         assert!(!database.delete_pod(&pod.id).unwrap());
 

@@ -88,7 +88,6 @@ impl Bundle {
                 max_files: 1,
             },
             remove: false,
-            systemd: None,
             gives_back: false,
             forwards: Vec::new(),
             dir,

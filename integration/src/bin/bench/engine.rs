@@ -1,4 +1,4 @@
-//! ketch beside podman, on the same busybox image, without a network.
+//! ketch beside podman, on the same busybox image.
 
 use std::fs;
 use std::path::Path;
@@ -30,7 +30,7 @@ pub(crate) fn bench(bin: &Path, rounds: usize) {
     for engine in &engines {
         run(engine.name, &words(&format!("{} load -q -i {}", engine.command, archive.display())));
     }
-    let row = |name: &str, make: &dyn Fn(&str) -> [Vec<String>; 3]| {
+    let row_of = |engines: &[&Engine], name: &str, make: &dyn Fn(&str) -> [Vec<String>; 3]| {
         let works: Vec<Work> = engines
             .iter()
             .map(|engine| {
@@ -48,6 +48,9 @@ pub(crate) fn bench(bin: &Path, rounds: usize) {
             .collect();
         table::row(name, &works, &interleaved(&works, rounds));
     };
+    let row = |name: &str, make: &dyn Fn(&str) -> [Vec<String>; 3]| {
+        row_of(&engines.iter().collect::<Vec<_>>(), name, make);
+    };
     let one = |line: &str| vec![line.to_owned()];
     let (detached, removal) = (format!("run -d --network=none --name b {IMAGE} sleep 1000"), "rm -f -t 0 b");
 
@@ -55,6 +58,9 @@ pub(crate) fn bench(bin: &Path, rounds: usize) {
     row("run --rm --network=none IMAGE true", &|_| {
         [vec![], one(&format!("run --rm --network=none {IMAGE} true")), vec![]]
     });
+    row("run --rm IMAGE true, on the bridge", &|_| [vec![], one(&format!("run --rm {IMAGE} true")), vec![]]);
+    let published = format!("run -d -p 8088:80 --name b {IMAGE} sleep 1000");
+    row("run -d, on the bridge, with a port", &|_| [vec![], one(&published), one(removal)]);
     row("run -d", &|_| [vec![], one(&detached), one(removal)]);
     row("rm -f", &|_| [one(&detached), one(removal), vec![]]);
     row("create + start + stop + rm", &|_| {
@@ -64,15 +70,29 @@ pub(crate) fn bench(bin: &Path, rounds: usize) {
     for (verb, line) in [("exec", "exec b true"), ("inspect", "inspect b"), ("top", "top b")] {
         row(verb, &|_| [one(&detached), one(line), one(removal)]);
     }
+    row("pod of three: create + start + rm -f", &|_| {
+        let member = |name: &str| format!("create --pod p --name {name} {IMAGE} sleep 1000");
+        let mut lines = one("pod create --name p");
+        lines.extend(["one", "two", "three"].map(member));
+        lines.extend(["pod start p".to_owned(), "pod rm -f -t 0 p".to_owned()]);
+        [vec![], lines, vec![]]
+    });
+    // podman's crun is built without CRIU; both work with the same one.
+    let with_runc = Engine { name: "podman", command: format!("{} --runtime runc", engines[1].command) };
+    row_of(&[&engines[0], &with_runc], "container checkpoint + restore", &|_| {
+        let both = vec!["container checkpoint b".to_owned(), "container restore b".to_owned()];
+        [one(&detached), both, one(removal)]
+    });
     row("ps, none", &|_| [vec![], one("ps -a"), vec![]]);
-    for engine in &engines {
-        for n in 0..50 {
-            run(
-                engine.name,
-                &words(&format!("{} run -d --network=none --name n{n} {IMAGE} sleep 1000", engine.command)),
-            );
+    let start = |numbers: std::ops::Range<u32>| {
+        for (engine, n) in engines.iter().flat_map(|engine| numbers.clone().map(move |n| (engine, n))) {
+            let line = format!("{} run -d --network=none --name n{n} {IMAGE} sleep 1000", engine.command);
+            run(engine.name, &words(&line));
         }
-    }
+    };
+    start(0..20);
+    row("stats --no-stream, 20 running", &|_| [vec![], one("stats --no-stream"), vec![]]);
+    start(20..50);
     row("ps, 50 running", &|_| [vec![], one("ps -a"), vec![]]);
     println!("\n| beside one of 50 idle containers | private memory, KiB (median) |\n|---|---|");
     std::thread::sleep(Duration::from_secs(2));

@@ -20,6 +20,11 @@ fn processes(dir: &Path, found: &mut Vec<String>) {
     found.extend(left.map(|(pid, name)| format!("process {pid} ({name})")));
 }
 
+/// None: it is no process's directory.
+fn pid_of(entry: &fs::DirEntry) -> Option<i32> {
+    entry.file_name().to_str().and_then(|name| name.parse().ok())
+}
+
 /// Every process but this one that holds a file below `dir` open, or lives in it: monitors, inits; by pid and name.
 pub fn holders(dir: &Path) -> Vec<(i32, String)> {
     let mut found = Vec::new();
@@ -48,7 +53,7 @@ pub fn named(ids: &[String]) -> Vec<String> {
     for entry in fs::read_dir("/proc").expect("/proc is mounted").flatten() {
         let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
         let line = String::from_utf8_lossy(&line);
-        if ids.iter().any(|id| line.contains(id.as_str())) && !ends_soon(&entry.file_name()) {
+        if ids.iter().any(|id| line.contains(id.as_str())) && !pid_of(&entry).is_none_or(ends_soon) {
             found.push(format!("process {} ({line})", entry.file_name().display()));
         }
     }

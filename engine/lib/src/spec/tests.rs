@@ -93,9 +93,9 @@ fn defaults() {
             "/dev/pts",
             "/dev/mqueue",
             "/dev/shm",
-            "/etc/hosts",
             "/etc/hostname",
             "/run/.containerenv",
+            "/etc/hosts",
             "/sys/fs/cgroup",
         ]
     );

@@ -77,8 +77,14 @@ pub fn restore(
     }
     let images = marker::images(&dir);
     let mut record = record.clone();
-    let (ip, mac) = (!options.ignore_static_ip, !options.ignore_static_mac);
-    addresses::ask_for(&addresses::read(&dir)?, &mut record.options, ip, mac);
+    let wanted = (!options.ignore_static_ip, !options.ignore_static_mac);
+    // Open connections are between addresses; without any, one that another machine's network has not is no loss.
+    let fits = |network: &str, address| {
+        let network = engine.db.find_network(network);
+        options.tcp_established
+            || network.is_ok_and(|network| network.subnets.iter().any(|own| own.subnet.contains(&address)))
+    };
+    addresses::ask_for(&addresses::read(&dir)?, &mut record.options, wanted, fits);
     let record = &record;
     let how = Start {
         image,

@@ -72,8 +72,14 @@ pub(crate) fn read(dir: &Path) -> Result<Addresses, FileError> {
     }
 }
 
-/// Has the container ask for what it had. An interface keeps its name in any case: it is in the images.
-pub(crate) fn ask_for(addresses: &Addresses, options: &mut Options, ip: bool, mac: bool) {
+/// Has the container ask for what it had, as far as `fits` says that a network has the address here. An interface keeps
+/// its name in any case: it is in the images.
+pub(crate) fn ask_for(
+    addresses: &Addresses,
+    options: &mut Options,
+    (ip, mac): (bool, bool),
+    fits: impl Fn(&str, IpAddr) -> bool,
+) {
     let Network::Bridge(endpoints) = &mut options.network else { return };
     for endpoint in endpoints {
         if !ip {
@@ -90,8 +96,9 @@ pub(crate) fn ask_for(addresses: &Addresses, options: &mut Options, ip: bool, ma
             continue;
         };
         endpoint.interface.get_or_insert_with(|| name.clone());
-        for address in interface.subnets.iter().filter(|_| ip) {
-            match address.ipnet.addr() {
+        let addresses = interface.subnets.iter().map(|address| address.ipnet.addr());
+        for address in addresses.filter(|address| ip && fits(&endpoint.network, *address)) {
+            match address {
                 IpAddr::V4(v4) => drop(endpoint.ip.get_or_insert(v4)),
                 IpAddr::V6(v6) => drop(endpoint.ip6.get_or_insert(v6)),
             }
@@ -117,7 +124,7 @@ mod tests {
         let asked = |ip, mac| {
             let endpoint = Endpoint { network: network::DEFAULT.into(), ..Endpoint::default() };
             let mut options = Options { network: Network::Bridge(vec![endpoint]), ..Options::default() };
-            ask_for(&addresses, &mut options, ip, mac);
+            ask_for(&addresses, &mut options, (ip, mac), |_, _| true);
             let Network::Bridge(mut endpoints) = options.network else { panic!("a bridge") };
             endpoints.remove(0)
         };

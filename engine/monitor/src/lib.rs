@@ -18,6 +18,7 @@ mod end;
 pub mod exit;
 pub mod lock;
 pub mod log;
+pub mod notify;
 mod report;
 mod run;
 mod serve;

@@ -18,6 +18,7 @@ use crate::attach::address;
 use crate::clock;
 use crate::config::{Config, LogDriver};
 use crate::log::Writer;
+use crate::notify::Notify;
 use crate::report::Report;
 use crate::serve::{Event, Parts, Server};
 use crate::spawn::{Handed, StartError};
@@ -59,15 +60,22 @@ pub(crate) fn start(
         LogDriver::None => None,
     };
 
-    let made = make(config, handed.rootfs.take());
-    // The container has it now, and it is gone with it.
+    let notify = match config.notify.take() {
+        Some(service) => Some(Notify::bind_in(&config.run_dir, service).map_err(|error| {
+            StartError::ours(&format!("make the socket for readiness in {}", config.run_dir.display()), error)
+        })?),
+        None => None,
+    };
+    let made = make(config, handed);
+    // The container has them now, and they are gone with it.
     handed.network = None;
+    handed.passed = Vec::new();
     // Most of what this process ever allocates, and it may live for months.
     config.spec = Spec::default();
     let (mut created, streams) = made?;
     protect();
 
-    let started = serve(config, &mut created, streams, log, report)
+    let started = serve(config, &mut created, Ends { streams, log, notify }, report)
         .map_err(NotStarted::from)
         .and_then(|server| let_go(&mut created, server, report));
     match started {
@@ -83,7 +91,7 @@ pub(crate) fn start(
 }
 
 /// Creates the container with pipes or a pty.
-fn make(config: &Config, rootfs: Option<OwnedFd>) -> Result<(Created, Streams), StartError> {
+fn make(config: &Config, handed: &mut Handed) -> Result<(Created, Streams), StartError> {
     let terminal = config.spec.process().as_ref().and_then(|process| process.terminal()).unwrap_or(false);
     let (streams, stdio) = streams::prepare(terminal, config.stdin)
         .map_err(|errno| StartError::errno("make the pipes", errno))?;
@@ -91,9 +99,10 @@ fn make(config: &Config, rootfs: Option<OwnedFd>) -> Result<(Created, Streams), 
         root: &config.runtime_root,
         id: &config.id,
         bundle: &config.dir,
-        rootfs,
+        rootfs: handed.rootfs.take(),
         stdio,
-        preserve_fds: 0,
+        // They have init's numbers already.
+        preserve_fds: config.handed.passed as u32,
         pid_file: None,
         no_pivot: false,
         no_new_keyring: false,
@@ -103,14 +112,16 @@ fn make(config: &Config, rootfs: Option<OwnedFd>) -> Result<(Created, Streams), 
     Ok((created, streams))
 }
 
-/// Makes the attach socket and all else that the loop needs.
-fn serve(
-    config: &Config,
-    created: &mut Created,
-    mut streams: Streams,
+/// What connects the container to the world.
+struct Ends {
+    streams: Streams,
     log: Option<Writer>,
-    report: &OwnedFd,
-) -> Result<Server, StartError> {
+    notify: Option<Notify>,
+}
+
+/// Makes the attach socket and all else that the loop needs.
+fn serve(config: &Config, created: &mut Created, ends: Ends, report: &OwnedFd) -> Result<Server, StartError> {
+    let Ends { mut streams, log, notify } = ends;
     if let Some(master) = created.console.take() {
         streams
             .take_console(master)
@@ -126,6 +137,7 @@ fn serve(
         init: copy(&created.pidfd)?,
         streams,
         log,
+        notify,
         stdin: config.stdin,
         stdin_once: config.stdin_once,
     };

@@ -11,6 +11,7 @@ mod lifecycle;
 mod logs;
 mod options;
 mod run;
+mod service;
 mod stats;
 mod terminal;
 mod volume;

@@ -26,6 +26,7 @@ pub mod remove;
 pub mod rename;
 pub mod restart;
 mod root;
+pub mod service;
 pub mod start;
 pub mod stats;
 pub mod status;

@@ -15,6 +15,7 @@ use ketch_runtime::container::delete::{self, DeleteError};
 use super::prepare::{PrepareError, prepare};
 use super::remove::{RemoveError, purge};
 use super::root::{self, RootError};
+use super::service::{NotifyError, Service};
 use super::status::{self, Status};
 use super::turn::Turn;
 use super::{FileError, log_path};
@@ -36,6 +37,8 @@ pub struct Start<'a> {
     pub host: Option<Host>,
     /// `-d`: nobody will ever be at the other end of stdin but a later `attach`.
     pub detached: bool,
+    /// For a container that does not run yet.
+    pub service: Service,
 }
 
 /// A container that runs.
@@ -68,6 +71,8 @@ pub enum StartError {
     Attach { id: String, source: io::Error },
     #[error(transparent)]
     Network(#[from] SetupError),
+    #[error(transparent)]
+    Notify(#[from] NotifyError),
     #[error(transparent)]
     Monitor(#[from] spawn::StartError),
     /// `--rm`, and the removal failed too.
@@ -170,14 +175,16 @@ fn carry_out(
         root.set_path(mount_point);
     }
     prepare(engine, record, &build, rootfs.as_fd())?;
+    let mode = record.options.notify;
+    how.service.introduce(&mut build.spec, mode, &engine.paths.container_run(&record.id));
 
     network.introduce(engine)?;
 
     let handed = Handed {
         rootfs: Some(rootfs),
         network: network.namespace.take(),
+        passed: std::mem::take(&mut how.service.listening),
         held: std::mem::take(&mut network.sockets),
-        ..Handed::default()
     };
     let config = config(engine, record, build, &how, &handed, &mut network);
     status::begin(&dir).map_err(FileError::at("prepare", &dir))?;
@@ -188,8 +195,10 @@ fn carry_out(
         return Err(error.into());
     }
     let monitor = monitor.created()?;
-    let session = how.attach.map(|options| connect(engine, record, options)).transpose()?;
+    let session = how.attach.take().map(|options| connect(engine, record, options)).transpose()?;
+    how.service.name_main(mode, monitor.pid)?;
     monitor.start()?;
+    how.service.report_running(mode)?;
     Ok(Started { now: true, session })
 }
 
@@ -233,6 +242,7 @@ fn config(
         remove: options.remove,
         gives_back: network.gives_back(),
         forwards: std::mem::take(&mut network.forwards),
+        notify: how.service.of_container(options.notify),
         dir,
     }
 }

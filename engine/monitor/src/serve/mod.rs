@@ -15,6 +15,7 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 use crate::log::{Stream, Writer};
+use crate::notify::Notify;
 use crate::report::Report;
 use crate::streams::Streams;
 use client::Client;
@@ -27,7 +28,8 @@ const SIGNALS: u64 = 2;
 const INPUT: u64 = 3;
 const OUTPUT: u64 = 4;
 const ERROR: u64 = 5;
-const INIT: u64 = 6;
+const NOTIFY: u64 = 6;
+const INIT: u64 = 7;
 const FIRST_CLIENT: u64 = 16;
 
 /// What ends a wait.
@@ -49,6 +51,7 @@ pub(crate) struct Server {
     report: Option<Source>,
     signals: Source<SignalFd>,
     init: Source,
+    notify: Option<Source<Notify>>,
 
     /// stdout, or a pty's master; stderr. None once it is at its end.
     outputs: [Option<Source>; 2],
@@ -80,6 +83,7 @@ pub(crate) struct Parts {
     pub(crate) init: OwnedFd,
     pub(crate) streams: Streams,
     pub(crate) log: Option<Writer>,
+    pub(crate) notify: Option<Notify>,
     pub(crate) stdin: bool,
     pub(crate) stdin_once: bool,
 }
@@ -98,6 +102,7 @@ impl Server {
             report: Some(Source::new(parts.report, REPORT)),
             signals: Source::new(signals, SIGNALS),
             init: Source::new(parts.init, INIT),
+            notify: parts.notify.map(|notify| Source::new(notify, NOTIFY)),
             outputs: [output.map(|fd| Source::new(fd, OUTPUT)), error.map(|fd| Source::new(fd, ERROR))],
             input: input.map(|fd| Source::new(fd, INPUT)),
             peer,
@@ -116,6 +121,9 @@ impl Server {
         }
         if let Some(report) = &mut server.report {
             server.poller.watch(report, EpollFlags::EPOLLIN)?;
+        }
+        if let Some(notify) = &mut server.notify {
+            server.poller.watch(notify, EpollFlags::EPOLLIN)?;
         }
         server.rearm()?;
         Ok(server)
@@ -181,6 +189,7 @@ impl Server {
             }
             OUTPUT => self.read_output(Stream::Stdout),
             ERROR => self.read_output(Stream::Stderr),
+            NOTIFY => self.forward_readiness(),
             INIT => return Ok(Some(Event::Ended)),
             client => self.serve_client(client, events)?,
         }
@@ -200,6 +209,15 @@ impl Server {
             self.signal_init(info.ssi_signo as i32);
         }
         Ok(())
+    }
+
+    /// The container says that it is ready: the service manager is told.
+    fn forward_readiness(&mut self) {
+        if let Some(Err(error)) = self.notify.as_ref().map(|source| source.fd.forward()) {
+            self.note(&format!(
+                "the monitor cannot tell the service manager that the container is ready: {error}"
+            ));
+        }
     }
 
     fn signal_init(&self, signal: i32) {

@@ -87,6 +87,7 @@ impl Bundle {
             remove: false,
             gives_back: false,
             forwards: Vec::new(),
+            notify: None,
             dir,
         };
         Bundle { _directory: directory, config }

@@ -30,6 +30,7 @@ mod image;
 mod prefix;
 mod row;
 mod select;
+mod service;
 mod session;
 
 pub(crate) const COMMANDS: &[Command] = &[

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::container::options::Notify;
 use crate::container::stop::TIMEOUT;
 use crate::image::Image;
 use crate::spec;
@@ -37,6 +38,8 @@ pub(super) struct Config {
     timeout: u64,
     stop_timeout: u64,
     passwd: bool,
+    #[serde(rename = "sdNotifyMode")]
+    sd_notify_mode: Notify,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     exposed_ports: BTreeMap<String, Value>,
 }
@@ -78,6 +81,7 @@ impl Config {
             timeout: 0,
             stop_timeout: options.stop_timeout.unwrap_or(TIMEOUT),
             passwd: true,
+            sd_notify_mode: options.notify,
             exposed_ports: exposed.into_iter().map(|port| (port, json!({}))).collect(),
             hostname,
         }

@@ -67,20 +67,21 @@ impl Service {
         self.notify.clone().filter(|_| mode == Notify::Container)
     }
 
-    /// Makes the monitor the service's main process, before the container runs: what it says counts from here on.
+    /// Before the container runs, makes the monitor the service's main process: what it says counts from here on.
     pub(super) fn name_main(&self, mode: Notify, monitor: i32) -> Result<(), NotifyError> {
-        match &self.notify {
-            Some(socket) if mode != Notify::Ignore => tell(socket, &format!("MAINPID={monitor}"))
-                .map_err(|source| NotifyError { socket: socket.clone(), source }),
-            _ => Ok(()),
-        }
+        self.tell_if(mode == Notify::Container, || format!("MAINPID={monitor}"))
     }
 
-    /// The container runs, which is all that `--sdnotify=conmon` waits for.
-    pub(super) fn report_running(&self, mode: Notify) -> Result<(), NotifyError> {
+    /// The container runs, which is all that `--sdnotify=conmon` waits for. In one message: from the next on, only the new
+    /// main process may speak.
+    pub(super) fn report_running(&self, mode: Notify, monitor: i32) -> Result<(), NotifyError> {
+        self.tell_if(mode == Notify::Conmon, || format!("MAINPID={monitor}\nREADY=1"))
+    }
+
+    fn tell_if(&self, wanted: bool, message: impl FnOnce() -> String) -> Result<(), NotifyError> {
         match &self.notify {
-            Some(socket) if mode == Notify::Conmon => {
-                tell(socket, "READY=1").map_err(|source| NotifyError { socket: socket.clone(), source })
+            Some(socket) if wanted => {
+                tell(socket, &message()).map_err(|source| NotifyError { socket: socket.clone(), source })
             }
             _ => Ok(()),
         }

@@ -69,6 +69,10 @@ pub enum StartError {
     Leftover { id: String, source: DeleteError },
     #[error("cannot attach to container {id}")]
     Attach { id: String, source: io::Error },
+    #[error(
+        "cannot attach to container {0}: its monitor was killed, and it runs on without one; stop it first"
+    )]
+    Unattended(String),
     #[error(transparent)]
     Network(#[from] SetupError),
     #[error(transparent)]
@@ -113,8 +117,11 @@ pub fn start(engine: &Engine, record: &Record, how: Start<'_>) -> Result<Started
         let run_dir = engine.paths.container_run(&record.id);
         match status::status(&engine.paths, &record.id) {
             Status::Running { .. } => {
-                let session = how.attach.map(|options| connect(engine, record, options)).transpose()?;
-                return Ok(Started { now: false, session });
+                let session = how.attach.map(|options| connect(engine, record, options)).transpose();
+                if session.is_err() && !lock::is_held(&run_dir).unwrap_or(true) {
+                    return Err(StartError::Unattended(record.id.clone()));
+                }
+                return Ok(Started { now: false, session: session? });
             }
             Status::Paused { .. } => return Err(StartError::Paused(record.id.clone())),
             _ => {}
@@ -196,9 +203,10 @@ fn carry_out(
     }
     let monitor = monitor.created()?;
     let session = how.attach.take().map(|options| connect(engine, record, options)).transpose()?;
-    how.service.name_main(mode, monitor.pid)?;
+    let pid = monitor.pid;
+    how.service.name_main(mode, pid)?;
     monitor.start()?;
-    how.service.report_running(mode)?;
+    how.service.report_running(mode, pid)?;
     Ok(Started { now: true, session })
 }
 

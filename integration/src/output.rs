@@ -13,7 +13,8 @@ pub struct Output {
 }
 
 impl Output {
-    pub(crate) fn new(command: String, output: &std::process::Output) -> Output {
+    /// `command` is for messages.
+    pub fn new(command: String, output: &std::process::Output) -> Output {
         let status = output.status;
         Output {
             command,

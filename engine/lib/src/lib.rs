@@ -4,7 +4,11 @@
 
 #![forbid(unsafe_code)]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use container::options::CgroupManager;
+use ketch_cgroups::Layout;
+use ketch_cgroups::systemd::Manager;
 
 pub mod container;
 pub mod events;
@@ -75,4 +79,22 @@ impl Paths {
 pub struct Engine {
     pub paths: Paths,
     pub db: state::Database,
+    /// Who makes the cgroups of new containers; None: systemd where it runs the host and cgroups are v2.
+    pub cgroup_manager: Option<CgroupManager>,
+    /// Where systemd is reached.
+    pub systemd: Manager,
+}
+
+impl Engine {
+    /// The choice for a new container. The default is podman's.
+    pub fn cgroup_manager(&self) -> CgroupManager {
+        self.cgroup_manager.unwrap_or_else(|| {
+            let v2 = || ketch_cgroups::detect().is_ok_and(|layout| layout == Layout::V2);
+            // What sd_booted(3) looks for.
+            match Path::new("/run/systemd/system").exists() && v2() {
+                true => CgroupManager::Systemd { user: self.systemd.user },
+                false => CgroupManager::Cgroupfs,
+            }
+        })
+    }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use ketch_cgroups::systemd::Manager;
 use ketch_runtime::spec::Spec;
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +28,9 @@ pub struct Config {
     /// The runtime's state root.
     pub runtime_root: PathBuf,
     pub spec: Spec,
+    /// The systemd that makes the container's cgroup. None: it is made by hand.
+    #[serde(default)]
+    pub systemd: Option<Manager>,
     /// The descriptors beside it.
     pub handed: HandedCounts,
     /// Keep stdin open for attached clients (`-i`); otherwise it is /dev/null.

@@ -27,7 +27,8 @@ pub(crate) fn record(config: &Config, running: &mut Running, ended: Option<Ended
         // 255 when the kernel could not tell.
         code: ended.map_or(255, Ended::code),
         // Before the cgroup goes.
-        oom_killed: state.as_ref().is_some_and(|state| Cgroup::open(state.cgroup.clone()).oom_killed()),
+        oom_killed: running.server.oom_killed()
+            || state.as_ref().is_some_and(|state| Cgroup::open(state.cgroup.clone()).oom_killed()),
         started: std::mem::take(&mut running.started),
         finished,
         pid: running.pid,

@@ -5,6 +5,7 @@ use std::fs;
 use std::os::fd::OwnedFd;
 use std::time::SystemTime;
 
+use ketch_cgroups::Cgroup;
 use ketch_runtime::container::create::{CreateError, Created, Options, create};
 use ketch_runtime::container::delete::delete_stopped;
 use ketch_runtime::container::state::State;
@@ -107,6 +108,7 @@ fn make(config: &Config, handed: &mut Handed) -> Result<(Created, Streams), Star
         no_pivot: false,
         no_new_keyring: false,
         start_by_other: false,
+        systemd: config.systemd.as_ref(),
     };
     let created = create(&config.spec, options).map_err(|error| start_error(&error))?;
     Ok((created, streams))
@@ -135,6 +137,7 @@ fn serve(config: &Config, created: &mut Created, ends: Ends, report: &OwnedFd) -
         listener,
         report: copy(report)?,
         init: copy(&created.pidfd)?,
+        oom: Cgroup::open(created.state.cgroup.clone()).oom_events(),
         streams,
         log,
         notify,

@@ -1,6 +1,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::systemd::BusError;
+
 /// A cgroup step that failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -15,6 +17,13 @@ pub enum Error {
     Frozen { path: PathBuf },
     #[error("{what} cannot be honoured here: {reason}")]
     Unsupported { what: String, reason: String },
+    #[error("cannot {step} {unit}")]
+    Systemd { step: String, unit: String, source: BusError },
+    /// The job that a method began did not end well.
+    #[error("systemd ended {member} of {unit} with {result:?}: `systemctl status {unit}` may tell why")]
+    Job { unit: String, member: String, result: String },
+    #[error("systemd did not move process {pid} into {unit}: it is in {path}")]
+    NotMoved { unit: String, pid: i32, path: PathBuf },
     #[error("{}", .0.iter().map(|e| format!("{e}: {}", cause(e))).collect::<Vec<_>>().join("; "))]
     Several(Vec<Error>),
 }
@@ -42,6 +51,7 @@ impl Error {
     pub fn errno(&self) -> Option<i32> {
         match self {
             Error::Io { source, .. } | Error::Write { source, .. } => source.raw_os_error(),
+            Error::Systemd { source, .. } => source.errno(),
             Error::Several(errors) => errors.first().and_then(Error::errno),
             _ => None,
         }

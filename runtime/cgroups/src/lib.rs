@@ -1,14 +1,18 @@
-//! cgroups: v1, hybrid and v2, by the file system.
+//! cgroups: v1, hybrid and v2, by the file system or by systemd.
 //!
 //! [`plan`] is pure: `linux.resources` become the files to write. [`create`] makes the
 //! directories and writes them; a [`Cgroup`] is what was made: processes are put in, killed,
 //! frozen, counted, and the directories removed.
 //!
+//! [`systemd`] has the directories made by systemd, as scopes.
+//!
 //! `devices` is the device filter of both versions, `tree` walks sub-cgroups, `stats` reads usage.
 
 #![forbid(unsafe_code)]
 
+use std::fs::File;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use oci_spec::runtime::LinuxResources;
@@ -20,6 +24,7 @@ mod layout;
 mod made;
 mod plan;
 mod stats;
+pub mod systemd;
 mod tree;
 mod v1;
 mod v2;
@@ -28,6 +33,7 @@ mod wait;
 pub use error::Error;
 pub use layout::{Layout, detect, path_for};
 pub use stats::{Cpu, Io, Memory, Pids, Stats, Usage};
+pub use v2::in_user_namespace;
 
 /// Where a container's cgroups are; kept in its state. The default is a container without cgroups:
 /// every operation on it succeeds and does nothing.
@@ -38,6 +44,9 @@ pub struct Location {
     /// Whether `paths` is the one directory of a v2 cgroup.
     #[serde(default)]
     pub v2: bool,
+    /// The unit of systemd's that they are. None: the directories were made by hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<systemd::Unit>,
 }
 
 /// A container's cgroups.
@@ -53,11 +62,13 @@ pub struct Cgroup {
 pub fn create(layout: &Layout, path: &Path, resources: Option<&LinuxResources>) -> Result<Cgroup, Error> {
     let location = match layout {
         Layout::V1 { hierarchies } => {
-            Location { paths: v1::create(hierarchies, path, resources)?, v2: false }
+            Location { paths: v1::create(hierarchies, path, resources)?, ..Location::default() }
         }
-        Layout::V2 => {
-            Location { paths: vec![v2::create(Path::new(layout::ROOT), path, resources)?], v2: true }
-        }
+        Layout::V2 => Location {
+            paths: vec![v2::create(Path::new(layout::ROOT), path, resources)?],
+            v2: true,
+            unit: None,
+        },
     };
     Ok(Cgroup { location })
 }
@@ -69,10 +80,24 @@ pub fn enter(entrances: &[OwnedFd]) -> Result<(), ketch_sys::Errno> {
     entrances.iter().try_for_each(|entrance| nix::unistd::write(entrance, b"0").map(drop))
 }
 
+/// Whether [`Cgroup::oom_events`] has a process that the OOM killer ended. An error says that the cgroup has gone.
+pub fn oom_kill_in(events: &File) -> std::io::Result<bool> {
+    let mut text = [0; 512];
+    let n = events.read_at(&mut text, 0)?;
+    let text = String::from_utf8_lossy(&text[..n]);
+    Ok(file::field(&text, "oom_kill").is_some_and(|kills| kills > 0))
+}
+
 impl Cgroup {
     /// The cgroup of a running container, from its state. Asks nothing of the kernel.
     pub fn open(location: Location) -> Cgroup {
         Cgroup { location }
+    }
+
+    /// The cgroup of a unit, as systemd knows it; without directories if the unit is not active.
+    pub fn of_unit(unit: &systemd::Unit) -> Result<Cgroup, Error> {
+        let paths = systemd::locate(unit)?.into_iter().collect();
+        Ok(Cgroup { location: Location { paths, v2: true, unit: Some(unit.clone()) } })
     }
 
     pub fn location(&self) -> &Location {
@@ -83,7 +108,15 @@ impl Cgroup {
     pub fn below(&self, name: &str) -> Cgroup {
         let name = path_for(Some(Path::new(name)), "");
         let paths = self.location.paths.iter().map(|parent| layout::join(parent, &name)).collect();
-        Cgroup { location: Location { paths, v2: self.location.v2 } }
+        Cgroup { location: Location { paths, v2: self.location.v2, unit: None } }
+    }
+
+    /// Sees to it that the calling process may start others in the cgroup: an ordinary user's is moved below his own systemd.
+    pub fn come_near(&self) -> Result<(), Error> {
+        match (&self.location.unit, &self.location.paths[..]) {
+            (Some(unit), [path]) => systemd::come_near(unit, path),
+            _ => Ok(()),
+        }
     }
 
     /// v2: a descriptor for `CLONE_INTO_CGROUP`. v1: None, see [`Cgroup::entrances`]; None as well
@@ -117,7 +150,7 @@ impl Cgroup {
     /// running container's would be denied everything for a moment.
     pub fn apply(&self, resources: &LinuxResources) -> Result<(), Error> {
         match &self.location.paths[..] {
-            [path] if self.location.v2 => v2::apply(path, resources),
+            [path] if self.location.v2 => v2::apply(path, self.location.unit.as_ref(), resources),
             paths => v1::apply(paths, resources),
         }
     }
@@ -163,6 +196,25 @@ impl Cgroup {
         stats::oom_kills(&self.location).is_some_and(|kills| kills > 0)
     }
 
+    /// For a cgroup that systemd removes the moment it is empty, before anybody could ask [`Cgroup::oom_killed`]: a file
+    /// for [`oom_kill_in`], with POLLPRI when that may have changed. None for a cgroup that only we remove.
+    pub fn oom_events(&self) -> Option<File> {
+        match (&self.location.unit, &self.location.paths[..]) {
+            (Some(_), [path]) => File::open(path.join("memory.events")).ok(),
+            _ => None,
+        }
+    }
+
+    /// v2: a descriptor of the cgroup that process `pid` is in, for `CLONE_INTO_CGROUP`; None if that is not below this one.
+    ///
+    /// A container that hands controllers down to cgroups of its own, as systemd does, has moved its processes there: its own
+    /// cgroup takes none any more (EBUSY).
+    pub fn directory_of(&self, pid: i32) -> Option<OwnedFd> {
+        let [own] = &self.location.paths[..] else { return None };
+        let path = v2::of_process(pid).ok()?;
+        if path.starts_with(own) { file::directory(&path).ok() } else { None }
+    }
+
     /// A part of [`Cgroup::stats`], for whoever asks often or for many.
     pub fn usage(&self) -> Usage {
         stats::usage(&self.location)
@@ -175,8 +227,11 @@ impl Cgroup {
 
     /// Removes the directories, sub-cgroups first. Goes on past an error; what is gone already is no error.
     ///
-    /// Parents stay, also those that [`create`] made: others may be about to use them.
+    /// Parents stay, also those that [`create`] or systemd made: others may be about to use them.
     pub fn remove(&self) -> Result<(), Error> {
+        if let (Some(unit), [path]) = (&self.location.unit, &self.location.paths[..]) {
+            return systemd::stop(unit, path);
+        }
         let errors: Vec<Error> =
             self.location.paths.iter().filter_map(|path| tree::remove(path).err()).collect();
         Error::several(errors)

@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use nix::libc;
+use nix::unistd::geteuid;
 use oci_spec::runtime::LinuxResources;
 
 use crate::made::Made;
 use crate::plan::{self, Write};
-use crate::{Error, devices, file, layout, tree, wait};
+use crate::{Error, devices, file, layout, systemd, tree, wait};
 
 /// Makes `path` below `root` and writes the limits; answers the directory.
 pub(crate) fn create(root: &Path, path: &Path, resources: Option<&LinuxResources>) -> Result<PathBuf, Error> {
@@ -30,10 +31,17 @@ pub(crate) fn create(root: &Path, path: &Path, resources: Option<&LinuxResources
     Ok(directory)
 }
 
-pub(crate) fn apply(directory: &Path, resources: &LinuxResources) -> Result<(), Error> {
+pub(crate) fn apply(
+    directory: &Path,
+    unit: Option<&systemd::Unit>,
+    resources: &LinuxResources,
+) -> Result<(), Error> {
     let writes = plan::v2::plan(resources)?;
     if let Some(memory) = resources.memory().filter(|m| m.check_before_update() == Some(true)) {
         check_usage(directory, memory.limit())?;
+    }
+    if let Some(unit) = unit {
+        systemd::set(unit, &writes)?;
     }
     plan::carry_out(&writes, |_| directory.to_owned())
 }
@@ -94,6 +102,17 @@ fn enable_controllers(root: &Path, directory: &Path) -> Result<(), Error> {
     Ok(())
 }
 
+/// Hands down what `writes` need and systemd has not enabled: it does not know hugetlb, rdma and misc.
+pub(crate) fn enable_for(root: &Path, directory: &Path, writes: &[Write]) -> Result<(), Error> {
+    let path = directory.join("cgroup.controllers");
+    let there = file::read_line(&path).map_err(Error::io("read", &path))?;
+    let is_there = |name: &str| name == "cgroup" || there.split_whitespace().any(|one| one == name);
+    match writes.iter().all(|write| is_there(&write.controller)) {
+        true => Ok(()),
+        false => enable_controllers(root, directory),
+    }
+}
+
 /// Below a threaded cgroup a new one is `domain invalid`: nobody may enter before it is threaded too, and then only
 /// controllers that can tell threads apart work in it.
 fn check_type(directory: &Path, writes: &[Write]) -> Result<(), Error> {
@@ -116,24 +135,32 @@ fn check_type(directory: &Path, writes: &[Write]) -> Result<(), Error> {
     if kind == "domain invalid" { file::write(&path, "threaded") } else { Ok(()) }
 }
 
-/// In a user namespace the kernel takes no device filter (EPERM), and none is needed: no node can be made there, and those bound in are
-/// the host's, with its permissions. runc passes over it in the same way.
-fn attach_filter(directory: &Path, filter: &[ketch_sys::bpf::Insn]) -> Result<(), Error> {
+/// An ordinary user may attach none (EPERM), nor may root of a user namespace, and none is needed: no node can be made by
+/// them, and those bound in are the host's, with its permissions. runc passes over it in the same way.
+pub(crate) fn attach_filter(directory: &Path, filter: &[ketch_sys::bpf::Insn]) -> Result<(), Error> {
     use std::os::fd::AsFd;
 
     let failed = |errno: ketch_sys::Errno| Error::io("attach a device filter to", directory)(errno.into());
     let program = match ketch_sys::bpf::load_cgroup_device(filter) {
-        Err(ketch_sys::Errno::EPERM) if in_user_namespace() => return Ok(()),
+        Err(ketch_sys::Errno::EPERM) if !geteuid().is_root() || in_user_namespace() => return Ok(()),
         result => result.map_err(failed)?,
     };
     let cgroup = file::directory(directory)?;
     ketch_sys::bpf::attach_cgroup_device(cgroup.as_fd(), program.as_fd()).map_err(failed)
 }
 
-/// The first user namespace maps every id to itself.
-fn in_user_namespace() -> bool {
+/// Whether the caller is in a user namespace: the first one maps every id to itself.
+pub fn in_user_namespace() -> bool {
     file::read_line(Path::new("/proc/self/uid_map"))
         .is_ok_and(|map| !map.split_whitespace().eq(["0", "0", "4294967295"]))
+}
+
+/// The directory that `pid` is in, as the kernel says.
+pub(crate) fn of_process(pid: i32) -> Result<PathBuf, Error> {
+    let path = PathBuf::from(format!("/proc/{pid}/cgroup"));
+    let text = file::read(&path).map_err(Error::io("read", &path))?;
+    let own = text.lines().find_map(|line| line.strip_prefix("0::")).unwrap_or_default();
+    Ok(layout::join(Path::new(layout::ROOT), Path::new(own)))
 }
 
 pub(crate) fn freeze(directory: &Path, frozen: bool) -> Result<(), Error> {

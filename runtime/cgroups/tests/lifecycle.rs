@@ -252,7 +252,7 @@ fn v2_of_a_hybrid_host() {
     }
     let path = unified.join(format!("ketch-scg-test-{}-v2", std::process::id()));
     fs::create_dir(&path).unwrap();
-    let cgroup = Cgroup::open(Location { paths: vec![path.clone()], v2: true });
+    let cgroup = Cgroup::open(Location { paths: vec![path.clone()], v2: true, unit: None });
     assert!(cgroup.directory().is_some());
 
     let mut child = waiting("sleep 1000 & sleep 1000 & wait");

@@ -75,6 +75,7 @@ pub(crate) fn create(globals: &Globals, id: &str, flags: &Flags, life: Life) -> 
 
     let terminal = spec.process().as_ref().and_then(spec::Process::terminal).unwrap_or(false);
     let preserve_fds = flags.preserve_fds + descriptors::listen(spec.process_mut().as_mut());
+    let systemd = cgroups::systemd(globals);
     let create_in = |layout: &Layout| -> anyhow::Result<Created> {
         let options = Options {
             root: &root,
@@ -87,6 +88,7 @@ pub(crate) fn create(globals: &Globals, id: &str, flags: &Flags, life: Life) -> 
             no_pivot: flags.no_pivot,
             no_new_keyring: flags.no_new_keyring,
             start_by_other: life == Life::StartedByOther,
+            systemd: systemd.as_ref(),
         };
         Ok(create::create_in(layout, &spec, options)?)
     };

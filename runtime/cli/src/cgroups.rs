@@ -1,7 +1,10 @@
 //! Whether a container gets cgroups of its own: `--cgroup-manager` and `--rootless`.
 
+use std::path::PathBuf;
+
 use anyhow::Result;
 use ketch_cgroups::Layout;
+use ketch_cgroups::systemd::Manager;
 use ketch_runtime::container::create::{CreateError, Created};
 use ketch_runtime::spec::{LinuxResources, Spec};
 use nix::errno::Errno;
@@ -18,7 +21,7 @@ pub(crate) fn make(
     create_in: impl Fn(&Layout) -> Result<Created>,
 ) -> Result<Created> {
     let none = Layout::V1 { hierarchies: Vec::new() };
-    if globals.cgroup_manager == CgroupManager::Disabled {
+    if globals.cgroup_manager() == CgroupManager::Disabled {
         return create_in(&none);
     }
     match create_in(&ketch_cgroups::detect()?) {
@@ -28,6 +31,19 @@ pub(crate) fn make(
         }
         created => created,
     }
+}
+
+/// The systemd that makes the cgroups, if one is to: an ordinary user's own for one, who may be root in a user namespace.
+pub(crate) fn systemd(globals: &Globals) -> Option<Manager> {
+    if globals.cgroup_manager() != CgroupManager::Systemd {
+        return None;
+    }
+    if geteuid().is_root() && !ketch_cgroups::in_user_namespace() {
+        return Some(Manager::system());
+    }
+    let runtime_directory = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+    let bus = std::env::var_os("DBUS_SESSION_BUS_ADDRESS");
+    Some(Manager::of_user(runtime_directory.as_deref(), bus.as_deref()))
 }
 
 fn is_not_permitted(error: &anyhow::Error) -> bool {

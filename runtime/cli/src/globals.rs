@@ -36,13 +36,13 @@ pub(crate) struct Globals {
     #[arg(long)]
     pub debug: bool,
 
-    /// Have systemd make the cgroups (not supported yet: refused)
+    /// Have systemd make the cgroups: linux.cgroupsPath is then slice:prefix:name
     #[arg(long)]
     systemd_cgroup: bool,
 
     /// Who makes the cgroups
     #[arg(long, value_name = "MANAGER", default_value = "cgroupfs")]
-    pub cgroup_manager: CgroupManager,
+    cgroup_manager: CgroupManager,
 
     /// Whether to go on without cgroups where they are not permitted
     #[arg(long, value_name = "WHEN", default_value = "auto")]
@@ -95,11 +95,6 @@ pub(crate) fn parse(words: Vec<OsString>) -> anyhow::Result<First> {
     let Some((verb, rest)) = matches.subcommand() else {
         bail!("no command given: `ketchrun --help` lists them")
     };
-    if globals.systemd_cgroup || globals.cgroup_manager == CgroupManager::Systemd {
-        bail!(
-            "the systemd cgroup driver is not supported yet: leave out --systemd-cgroup and give cgroupsPath as a path"
-        );
-    }
     let mut words = vec![OsString::from(verb)];
     words.extend(rest.get_many::<OsString>("").unwrap_or_default().cloned());
     if verb == "help" {
@@ -180,6 +175,10 @@ impl Globals {
             return Path::new(&runtime).join("ketchrun");
         }
         PathBuf::from("/run/ketchrun")
+    }
+
+    pub(crate) fn cgroup_manager(&self) -> CgroupManager {
+        if self.systemd_cgroup { CgroupManager::Systemd } else { self.cgroup_manager }
     }
 
     /// Whether the person named the root: then it must exist for `list`.

@@ -287,6 +287,8 @@ pub(crate) fn into_options(flags: &ContainerFlags) -> anyhow::Result<Options> {
         security: security::parse(&flags.security_opt)?,
         limits: limits::collect(flags)?,
         cgroup_parent: flags.cgroup_parent.clone(),
+        // Settled when it is created.
+        cgroup_manager: Default::default(),
         stop_signal: flags.stop_signal,
         stop_timeout: flags.stop_timeout,
         log: log(flags)?,

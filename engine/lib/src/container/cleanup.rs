@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use ketch_cgroups::systemd::Manager;
 use ketch_monitor::exit::Exit;
 use ketch_monitor::{Config, Hooks};
 
@@ -40,7 +41,8 @@ fn cleanup(config: &Config, exit: &Exit) {
         return;
     }
     let Ok(db) = Database::open(&paths.database()) else { return };
-    let engine = Engine { paths, db };
+    // Neither is asked for: a cgroup's own manager is in its state.
+    let engine = Engine { paths, db, cgroup_manager: None, systemd: Manager::system() };
     if config.gives_back {
         let _ = network::release(&engine, &config.id);
     }

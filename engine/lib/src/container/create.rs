@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use ketch_monitor::clock;
 use ketch_sys::Errno;
 
-use super::options::{Exposed, Network, Options};
+use super::options::{CgroupManager, Exposed, Network, Options};
 use super::volumes_from::{self, VolumesFromError};
 use super::{FileError, name};
 use crate::Engine;
@@ -24,6 +24,12 @@ use crate::volume;
 pub enum CreateError {
     #[error("running container create option: names must match [a-zA-Z0-9][a-zA-Z0-9_.-]*: invalid argument")]
     Name,
+    #[error(
+        "did not receive systemd slice as cgroup parent when using systemd to manage cgroups: invalid argument"
+    )]
+    NoSlice,
+    #[error("systemd slice received as cgroup parent when using cgroupfs: invalid argument")]
+    Slice,
     #[error("cannot get random bytes")]
     Random(#[source] Errno),
     #[error(transparent)]
@@ -53,6 +59,8 @@ pub fn create(engine: &Engine, mut options: Options, image: Option<&Image>) -> R
     if options.name.as_deref().is_some_and(|name| !name::is_valid(name)) {
         return Err(CreateError::Name);
     }
+    options.cgroup_manager = engine.cgroup_manager();
+    check_cgroup_parent(&options)?;
     let config = image.and_then(|image| image.config.config().as_ref());
     let mut entrypoint = spec::arguments(&options, config)?;
     let of_image = config.and_then(|config| config.entrypoint().as_ref());
@@ -91,6 +99,19 @@ pub fn create(engine: &Engine, mut options: Options, image: Option<&Image>) -> R
     }
     engine.event(Event::of_container(&record, Action::Create));
     Ok(record)
+}
+
+/// As podman: a slice for systemd, a directory for cgroupfs.
+fn check_cgroup_parent(options: &Options) -> Result<(), CreateError> {
+    let Some(parent) = options.cgroup_parent.as_deref().filter(|parent| !parent.is_empty()) else {
+        return Ok(());
+    };
+    let name = parent.rsplit('/').next().unwrap_or_default();
+    match options.cgroup_manager {
+        CgroupManager::Systemd { .. } if !ketch_cgroups::systemd::is_slice(name) => Err(CreateError::NoSlice),
+        CgroupManager::Cgroupfs if name.ends_with(".slice") => Err(CreateError::Slice),
+        _ => Ok(()),
+    }
 }
 
 /// Networks and containers by the names that they are kept under, and ports that stay the same from start to start.

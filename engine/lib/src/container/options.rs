@@ -60,6 +60,8 @@ pub struct Options {
     pub security: Security,
     pub limits: Limits,
     pub cgroup_parent: Option<String>,
+    /// Settled when the container is created: a later `--cgroup-manager` does not move it.
+    pub cgroup_manager: CgroupManager,
     pub stop_signal: Option<i32>,
     /// Seconds between the stop signal and SIGKILL; None: 10.
     pub stop_timeout: Option<u64>,
@@ -67,6 +69,27 @@ pub struct Options {
     pub cid_file: Option<PathBuf>,
     /// The command line that asked for all this, for `inspect` and what reads it.
     pub create_command: Vec<String>,
+}
+
+/// Who makes the container's cgroup.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CgroupManager {
+    #[default]
+    Cgroupfs,
+    Systemd {
+        /// An ordinary user's own.
+        user: bool,
+    },
+}
+
+impl CgroupManager {
+    /// The name that `--cgroup-manager` and `inspect` have for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            CgroupManager::Cgroupfs => "cgroupfs",
+            CgroupManager::Systemd { .. } => "systemd",
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

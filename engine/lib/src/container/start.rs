@@ -12,6 +12,7 @@ use ketch_monitor::spawn::{self, Handed, spawn};
 use ketch_monitor::{exit, lock};
 use ketch_runtime::container::delete::{self, DeleteError};
 
+use super::options::CgroupManager;
 use super::prepare::{PrepareError, prepare};
 use super::remove::{RemoveError, purge};
 use super::root::{self, RootError};
@@ -238,6 +239,10 @@ fn config(
         run_dir: engine.paths.container_run(&record.id),
         runtime_root: engine.paths.runtime(),
         spec: build.spec,
+        systemd: match options.cgroup_manager {
+            CgroupManager::Systemd { .. } => Some(engine.systemd.clone()),
+            CgroupManager::Cgroupfs => None,
+        },
         handed: handed.counts(),
         stdin: options.stdin,
         stdin_once: options.stdin && !how.detached,

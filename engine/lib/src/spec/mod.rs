@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 
 use ketch_runtime::spec::{Linux, LinuxNamespace, LinuxNamespaceType, Root, Spec};
 
-use crate::container::options::{Namespace, Network, Options, Seccomp};
+use crate::container::options::{CgroupManager, Namespace, Network, Options, Seccomp};
 use oci_spec::image::Config;
 
 use crate::image::ImageConfiguration;
@@ -218,9 +218,17 @@ fn namespaces(options: &Options, facts: &Facts<'_>) -> Vec<LinuxNamespace> {
     .collect()
 }
 
-/// `/ketch-<id>`, or below `--cgroup-parent`.
+/// `/ketch-<id>`, or below `--cgroup-parent`. For systemd `SLICE:ketch:<id>`, in podman's slices.
 pub fn cgroup(options: &Options, id: &str) -> PathBuf {
     let parent = options.cgroup_parent.as_deref().unwrap_or_default();
+    if let CgroupManager::Systemd { user } = options.cgroup_manager {
+        let slice = match parent.rsplit('/').next().unwrap_or_default() {
+            "" if user => "user.slice",
+            "" => "machine.slice",
+            slice => slice,
+        };
+        return format!("{slice}:ketch:{id}").into();
+    }
     Path::new("/").join(parent.trim_start_matches('/')).join(format!("ketch-{id}"))
 }
 

@@ -280,6 +280,21 @@ fn cgroup_parents() {
 }
 
 #[test]
+fn scopes() {
+    for (parent, user, slice) in [
+        ("", false, "machine.slice"),
+        ("", true, "user.slice"),
+        ("a-b.slice", false, "a-b.slice"),
+        ("/a.slice/a-b.slice", true, "a-b.slice"),
+    ] {
+        let cgroup_manager = CgroupManager::Systemd { user };
+        let (_, value) =
+            built(&Options { cgroup_parent: Some(parent.to_owned()), cgroup_manager, ..Options::default() });
+        assert_eq!(value["linux"]["cgroupsPath"], format!("{slice}:ketch:{ID}"));
+    }
+}
+
+#[test]
 fn refusals() {
     let user = |user: &str| Options { user: Some(user.to_owned()), ..Options::default() };
     let mut apparmor = Options::default();

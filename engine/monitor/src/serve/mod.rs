@@ -6,6 +6,7 @@ mod input;
 mod output;
 mod poller;
 
+use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
 
@@ -30,6 +31,7 @@ const OUTPUT: u64 = 4;
 const ERROR: u64 = 5;
 const NOTIFY: u64 = 6;
 const INIT: u64 = 7;
+const OOM: u64 = 8;
 const FIRST_CLIENT: u64 = 16;
 
 /// What ends a wait.
@@ -52,6 +54,9 @@ pub(crate) struct Server {
     signals: Source<SignalFd>,
     init: Source,
     notify: Option<Source<Notify>>,
+    /// The cgroup's `memory.events`, and whether the OOM killer was seen in it.
+    oom: Option<Source<File>>,
+    oom_killed: bool,
 
     /// stdout, or a pty's master; stderr. None once it is at its end.
     outputs: [Option<Source>; 2],
@@ -81,6 +86,7 @@ pub(crate) struct Parts {
     pub(crate) listener: UnixListener,
     pub(crate) report: OwnedFd,
     pub(crate) init: OwnedFd,
+    pub(crate) oom: Option<File>,
     pub(crate) streams: Streams,
     pub(crate) log: Option<Writer>,
     pub(crate) notify: Option<Notify>,
@@ -103,6 +109,8 @@ impl Server {
             signals: Source::new(signals, SIGNALS),
             init: Source::new(parts.init, INIT),
             notify: parts.notify.map(|notify| Source::new(notify, NOTIFY)),
+            oom: parts.oom.map(|file| Source::new(file, OOM)),
+            oom_killed: false,
             outputs: [output.map(|fd| Source::new(fd, OUTPUT)), error.map(|fd| Source::new(fd, ERROR))],
             input: input.map(|fd| Source::new(fd, INPUT)),
             peer,
@@ -132,11 +140,19 @@ impl Server {
     /// From now on the container's life is its own: the command may go, and init's end is an event.
     pub(crate) fn watch_init(&mut self) -> Result<()> {
         self.report = None;
+        if let Some(oom) = &mut self.oom {
+            self.poller.watch(oom, EpollFlags::EPOLLPRI)?;
+        }
         self.poller.watch(&mut self.init, EpollFlags::EPOLLIN)
     }
 
     pub(crate) fn init(&self) -> &OwnedFd {
         &self.init.fd
+    }
+
+    /// Whether the OOM killer was seen at work, as far as it had to be watched for.
+    pub(crate) fn oom_killed(&self) -> bool {
+        self.oom_killed
     }
 
     /// A line of the monitor's own in the log.
@@ -152,7 +168,7 @@ impl Server {
             let mut events = [EpollEvent::empty(); 16];
             let events = self.next_events(&mut events)?;
             events.sort_unstable_by_key(|event| match event.data() {
-                LISTENER => 0,
+                LISTENER | OOM => 0,
                 FIRST_CLIENT.. => 1,
                 other => 1 + other,
             });
@@ -191,6 +207,7 @@ impl Server {
             ERROR => self.read_output(Stream::Stderr),
             NOTIFY => self.forward_readiness(),
             INIT => return Ok(Some(Event::Ended)),
+            OOM => self.look_for_oom(),
             client => self.serve_client(client, events)?,
         }
         Ok(None)
@@ -201,6 +218,14 @@ impl Server {
         match heard? {
             Ok(Some(Report::Go)) => Some(Event::Go),
             _ => Some(Event::Abandoned),
+        }
+    }
+
+    /// Reading it takes the event back; a cgroup that has gone has it for ever, so it is watched no longer.
+    fn look_for_oom(&mut self) {
+        match self.oom.as_ref().map(|source| ketch_cgroups::oom_kill_in(&source.fd)) {
+            Some(Ok(killed)) => self.oom_killed |= killed,
+            _ => self.oom = None,
         }
     }
 

@@ -9,6 +9,7 @@ use ketch_runtime::container::restore::{self, Restored, restore_in};
 use ketch_runtime::container::state::check_id;
 use ketch_runtime::{spec, terminal};
 
+use crate::cgroups;
 use crate::criu::{self, CgroupMode, NetworkLock};
 use crate::globals::{CgroupManager, Globals};
 use crate::{report, streams};
@@ -141,6 +142,7 @@ fn make(globals: &Globals, args: &Args) -> anyhow::Result<Restored> {
     let bundle = std::env::current_dir().context("cannot find out the current directory")?;
     let spec = spec::load(&bundle.join(&args.config))?;
     let terminal = spec.process().as_ref().and_then(spec::Process::terminal).unwrap_or(false);
+    let systemd = cgroups::systemd(globals);
     let options = restore::Options {
         root: &root,
         id: &args.container,
@@ -162,8 +164,9 @@ fn make(globals: &Globals, args: &Args) -> anyhow::Result<Restored> {
         network_lock: criu::network_lock(args.network_lock),
         lsm_profile: args.lsm_profile.as_deref(),
         lsm_mount_context: args.lsm_mount_context.as_deref(),
+        systemd: systemd.as_ref(),
     };
-    let layout = match globals.cgroup_manager {
+    let layout = match globals.cgroup_manager() {
         CgroupManager::Disabled => Layout::V1 { hierarchies: Vec::new() },
         _ => ketch_cgroups::detect().map_err(CreateError::from)?,
     };

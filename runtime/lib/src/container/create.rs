@@ -4,6 +4,7 @@ use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
+use ketch_cgroups::systemd::{Manager, Scope};
 use ketch_cgroups::{Cgroup, Layout, Location};
 use ketch_sys::clone::Child;
 use ketch_sys::{Errno, pidfd};
@@ -47,6 +48,8 @@ pub struct Options<'a> {
     /// `create` (true): init waits on a FIFO below `root`, for another process to `start` it.
     /// `run` (false): init waits on the channel, and [`Created::start`] is the only way.
     pub start_by_other: bool,
+    /// The systemd that makes the cgroup; None: it is made by hand. Only on cgroup v2.
+    pub systemd: Option<&'a Manager>,
 }
 
 /// Where the container's standard streams lead.
@@ -104,6 +107,8 @@ pub enum CreateError {
     Cgroup(#[from] ketch_cgroups::Error),
     #[error(transparent)]
     Step(#[from] StepError),
+    #[error("the systemd cgroup driver needs cgroup v2, and this host has v1: use cgroupfs")]
+    SystemdOnV1,
     #[error(transparent)]
     Criu(#[from] CriuError),
     #[error("init ended while it was being set up: {0}")]
@@ -127,6 +132,7 @@ pub fn create_in(layout: &Layout, spec: &Spec, mut options: Options<'_>) -> Resu
     check_id(options.id)?;
     let bundle = std::path::absolute(options.bundle).at("make absolute", options.bundle)?;
     let plan = decide(spec, &options, &bundle)?;
+    let scope = cgroup::plan_scope(layout, spec, options.id, options.systemd)?;
     let socket = match options.stdio {
         Stdio::ConsoleSocket(path) => Some(ConsoleSocket::connect(path)?),
         _ => None,
@@ -136,8 +142,16 @@ pub fn create_in(layout: &Layout, spec: &Spec, mut options: Options<'_>) -> Resu
 
     let directory = Directory::make(options.root, options.id)?;
     let mut unfinished = Unfinished::new(directory.path.clone());
-    let making =
-        Making { layout, spec, plan: &plan, bundle: &bundle, joined: &joined, socket, directory: &directory };
+    let making = Making {
+        layout,
+        spec,
+        plan: &plan,
+        scope: scope.as_ref(),
+        bundle: &bundle,
+        joined: &joined,
+        socket,
+        directory: &directory,
+    };
     making.carry_out(&mut options, &mut unfinished).map_err(|error| unfinished.undo_after(error))
 }
 
@@ -157,6 +171,7 @@ struct Making<'a> {
     layout: &'a Layout,
     spec: &'a Spec,
     plan: &'a Plan,
+    scope: Option<&'a Scope>,
     bundle: &'a Path,
     joined: &'a [namespace::Open<'a>],
     socket: Option<ConsoleSocket>,
@@ -173,9 +188,10 @@ impl Making<'_> {
             true => Gate::make_fifo(&self.directory.path.join(FIFO))?,
             false => Gate::Channel,
         };
-        // v2: init is started in its cgroup. v1: that is made while init builds its root, on another CPU.
-        if *self.layout == Layout::V2 {
-            unfinished.cgroup = Some(self.make_cgroup()?);
+        // v2: init is started in its cgroup. v1: that is made while init builds its root, on another CPU. So is a scope,
+        // which cannot be without a process.
+        if *self.layout == Layout::V2 && self.scope.is_none() {
+            unfinished.cgroup = Some(self.make_cgroup(0)?);
         }
         let (child, channel) = self.spawn(options, gate, unfinished.cgroup.as_ref())?;
         let init = unfinished.init.insert(child.pidfd);
@@ -189,9 +205,11 @@ impl Making<'_> {
         let location = match &unfinished.cgroup {
             Some(cgroup) => cgroup.location().clone(),
             None => {
-                let cgroup = unfinished.cgroup.insert(self.make_cgroup()?);
+                let cgroup = unfinished.cgroup.insert(self.make_cgroup(child.pid)?);
                 let location = cgroup.location().clone();
-                tell(&channel, &Message::Cgroups(location.clone(), cgroup.entrances()?))?;
+                // systemd has moved init already.
+                let entrances = if self.scope.is_some() { Vec::new() } else { cgroup.entrances()? };
+                tell(&channel, &Message::Cgroups(location.clone(), entrances))?;
                 location
             }
         };
@@ -213,8 +231,12 @@ impl Making<'_> {
         Ok(Created { state, pidfd, console, root: options.root.to_owned(), channel })
     }
 
-    fn make_cgroup(&self) -> Result<Cgroup, CreateError> {
-        cgroup::make(self.layout, self.spec, self.plan, self.directory)
+    /// Makes the cgroup, or the scope around `init`.
+    fn make_cgroup(&self, init: i32) -> Result<Cgroup, CreateError> {
+        match self.scope {
+            Some(scope) => cgroup::make_scope(scope, init, self.directory),
+            None => cgroup::make(self.layout, self.spec, self.plan, self.directory),
+        }
     }
 
     /// Starts init and lets it go about its job.

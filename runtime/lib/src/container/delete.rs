@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::ErrorKind;
 use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -197,15 +198,19 @@ fn delete_unfinished(root: &Path, id: &str) -> Result<Deleted, DeleteError> {
     Ok(Deleted::default())
 }
 
-/// The cgroup `path` of every hierarchy.
+/// The cgroup of a note: a unit's, or the directory `path` of every hierarchy.
 fn cgroup_at(path: &Path) -> Result<Cgroup, String> {
+    if path.is_relative() {
+        let unit = serde_json::from_slice(path.as_os_str().as_bytes()).map_err(|e| with_causes(&e))?;
+        return Cgroup::of_unit(&unit).map_err(|e| with_causes(&e));
+    }
     let (hierarchies, v2) = match ketch_cgroups::detect().map_err(|e| with_causes(&e))? {
         Layout::V1 { hierarchies } => (hierarchies, false),
         Layout::V2 => (vec![PathBuf::from("/sys/fs/cgroup")], true),
     };
     let below = path.strip_prefix("/").unwrap_or(path);
     let paths = hierarchies.iter().map(|hierarchy| hierarchy.join(below)).collect();
-    Ok(Cgroup::open(Location { paths, v2 }))
+    Ok(Cgroup::open(Location { paths, v2, unit: None }))
 }
 
 /// An error and its causes on one line.

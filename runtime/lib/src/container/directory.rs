@@ -5,13 +5,15 @@ use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use ketch_cgroups::systemd::Unit;
 use nix::fcntl::{Flock, FlockArg};
 
 use super::create::CreateError;
 use super::state::{FILE, State};
 use crate::step::{At, StepError};
 
-/// Symlinks to where the cgroup is below each hierarchy's root; the first before it is made, the second after.
+/// Symlinks to where the cgroup is below each hierarchy's root, or to a unit's description (JSON); the first before it is made,
+/// the second after.
 pub(super) const CGROUP_PLANNED: &str = "cgroup.planned";
 pub(super) const CGROUP_OWNED: &str = "cgroup";
 
@@ -54,6 +56,12 @@ impl Directory {
         let note = self.path.join(CGROUP_PLANNED);
         // A symlink: whole or not there, in one call.
         std::os::unix::fs::symlink(cgroup, &note).at("make", &note)
+    }
+
+    /// The same for a unit that systemd is to start.
+    pub(super) fn plan_unit(&self, unit: &Unit) -> Result<(), StepError> {
+        let text = serde_json::to_string(unit).map_err(std::io::Error::other);
+        self.plan_cgroup(Path::new(&text.at("describe", &unit.name)?))
     }
 
     /// Notes that the cgroup is made: whatever is in it from now on is the container's.

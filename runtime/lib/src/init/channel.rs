@@ -124,7 +124,7 @@ fn decode_location(bytes: &[u8]) -> Option<Location> {
     let (v2, paths) = bytes.split_first()?;
     let paths = paths.split_inclusive(|byte| *byte == 0).filter_map(|path| path.split_last());
     let paths = paths.map(|(_, path)| PathBuf::from(OsStr::from_bytes(path))).collect();
-    Some(Location { paths, v2: *v2 == 1 })
+    Some(Location { paths, v2: *v2 == 1, unit: None })
 }
 
 /// `E`, errno, then step and object with a NUL between them.
@@ -161,7 +161,7 @@ mod tests {
         a.send(&Message::Successor(7, ketch_sys::pidfd::open(1).expect("init is there"))).expect("send");
         assert!(matches!(b.receive(), Ok(Some(Message::Successor(7, _)))));
 
-        let location = Location { paths: vec!["/a/x".into(), "/b/x".into()], v2: false };
+        let location = Location { paths: vec!["/a/x".into(), "/b/x".into()], ..Location::default() };
         a.send(&Message::Cgroups(location.clone(), Vec::new())).expect("send");
         assert!(matches!(b.receive(), Ok(Some(Message::Cgroups(l, fds))) if l == location && fds.is_empty()));
 

@@ -80,7 +80,7 @@ pub(super) struct HostConfig {
 }
 
 impl HostConfig {
-    pub(super) fn new(record: &Record, log: String) -> HostConfig {
+    pub(super) fn new(record: &Record, log: String, cgroup_mode: &'static str) -> HostConfig {
         let (options, limits) = (&record.options, &record.options.limits);
         let capability = |name: &String| {
             let name = name.to_ascii_uppercase();
@@ -89,8 +89,8 @@ impl HostConfig {
         let cpus = limits.cpus.unwrap_or(0.0);
         HostConfig {
             binds: binds(options),
-            cgroup_manager: "cgroupfs",
-            cgroup_mode: "host",
+            cgroup_manager: options.cgroup_manager.name(),
+            cgroup_mode,
             container_id_file: options
                 .cid_file
                 .as_ref()

@@ -1,11 +1,14 @@
 //! `inspect`: podman's document about a container, field for field in podman's order.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::options::{Mount, MountKind, Network, Options};
+use ketch_runtime::container::state::Vitals;
+
+use super::options::{CgroupManager, Mount, MountKind, Network, Options};
 use super::{Status, log_path};
 use crate::image::Image;
 use crate::state::containers::Record;
@@ -146,7 +149,7 @@ pub fn inspect(paths: &Paths, record: &Record, status: &Status, image: Option<&I
         created: go_time(&record.created),
         path: words.next().unwrap_or_default(),
         args: words.collect(),
-        state: state(record, status),
+        state: state(paths, record, status),
         image: record.image_id.clone().unwrap_or_default(),
         image_digest: image.map(|image| image.digest.clone()).unwrap_or_default(),
         image_name: record.image_name.clone(),
@@ -179,7 +182,7 @@ pub fn inspect(paths: &Paths, record: &Record, status: &Status, image: Option<&I
         is_infra: false,
         is_service: false,
         config: Config::new(record, image),
-        host_config: HostConfig::new(record, log_path(&dir).display().to_string()),
+        host_config: HostConfig::new(record, log_path(&dir).display().to_string(), cgroup_mode()),
     }
 }
 
@@ -191,7 +194,29 @@ pub fn go_time(time: &str) -> String {
     format!("{}Z", digits.trim_end_matches('0').trim_end_matches('.'))
 }
 
-fn state(record: &Record, status: &Status) -> State {
+/// A container has a cgroup namespace on v2, and none on v1.
+fn cgroup_mode() -> &'static str {
+    match ketch_cgroups::detect() {
+        Ok(ketch_cgroups::Layout::V2) => "private",
+        _ => "host",
+    }
+}
+
+/// Below each hierarchy's root, as `/proc/PID/cgroup` has it.
+fn cgroup_path(paths: &Paths, record: &Record) -> String {
+    let path = match record.options.cgroup_manager {
+        CgroupManager::Cgroupfs => spec::cgroup(&record.options, &record.id),
+        CgroupManager::Systemd { .. } => Vitals::load_vitals(&paths.runtime(), &record.id)
+            .ok()
+            .and_then(|state| {
+                Some(Path::new("/").join(state.cgroup.paths.first()?.strip_prefix("/sys/fs/cgroup").ok()?))
+            })
+            .unwrap_or_default(),
+    };
+    path.display().to_string()
+}
+
+fn state(paths: &Paths, record: &Record, status: &Status) -> State {
     let exit = status.exit();
     State {
         oci_version: "1.2.1".to_owned(),
@@ -209,8 +234,7 @@ fn state(record: &Record, status: &Status) -> State {
         },
         started_at: status.started().map_or(NEVER.to_owned(), go_time),
         finished_at: exit.map_or(NEVER.to_owned(), |exit| go_time(&exit.finished)),
-        cgroup_path: (status.pid() != 0)
-            .then(|| spec::cgroup(&record.options, &record.id).display().to_string()),
+        cgroup_path: (status.pid() != 0).then(|| cgroup_path(paths, record)),
         checkpointed_at: NEVER,
         restored_at: NEVER,
     }

@@ -1,11 +1,12 @@
 //! The way of the new process into the container, from the host's side to `execve`.
 
 use std::convert::Infallible;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use ketch_cgroups::Cgroup;
-use ketch_sys::prctl;
+use ketch_sys::clone::{self, Child};
 use ketch_sys::scheduler::set_affinity;
+use ketch_sys::{Errno, prctl};
 use nix::fcntl::{OFlag, open};
 use nix::libc;
 use nix::sched::{CloneFlags, setns};
@@ -33,15 +34,40 @@ pub(super) struct Join<'a> {
 /// How a process gets into a cgroup: started in it, or through entrances opened beforehand (v1).
 #[derive(Debug)]
 pub(super) struct Way {
-    pub(super) directory: Option<OwnedFd>,
+    directory: Option<OwnedFd>,
     entrances: Vec<OwnedFd>,
+    /// The container's, and init's pid, where init's own cgroup below it will do as well.
+    inner: Option<(Cgroup, i32)>,
 }
 
 impl Way {
-    pub(super) fn into(cgroup: &Cgroup) -> Result<Way, ketch_cgroups::Error> {
+    /// Into the container's cgroup, or, as in runc and crun, where its init has gone from there.
+    pub(super) fn into(cgroup: Cgroup, init: i32) -> Result<Way, ketch_cgroups::Error> {
+        let way = Way::into_exactly(&cgroup)?;
+        Ok(Way { inner: Some((cgroup, init)), ..way })
+    }
+
+    pub(super) fn into_exactly(cgroup: &Cgroup) -> Result<Way, ketch_cgroups::Error> {
         let directory = cgroup.directory();
         let entrances = if directory.is_some() { Vec::new() } else { cgroup.entrances()? };
-        Ok(Way { directory, entrances })
+        Ok(Way { directory, entrances, inner: None })
+    }
+
+    /// Makes a process that runs `main`, in the cgroup where it is entered by being started in it.
+    pub(super) fn fork(
+        &self,
+        not_inherited: &[BorrowedFd<'_>],
+        main: impl FnOnce() -> i32 + Copy,
+    ) -> Result<Child, Errno> {
+        let into =
+            |cgroup| clone::fork(clone::Options { cgroup, not_inherited, ..clone::Options::default() }, main);
+        match (into(self.directory.as_ref().map(AsFd::as_fd)), &self.inner) {
+            (Err(Errno::EBUSY), Some((cgroup, init))) => match cgroup.directory_of(*init) {
+                Some(directory) => into(Some(directory.as_fd())),
+                None => Err(Errno::EBUSY),
+            },
+            (made, _) => made,
+        }
     }
 }
 

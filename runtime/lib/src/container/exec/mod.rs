@@ -70,9 +70,10 @@ pub fn exec(state: &State, process: &Process, options: Options<'_>) -> Result<St
     let plan = plan(state, process)?;
     options.stdio.check(plan.terminal)?;
     let container = Cgroup::open(state.cgroup.clone());
+    container.come_near()?;
     let cgroup = match options.cgroup {
-        Some(name) => container.below(name),
-        None => container,
+        Some(name) => Way::into_exactly(&container.below(name))?,
+        None => Way::into(container, state.pid)?,
     };
 
     let console = match &options.stdio {
@@ -80,7 +81,7 @@ pub fn exec(state: &State, process: &Process, options: Options<'_>) -> Result<St
         _ => Console::Here(None),
     };
 
-    let join = Join { init: &init, namespaces: namespaces(state), cgroup: Way::into(&cgroup)? };
+    let join = Join { init: &init, namespaces: namespaces(state), cgroup };
     let program = Program { plan: &plan, stdio: options.stdio, preserve_fds: options.preserve_fds };
     start(state, &join, program, console, options.pid_file).map_err(|error| {
         match error.errno != Errno::ESRCH && is_init(state) {

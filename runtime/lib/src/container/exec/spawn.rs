@@ -35,12 +35,10 @@ fn make(
     ours: &Channel,
     theirs: &Channel,
 ) -> Result<Child, StepError> {
-    let cgroup = join.cgroup.directory.as_ref().map(AsFd::as_fd);
     let not_inherited = [ours.as_fd()];
-    let options = clone::Options { cgroup, not_inherited: &not_inherited, ..clone::Options::default() };
     let whole = || child::run(join, join.namespaces & !libc::CLONE_NEWPID, program, theirs);
     if join.namespaces & libc::CLONE_NEWPID == 0 {
-        return clone::fork(options, whole).at("create", "the process");
+        return join.cgroup.fork(&not_inherited, whole).at("create", "the process");
     }
 
     // A pid namespace is joined for children only (pid_namespaces(7)). So the caller joins it for
@@ -54,7 +52,7 @@ fn make(
         }
         Err(errno) => return Err(errno).at("join", "the container's pid namespace"),
     }
-    let child = clone::fork(options, whole).at("create", "the process");
+    let child = join.cgroup.fork(&not_inherited, whole).at("create", "the process");
     setns(&own, CloneFlags::CLONE_NEWPID).at("return to", "the runtime's pid namespace")?;
     child
 }
@@ -66,10 +64,8 @@ fn make_between(
     ours: &Channel,
     theirs: &Channel,
 ) -> Result<Child, StepError> {
-    let cgroup = join.cgroup.directory.as_ref().map(AsFd::as_fd);
     let not_inherited = [ours.as_fd()];
-    let options = clone::Options { cgroup, not_inherited: &not_inherited, ..clone::Options::default() };
-    let between = clone::fork(options, || {
+    let between = join.cgroup.fork(&not_inherited, || {
         let made = child::enter(join, join.namespaces, program).and_then(|()| {
             let sibling = clone::Options { sibling: true, ..clone::Options::default() };
             // The child waits until it is known: a message of its own could come before its pid.
@@ -83,8 +79,8 @@ fn make_between(
             Ok(()) => 0,
             Err(error) => fail(theirs, error),
         }
-    })
-    .at("create", "the process in between")?;
+    });
+    let between = between.at("create", "the process in between")?;
 
     let answer = ours.receive();
     pidfd::wait(&between.pidfd).at("wait for", "the process in between")?;

@@ -10,6 +10,7 @@ use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
 
+use ketch_cgroups::systemd::{Manager, Scope};
 use ketch_cgroups::{Cgroup, Layout};
 use ketch_sys::Errno;
 use nix::libc;
@@ -62,6 +63,8 @@ pub struct Options<'a> {
     pub network_lock: Option<NetworkLock>,
     pub lsm_profile: Option<&'a str>,
     pub lsm_mount_context: Option<&'a str>,
+    /// As for [`super::create`].
+    pub systemd: Option<&'a Manager>,
 }
 
 /// A container that runs again.
@@ -88,6 +91,7 @@ pub fn restore_in(layout: &Layout, spec: &Spec, options: Options<'_>) -> Result<
     let plan = plan::plan(spec, options.id, &bundle)?;
     options.stdio.check(plan.process.terminal)?;
     criu_namespace::refuse_joined(&plan.namespaces)?;
+    let scope = cgroup::plan_scope(layout, spec, options.id, options.systemd)?;
     let socket = match options.stdio {
         Stdio::ConsoleSocket(path) => Some(ConsoleSocket::connect(path)?),
         _ => None,
@@ -97,8 +101,15 @@ pub fn restore_in(layout: &Layout, spec: &Spec, options: Options<'_>) -> Result<
 
     let directory = Directory::make(options.root, options.id)?;
     let mut unfinished = Unfinished::new(directory.path.clone());
-    let restoring =
-        Restoring { layout, spec, plan: &plan, bundle: &bundle, joined: &joined, directory: &directory };
+    let restoring = Restoring {
+        layout,
+        spec,
+        plan: &plan,
+        scope: scope.as_ref(),
+        bundle: &bundle,
+        joined: &joined,
+        directory: &directory,
+    };
     let restored = restoring
         .carry_out(options, socket, &mut unfinished)
         .map_err(|error| unfinished.undo_after(error))?;
@@ -121,11 +132,18 @@ fn open_to_user_namespace(images: &File, path: &Path, plan: &Plan) -> Result<(),
     fchmod(images, mode - Mode::S_IRWXG | Mode::S_IXGRP).at(step, path)
 }
 
+/// Where a scope is, as CRIU names cgroups.
+fn below_root(scope: &Cgroup) -> String {
+    let path = scope.location().paths.first().and_then(|path| path.strip_prefix("/sys/fs/cgroup").ok());
+    Path::new("/").join(path.unwrap_or(Path::new(""))).to_string_lossy().into_owned()
+}
+
 /// What the steps of `restore` share.
 struct Restoring<'a> {
     layout: &'a Layout,
     spec: &'a Spec,
     plan: &'a Plan,
+    scope: Option<&'a Scope>,
     bundle: &'a Path,
     joined: &'a [namespace::Open<'a>],
     directory: &'a Directory,
@@ -147,7 +165,13 @@ impl Restoring<'_> {
             None => rootfs::root::clone(&self.plan.root.path)?,
         };
         open_to_user_namespace(&images, options.images, self.plan)?;
-        let cgroup = cgroup::make(self.layout, self.spec, self.plan, self.directory)?;
+        let (cgroup, keeper) = match self.scope {
+            Some(scope) => {
+                let (cgroup, keeper) = cgroup::make_kept_scope(scope, self.directory)?;
+                (cgroup, Some(keeper))
+            }
+            None => (cgroup::make(self.layout, self.spec, self.plan, self.directory)?, None),
+        };
         let cgroup = unfinished.cgroup.insert(cgroup);
         let mode = options.cgroups.unwrap_or(match self.layout {
             Layout::V2 => CgroupMode::Soft,
@@ -166,6 +190,8 @@ impl Restoring<'_> {
 
         let mut criu = self.start(&options, cgroup, mode, &root, &mut kept)?;
         drop(root);
+        // CRIU is in the cgroup now, and what it makes stays there.
+        drop(keeper);
         criu.check_version()?;
         let request =
             Request { kind: Kind::Restore as i32, options: Some(Box::new(opts)), ..Request::default() };
@@ -213,9 +239,10 @@ impl Restoring<'_> {
             empty_ns: options.empty_network.then_some(libc::CLONE_NEWNET.cast_unsigned()),
             manage_cgroups_mode: Some(mode as i32),
             // The same path in every hierarchy.
-            cg_root: match mode {
-                CgroupMode::Ignore => Vec::new(),
-                _ => vec![CgroupRoot { controller: None, path: text(&self.plan.cgroup) }],
+            cg_root: match (mode, self.scope) {
+                (CgroupMode::Ignore, _) => Vec::new(),
+                (_, None) => vec![CgroupRoot { controller: None, path: text(&self.plan.cgroup) }],
+                (_, Some(_)) => vec![CgroupRoot { controller: None, path: below_root(cgroup) }],
             },
             network_lock: options.network_lock.map(|method| method as i32),
             lsm_profile: options.lsm_profile.map(str::to_owned),

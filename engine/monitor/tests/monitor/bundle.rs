@@ -88,6 +88,7 @@ impl Bundle {
             gives_back: false,
             forwards: Vec::new(),
             notify: None,
+            systemd: None,
             dir,
         };
         Bundle { _directory: directory, config }

@@ -90,7 +90,7 @@ impl<T> Guest<T> {
         self.sh(&format!(
             "cd /etc/systemd/system; if ls {units} >/dev/null 2>&1; then systemctl stop {units}; \
              systemctl --quiet disable {units} 2>/dev/null; rm {units}; systemctl daemon-reload; fi; \
-             systemctl reset-failed; ketch rm -f -i -t 0 {name}"
+             systemctl reset-failed {units} 2>/dev/null || true; ketch rm -f -i -t 0 {name}"
         ));
     }
 }

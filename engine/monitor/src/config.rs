@@ -50,6 +50,9 @@ pub struct Config {
     /// It has addresses or ports, to be given back when it has ended.
     pub gives_back: bool,
     pub forwards: Vec<Forward>,
+    /// The service manager's socket (sd_notify(3)): it is told when the container says that it is ready, which it does by
+    /// a socket of the monitor's in [`notify::DIRECTORY`](crate::notify::DIRECTORY) of `run_dir`.
+    pub notify: Option<PathBuf>,
 }
 
 /// Where from and how a container is restored. CRIU's log and statistics go to [`Config::dir`].

@@ -19,6 +19,7 @@ pub mod exit;
 pub mod lock;
 pub mod log;
 pub mod members;
+pub mod notify;
 mod report;
 mod run;
 mod serve;

@@ -69,7 +69,8 @@ pub fn run(Hooks { begun, cleanup, abandoned }: Hooks) -> ExitCode {
     // Whoever waited for the lock may act now. Clients that are slow still get what they are owed.
     drop(lock);
     running.server.finish(exit.code);
-    ExitCode::SUCCESS
+    // For a service manager whose main process this is.
+    ExitCode::from(u8::try_from(exit.code).unwrap_or(u8::MAX))
 }
 
 /// Leaves what the command was started in. The session is the monitor's own already, its streams are /dev/null

@@ -16,21 +16,25 @@ use crate::config::Config;
 use crate::lock::Lock;
 use crate::report::Report;
 
-/// Descriptors that a monitor finds open.
-pub const CONFIG_FD: i32 = 3;
-pub const REPORT_FD: i32 = 4;
-pub const LOCK_FD: i32 = 5;
-/// Those of [`Handed`], in its order, as many as [`Config::handed`] says.
-pub const HANDED_FD: i32 = 6;
+/// Where a monitor finds what init is passed, under init's own numbers; and how many there can be.
+pub const PASSED_FD: i32 = 3;
+pub const MAX_PASSED: usize = (CONFIG_FD - PASSED_FD) as usize;
+
+/// Descriptors that a monitor finds open for itself. Below 64, the kernel has room for them without asking for more.
+pub const CONFIG_FD: i32 = 32;
+pub const REPORT_FD: i32 = 33;
+pub const LOCK_FD: i32 = 34;
+/// Those of [`Handed`], as many as [`Config::handed`] says: the root, the network, and those that are held.
+pub const HANDED_FD: i32 = 35;
 
 /// Behind those with numbers of their own.
 const LIST_FD: i32 = HANDED_FD + 3;
 
 /// Where a monitor finds the network namespace that it was handed: the path to join in the configuration's `namespaces`.
-pub const NETWORK_PATH: &str = "/proc/self/fd/7";
+pub const NETWORK_PATH: &str = "/proc/self/fd/36";
 
 /// The source of a bind of [`Handed::shm`] in the configuration's `mounts`.
-pub const SHM_PATH: &str = "/proc/self/fd/8";
+pub const SHM_PATH: &str = "/proc/self/fd/37";
 
 /// Descriptors that the monitor keeps or uses for its container.
 #[derive(Debug, Default)]
@@ -41,7 +45,7 @@ pub struct Handed {
     pub network: Option<OwnedFd>,
     /// Another container's /dev/shm, a mount attached nowhere: bound from [`SHM_PATH`].
     pub shm: Option<OwnedFd>,
-    /// What init gets as descriptors 3 and up (sd_listen_fds(3)).
+    /// What init gets as descriptors 3 and up (sd_listen_fds(3)); at most [`MAX_PASSED`].
     pub passed: Vec<OwnedFd>,
     /// Kept open while the container lives, and otherwise unused: sockets that hold a port of the host.
     pub held: Vec<OwnedFd>,
@@ -75,8 +79,9 @@ impl Handed {
             (true, taken) => taken.map(Some),
             (false, _) => Ok(None),
         };
-        let passed = LIST_FD..LIST_FD + counts.passed as i32;
-        let held = passed.end..passed.end + counts.held as i32;
+        let passed = PASSED_FD..PASSED_FD + counts.passed as i32;
+        let held = LIST_FD..LIST_FD + counts.held as i32;
+        inherit::close_between(passed.end, CONFIG_FD)?;
         inherit::close_from(held.end)?;
         Ok(Handed {
             rootfs: fixed(counts.rootfs, HANDED_FD)?,
@@ -91,8 +96,9 @@ impl Handed {
     fn numbered(&self) -> impl Iterator<Item = (BorrowedFd<'_>, i32)> {
         let fixed = [&self.rootfs, &self.network, &self.shm].into_iter().zip(HANDED_FD..);
         let fixed = fixed.filter_map(|(fd, number)| fd.as_ref().map(|fd| (fd.as_fd(), number)));
-        let rest = self.passed.iter().chain(&self.held).map(AsFd::as_fd);
-        fixed.chain(rest.zip(LIST_FD..))
+        let passed = self.passed.iter().map(AsFd::as_fd).zip(PASSED_FD..);
+        let held = self.held.iter().map(AsFd::as_fd).zip(LIST_FD..);
+        fixed.chain(passed).chain(held)
     }
 }
 
@@ -121,6 +127,7 @@ impl StartError {
 /// Dropped instead of started, it undoes the container and ends.
 #[derive(Debug)]
 pub struct Monitor {
+    pub pid: i32,
     pub pidfd: OwnedFd,
     report: OwnedFd,
 }
@@ -133,6 +140,10 @@ pub struct Spawned(Monitor);
 /// its own copy of nothing but the descriptors above. Returns while the monitor is at work.
 pub fn spawn(config: &Config, lock: Lock, handed: Handed) -> Result<Spawned, StartError> {
     let step = |step: &'static str| move |errno: Errno| StartError::errno(step, errno);
+    if handed.passed.len() > MAX_PASSED {
+        let problem = format!("{} are more than {MAX_PASSED}", handed.passed.len());
+        return Err(StartError::ours("pass the descriptors on to the container", problem));
+    }
     let text =
         write_config(config).map_err(|e| StartError::ours("hand the configuration to the monitor", e))?;
     let (report, theirs) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
@@ -150,7 +161,7 @@ pub fn spawn(config: &Config, lock: Lock, handed: Handed) -> Result<Spawned, Sta
     drop((theirs, lock, handed, text, program));
     let pidfd = pidfd::open(pid).map_err(step("watch the monitor"))?;
 
-    Ok(Spawned(Monitor { pidfd, report }))
+    Ok(Spawned(Monitor { pid, pidfd, report }))
 }
 
 impl Spawned {
@@ -164,7 +175,7 @@ impl Spawned {
 
     /// Has it undone, and waits for that.
     pub fn abandon(self) {
-        let Monitor { pidfd, report } = self.0;
+        let Monitor { pidfd, report, .. } = self.0;
         drop(report);
         // It is this process's child, so there is nothing else that could fail.
         let _ = pidfd::reap(&pidfd);

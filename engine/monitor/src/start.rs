@@ -23,6 +23,7 @@ use crate::clock;
 use crate::config::{Config, LogDriver, Restore};
 use crate::log::Writer;
 use crate::members::Members;
+use crate::notify::Notify;
 use crate::report::Report;
 use crate::serve::{Event, Forwards, Parts, Server};
 use crate::spawn::{Handed, SHM_PATH, StartError};
@@ -67,16 +68,23 @@ pub(crate) fn start(
         LogDriver::None => None,
     };
 
-    let made = make(config, handed.rootfs.take(), handed.shm.take());
-    // The container has it now, and it is gone with it.
+    let notify = match config.notify.take() {
+        Some(service) => Some(Notify::bind_in(&config.run_dir, service).map_err(|error| {
+            StartError::ours(&format!("make the socket for readiness in {}", config.run_dir.display()), error)
+        })?),
+        None => None,
+    };
+    let made = make(config, handed);
+    // The container has them now, and they are gone with it.
     handed.network = None;
+    handed.passed = Vec::new();
     // Most of what this process ever allocates, and it may live for months.
     config.spec = Spec::default();
     let (mut made, streams) = made?;
     protect();
 
     let forwards = Forwards::new(std::mem::take(&mut handed.held), &config.forwards);
-    let started = serve(config, &mut made, streams, log, forwards, report)
+    let started = serve(config, &mut made, Ends { streams, log, notify, forwards }, report)
         .map_err(NotStarted::from)
         .and_then(|server| let_go(&mut made, server, report));
     match started {
@@ -111,25 +119,22 @@ struct Made {
 }
 
 /// Creates or restores the container with pipes or a pty.
-fn make(
-    config: &Config,
-    rootfs: Option<OwnedFd>,
-    shm: Option<OwnedFd>,
-) -> Result<(Made, Streams), StartError> {
+fn make(config: &Config, handed: &mut Handed) -> Result<(Made, Streams), StartError> {
     let terminal = config.spec.process().as_ref().and_then(|process| process.terminal()).unwrap_or(false);
     let (streams, stdio) = streams::prepare(terminal, config.stdin)
         .map_err(|errno| StartError::errno("make the pipes", errno))?;
     if let Some(how) = &config.restore {
-        return Ok((restore_from(config, how, rootfs, stdio)?, streams));
+        return Ok((restore_from(config, how, handed.rootfs.take(), stdio)?, streams));
     }
     let options = Options {
         root: &config.runtime_root,
         id: &config.id,
         bundle: &config.dir,
-        rootfs,
-        opened: shm.into_iter().map(|shm| (SHM_PATH.into(), shm)).collect(),
+        rootfs: handed.rootfs.take(),
+        opened: handed.shm.take().into_iter().map(|shm| (SHM_PATH.into(), shm)).collect(),
         stdio,
-        preserve_fds: 0,
+        // They have init's numbers already.
+        preserve_fds: config.handed.passed as u32,
         pid_file: None,
         no_pivot: false,
         no_new_keyring: false,
@@ -182,15 +187,17 @@ fn restore_from(
     Ok(Made { pid, pidfd: restored.pidfd, console: restored.console, cgroup, created: None })
 }
 
-/// Makes the attach socket and all else that the loop needs.
-fn serve(
-    config: &Config,
-    made: &mut Made,
-    mut streams: Streams,
+/// What connects the container to the world.
+struct Ends {
+    streams: Streams,
     log: Option<Writer>,
+    notify: Option<Notify>,
     forwards: Forwards,
-    report: &OwnedFd,
-) -> Result<Server, StartError> {
+}
+
+/// Makes the attach socket and all else that the loop needs.
+fn serve(config: &Config, made: &mut Made, ends: Ends, report: &OwnedFd) -> Result<Server, StartError> {
+    let Ends { mut streams, log, notify, forwards } = ends;
     if let Some(master) = made.console.take() {
         streams
             .take_console(master)
@@ -207,6 +214,7 @@ fn serve(
         oom: Cgroup::open(made.cgroup.clone()).oom_events(),
         streams,
         log,
+        notify,
         stdin: config.stdin,
         stdin_once: config.stdin_once,
         forwards,
@@ -224,6 +232,7 @@ fn let_go(made: &mut Made, mut server: Server, report: &OwnedFd) -> Result<Serve
         Ok(_) => return Err(NotStarted::Abandoned),
         Err(errno) => return Err(StartError::errno("wait for the start", errno).into()),
     }
+    server.network_is_up();
     if let Some(created) = &mut made.created {
         created.start().map_err(|error| start_error(&error))?;
     }

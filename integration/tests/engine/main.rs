@@ -17,6 +17,7 @@ mod options;
 mod pod;
 mod pod_chaos;
 mod run;
+mod service;
 mod stats;
 mod terminal;
 mod volume;

@@ -23,6 +23,15 @@ pub fn take(number: RawFd) -> Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
+/// Closes every descriptor from `first` up to, but without, `end`. For the first lines of a program, as below.
+pub fn close_between(first: RawFd, end: RawFd) -> Result<()> {
+    if first >= end {
+        return Ok(());
+    }
+    // SAFETY: takes three numbers.
+    Errno::result(unsafe { libc::syscall(libc::SYS_close_range, first, end - 1, 0) }).map(drop)
+}
+
 /// Closes every descriptor from `first` on. For the first lines of a program: it must own none of them yet.
 pub fn close_from(first: RawFd) -> Result<()> {
     // SAFETY: takes three numbers.

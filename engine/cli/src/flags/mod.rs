@@ -164,6 +164,9 @@ pub(crate) struct ContainerFlags {
     /// IMAGE is a directory of the host (PATH, or PATH:O to leave it unchanged)
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true, value_parser = values::boolean)]
     rootfs: bool,
+    /// Who tells the service manager that the container is ready: container, conmon (that it runs) or ignore
+    #[arg(long, value_name = "WHO")]
+    sdnotify: Option<String>,
     /// Confinement: no-new-privileges, seccomp=, apparmor=, label=disable, mask=, unmask=
     #[arg(long, value_name = "OPTION")]
     security_opt: Vec<String>,
@@ -278,6 +281,7 @@ pub(crate) fn into_options(flags: &ContainerFlags) -> anyhow::Result<Options> {
         stop_signal: flags.stop_signal,
         stop_timeout: flags.stop_timeout,
         log: log(flags)?,
+        notify: flags.sdnotify.as_deref().map(values::notify).transpose()?.unwrap_or_default(),
         cid_file: flags.cidfile.clone(),
         ..Options::default()
     })

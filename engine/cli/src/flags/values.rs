@@ -1,6 +1,7 @@
 //! Parsers of single values.
 
 use anyhow::{bail, ensure};
+use ketch_engine::container::options::Notify;
 use ketch_engine::spec;
 
 /// When an image is fetched.
@@ -48,6 +49,17 @@ pub(super) fn check_restart(policy: &str) -> anyhow::Result<()> {
             bail!("restart policy {policy:?} is not available: this version has no")
         }
         _ => bail!("{policy:?} is not a valid restart policy"),
+    }
+}
+
+/// podman's names and words.
+pub(super) fn notify(who: &str) -> anyhow::Result<Notify> {
+    match who {
+        "" | "container" => Ok(Notify::Container),
+        "conmon" => Ok(Notify::Conmon),
+        "ignore" => Ok(Notify::Ignore),
+        "healthy" => bail!("--sdnotify=healthy is not available: this version has no health checks"),
+        _ => bail!("invalid sdnotify value {who:?}: must be conmon, container, healthy or ignore"),
     }
 }
 

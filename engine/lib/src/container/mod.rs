@@ -29,6 +29,7 @@ pub mod rename;
 pub mod restart;
 pub mod restore;
 mod root;
+pub mod service;
 pub mod start;
 pub mod stats;
 pub mod status;

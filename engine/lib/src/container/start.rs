@@ -19,6 +19,7 @@ use super::options::CgroupManager;
 use super::prepare::{PrepareError, prepare};
 use super::remove::{RemoveError, purge};
 use super::root::{self, RootError};
+use super::service::{NotifyError, Service};
 use super::status::{self, Status};
 use super::turn::Turn;
 use super::{FileError, log_path};
@@ -44,6 +45,8 @@ pub struct Start<'a> {
     pub detached: bool,
     /// Make its processes from the images of a checkpoint, in place of the command.
     pub restore: Option<config::Restore>,
+    /// For a container that does not run yet.
+    pub service: Service,
 }
 
 /// A container that runs.
@@ -84,8 +87,14 @@ pub enum StartError {
     Leftover { id: String, source: DeleteError },
     #[error("cannot attach to container {id}")]
     Attach { id: String, source: io::Error },
+    #[error(
+        "cannot attach to container {0}: its monitor was killed, and it runs on without one; stop it first"
+    )]
+    Unattended(String),
     #[error(transparent)]
     Network(#[from] SetupError),
+    #[error(transparent)]
+    Notify(#[from] NotifyError),
     #[error(transparent)]
     Monitor(#[from] spawn::StartError),
     /// `--rm`, and the removal failed too.
@@ -127,8 +136,11 @@ pub fn start(engine: &Engine, record: &Record, how: Start<'_>) -> Result<Started
         let run_dir = engine.paths.container_run(&record.id);
         match status::status(&engine.paths, &record.id) {
             Status::Running { .. } => {
-                let session = how.attach.map(|options| connect(engine, record, options)).transpose()?;
-                return Ok(Started { now: false, session });
+                let session = how.attach.map(|options| connect(engine, record, options)).transpose();
+                if session.is_err() && !lock::is_held(&run_dir).unwrap_or(true) {
+                    return Err(StartError::Unattended(record.id.clone()));
+                }
+                return Ok(Started { now: false, session: session? });
             }
             Status::Paused { .. } => return Err(StartError::Paused(record.id.clone())),
             _ => {}
@@ -219,6 +231,8 @@ fn carry_out(
         root.set_path(mount_point);
     }
     prepare(engine, record, &build, rootfs.as_fd())?;
+    let mode = record.options.notify;
+    how.service.introduce(&mut build.spec, mode, &engine.paths.container_run(&record.id));
 
     network.introduce(engine)?;
 
@@ -226,8 +240,8 @@ fn carry_out(
         rootfs: Some(rootfs),
         network: network.namespace.take(),
         shm: joining.shm.take(),
+        passed: std::mem::take(&mut how.service.listening),
         held: std::mem::take(&mut network.sockets),
-        ..Handed::default()
     };
     let members = host.user_namespace.then(|| engine.paths.members());
     let config = Config { members, ..config(engine, record, build, &how, &handed, &mut network) };
@@ -246,8 +260,11 @@ fn carry_out(
         Some(_) => restored(&dir, network, || spawn(&config, lock, handed)?.created())?,
     };
     joining.verify()?;
-    let session = how.attach.map(|options| connect(engine, record, options)).transpose()?;
+    let session = how.attach.take().map(|options| connect(engine, record, options)).transpose()?;
+    let pid = monitor.pid;
+    how.service.name_main(mode, pid)?;
     monitor.start()?;
+    how.service.report_running(mode, pid)?;
     if config.restore.is_some() {
         marker::set_restored(&dir).map_err(FileError::at("write to", &dir))?;
     }
@@ -325,6 +342,7 @@ fn config(
         restore: how.restore.clone(),
         gives_back: network.gives_back(),
         forwards: std::mem::take(&mut network.forwards),
+        notify: how.service.of_container(options.notify),
         dir,
     }
 }

@@ -16,7 +16,7 @@ const NAME: &str = "attach";
 pub(crate) fn bind_in(run_dir: &Path) -> ketch_sys::Result<UnixListener> {
     remove_in(run_dir)?;
     let socket = new(SockFlag::SOCK_NONBLOCK)?;
-    let (address, _directory) = address(run_dir)?;
+    let (address, _directory) = of(run_dir, NAME)?;
     // bind(2) makes the file 0777 & ~umask: only the owner may connect, at no moment anyone else.
     let before = umask(Mode::from_bits_truncate(0o177));
     let bound = bind(socket.as_raw_fd(), &address);
@@ -36,7 +36,7 @@ pub(crate) fn remove_in(run_dir: &Path) -> ketch_sys::Result<()> {
 
 pub(crate) fn connect_in(run_dir: &Path) -> io::Result<OwnedFd> {
     let socket = new(SockFlag::empty())?;
-    let (address, _directory) = address(run_dir)?;
+    let (address, _directory) = of(run_dir, NAME)?;
     connect(socket.as_raw_fd(), &address)?;
     Ok(socket)
 }
@@ -45,13 +45,13 @@ fn new(flags: SockFlag) -> ketch_sys::Result<OwnedFd> {
     socket(AddressFamily::Unix, SockType::SeqPacket, flags | SockFlag::SOCK_CLOEXEC, None)
 }
 
-/// The address, and what must stay open while it is used.
-fn address(run_dir: &Path) -> ketch_sys::Result<(UnixAddr, Option<OwnedFd>)> {
-    match UnixAddr::new(&run_dir.join(NAME)) {
+/// The address of `name` in `directory`, and what must stay open while it is used.
+pub(crate) fn of(directory: &Path, name: &str) -> ketch_sys::Result<(UnixAddr, Option<OwnedFd>)> {
+    match UnixAddr::new(&directory.join(name)) {
         Err(Errno::ENAMETOOLONG) => {
             let directory =
-                open(run_dir, OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())?;
-            let path = format!("/proc/self/fd/{}/{NAME}", directory.as_raw_fd());
+                open(directory, OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())?;
+            let path = format!("/proc/self/fd/{}/{name}", directory.as_raw_fd());
             Ok((UnixAddr::new(path.as_str())?, Some(directory)))
         }
         address => Ok((address?, None)),

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, OwnedFd};
 
+use ketch_sys::socket::accept;
 use ketch_sys::{Errno, Result};
 use nix::sys::epoll::EpollFlags;
 use nix::sys::socket::{
@@ -31,7 +32,7 @@ pub(crate) struct Forwards {
     connections: BTreeMap<u64, Connection>,
     next: u64,
     /// Those whose connections never come here.
-    _held: Vec<OwnedFd>,
+    held: Vec<OwnedFd>,
 }
 
 #[derive(Debug)]
@@ -67,7 +68,15 @@ impl Forwards {
             listeners.push(Listener { source, to: forward.to });
         }
         listeners.reverse();
-        Forwards { listeners, _held: held, ..Forwards::default() }
+        Forwards { listeners, held, ..Forwards::default() }
+    }
+
+    /// Ends the connections that came before the kernel led them to the container: nobody would ever answer them.
+    pub(super) fn end_early(&self) {
+        for socket in &self.held {
+            // EAGAIN: there are no more; EOPNOTSUPP: UDP has none.
+            while accept(socket).is_ok() {}
+        }
     }
 
     pub(super) fn watch(&mut self, poller: &Poller) -> Result<()> {
@@ -95,7 +104,7 @@ impl Forwards {
 
     fn accept(&mut self, poller: &Poller, place: usize) -> Result<()> {
         let Some(listener) = self.listeners.get_mut(place) else { return Ok(()) };
-        let client = match ketch_sys::socket::accept(&listener.source.fd) {
+        let client = match accept(&listener.source.fd) {
             Ok(client) => client,
             // No descriptor or memory for one more: it waits in the queue until another goes.
             Err(Errno::EMFILE | Errno::ENFILE | Errno::ENOBUFS | Errno::ENOMEM)

@@ -19,6 +19,7 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 use crate::log::{Stream, Writer};
+use crate::notify::Notify;
 use crate::report::Report;
 use crate::streams::Streams;
 use client::Client;
@@ -31,8 +32,9 @@ const SIGNALS: u64 = 2;
 const INPUT: u64 = 3;
 const OUTPUT: u64 = 4;
 const ERROR: u64 = 5;
-const INIT: u64 = 6;
-const OOM: u64 = 7;
+const NOTIFY: u64 = 6;
+const INIT: u64 = 7;
+const OOM: u64 = 8;
 const FIRST_CLIENT: u64 = 16;
 
 /// What ends a wait.
@@ -54,6 +56,7 @@ pub(crate) struct Server {
     report: Option<Source>,
     signals: Source<SignalFd>,
     init: Source,
+    notify: Option<Source<Notify>>,
     /// The cgroup's `memory.events`, and whether the OOM killer was seen in it.
     oom: Option<Source<File>>,
     oom_killed: bool,
@@ -90,6 +93,7 @@ pub(crate) struct Parts {
     pub(crate) oom: Option<File>,
     pub(crate) streams: Streams,
     pub(crate) log: Option<Writer>,
+    pub(crate) notify: Option<Notify>,
     pub(crate) stdin: bool,
     pub(crate) stdin_once: bool,
     pub(crate) forwards: Forwards,
@@ -109,6 +113,7 @@ impl Server {
             report: Some(Source::new(parts.report, REPORT)),
             signals: Source::new(signals, SIGNALS),
             init: Source::new(parts.init, INIT),
+            notify: parts.notify.map(|notify| Source::new(notify, NOTIFY)),
             oom: parts.oom.map(|file| Source::new(file, OOM)),
             oom_killed: false,
             outputs: [output.map(|fd| Source::new(fd, OUTPUT)), error.map(|fd| Source::new(fd, ERROR))],
@@ -132,6 +137,9 @@ impl Server {
             server.poller.watch(report, EpollFlags::EPOLLIN)?;
         }
         server.forwards.watch(&server.poller)?;
+        if let Some(notify) = &mut server.notify {
+            server.poller.watch(notify, EpollFlags::EPOLLIN)?;
+        }
         server.rearm()?;
         Ok(server)
     }
@@ -152,6 +160,11 @@ impl Server {
     /// Whether the OOM killer was seen at work, as far as it had to be watched for.
     pub(crate) fn oom_killed(&self) -> bool {
         self.oom_killed
+    }
+
+    /// The container's network is complete.
+    pub(crate) fn network_is_up(&self) {
+        self.forwards.end_early();
     }
 
     /// A line of the monitor's own in the log.
@@ -204,6 +217,7 @@ impl Server {
             }
             OUTPUT => self.read_output(Stream::Stdout),
             ERROR => self.read_output(Stream::Stderr),
+            NOTIFY => self.forward_readiness(),
             INIT => return Ok(Some(Event::Ended)),
             OOM => self.look_for_oom(),
             token if Forwards::owns(token) => self.forwards.serve(&self.poller, token)?,
@@ -233,6 +247,15 @@ impl Server {
             self.signal_init(info.ssi_signo as i32);
         }
         Ok(())
+    }
+
+    /// The container says that it is ready: the service manager is told.
+    fn forward_readiness(&mut self) {
+        if let Some(Err(error)) = self.notify.as_ref().map(|source| source.fd.forward()) {
+            self.note(&format!(
+                "the monitor cannot tell the service manager that the container is ready: {error}"
+            ));
+        }
     }
 
     fn signal_init(&self, signal: i32) {

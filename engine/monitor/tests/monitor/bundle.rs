@@ -90,6 +90,7 @@ impl Bundle {
             remove: false,
             gives_back: false,
             forwards: Vec::new(),
+            notify: None,
             dir,
             restore: None,
         };

@@ -42,5 +42,5 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
     let session = connect(&engine.paths.container_run(&record.id), options)
         .with_context(|| format!("attaching to container {}: its monitor does not answer", record.id))?;
     engine.event(Event::of_container(&record, Action::Attach));
-    stay(&engine, &record, session)
+    stay(&record, session)
 }

@@ -34,6 +34,7 @@ mod ports;
 mod prefix;
 mod row;
 mod select;
+mod service;
 mod session;
 
 pub(crate) const COMMANDS: &[Command] = &[

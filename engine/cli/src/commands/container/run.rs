@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use ketch_engine::container::start::{Start, start};
 
 use super::create::{Made, make};
+use super::service;
 use super::session::{self, failure, message, stay};
 use crate::flags::{ContainerFlags, RunFlags, Stream, into_options};
 use crate::globals::Globals;
@@ -34,6 +35,7 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
         attach: (!detach).then_some(attach),
         detached: *detach,
         restore: None,
+        service: service::given()?,
     };
     let started = start(&engine, &record, how).map_err(|error| {
         let (code, is_of_runtime) = (error.exit_code(), error.is_of_runtime());
@@ -43,7 +45,7 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
     if *detach || !(streams[1] || streams[2]) {
         writeln!(std::io::stdout(), "{}", record.id)?;
     }
-    started.session.map_or(Ok(ExitCode::SUCCESS), |session| stay(&engine, &record, session))
+    started.session.map_or(Ok(ExitCode::SUCCESS), |session| stay(&record, session))
 }
 
 /// stdin, stdout, stderr: those of `-a`, or all, but stdin only with `-i`.

@@ -4,8 +4,6 @@ use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use ketch_engine::Engine;
-use ketch_engine::container::wait::{Condition, wait};
 use ketch_engine::state::containers::Record;
 use ketch_monitor::attach::{Options, Outcome, Session, parse_detach_keys};
 
@@ -30,14 +28,14 @@ pub(super) fn options(
 }
 
 /// Stays until the container ends, and exits as it did; or until the user detaches.
-pub(super) fn stay(engine: &Engine, record: &Record, session: Session) -> anyhow::Result<ExitCode> {
+pub(super) fn stay(record: &Record, session: Session) -> anyhow::Result<ExitCode> {
     match session.run() {
         Ok(Outcome::Exited(code)) => Ok(exit_code(code)),
         Ok(Outcome::Detached) => Ok(ExitCode::SUCCESS),
         Ok(Outcome::Lost) => {
+            // Not waited for: a service manager that is to start it again has to know. podman's code.
             let message = format!("the monitor of container {} was killed: its output is lost", record.id);
-            let _ = writeln!(std::io::stderr(), "Error: {message}");
-            Ok(exit_code(wait(engine, record, &[Condition::Stopped])?))
+            Err(failure(127, message))
         }
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(exit_code(BROKEN_PIPE)),
         Err(error) => Err(error).with_context(|| format!("cannot stay attached to container {}", record.id)),

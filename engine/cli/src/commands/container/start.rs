@@ -4,12 +4,14 @@ use std::process::ExitCode;
 
 use anyhow::{bail, ensure};
 use ketch_engine::Engine;
+use ketch_engine::container::service::Service;
 use ketch_engine::container::start::{Start, StartError, Started, start};
 use ketch_engine::image::{self, Image};
 use ketch_engine::state::containers::Record;
 use ketch_monitor::attach::Options;
 
 use super::select::{Containers, Selection, each};
+use super::service;
 use super::session::{self, message, stay};
 use crate::globals::Globals;
 
@@ -53,21 +55,28 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
             let terminal = record.options.terminal;
             let options =
                 session::options(terminal, streams, &args.detach_keys, args.sig_proxy.unwrap_or(true))?;
-            let started = begin(&engine, &record, Some(options))?;
-            started.session.map_or(Ok(ExitCode::SUCCESS), |session| stay(&engine, &record, session))
+            let started = begin(&engine, &record, Some(options), service::given()?)?;
+            started.session.map_or(Ok(ExitCode::SUCCESS), |session| stay(&record, session))
         }
         Some(_) if attach => bail!("you cannot start and attach multiple containers at once"),
         last => {
             chosen.extend(last);
-            each(chosen, |record| begin(&engine, record, None).map(|_| ()))
+            // Of several, the first gets it.
+            let mut service = service::given()?;
+            each(chosen, |record| begin(&engine, record, None, std::mem::take(&mut service)).map(|_| ()))
         }
     }
 }
 
-fn begin(engine: &Engine, record: &Record, attach: Option<Options>) -> anyhow::Result<Started> {
+fn begin(
+    engine: &Engine,
+    record: &Record,
+    attach: Option<Options>,
+    service: Service,
+) -> anyhow::Result<Started> {
     let image: Option<Image> = record.image_id.as_deref().map(|id| image::find(engine, id)).transpose()?;
     let detached = attach.is_none();
-    let how = Start { image: image.as_ref(), attach, detached, ..Start::default() };
+    let how = Start { image: image.as_ref(), attach, detached, service, ..Start::default() };
     start(engine, record, how).map_err(|error| match error {
         error @ StartError::Paused(_) => error.into(),
         // As with podman, the exit code is 125 whatever the reason.

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::network::{bindings, exposed};
-
+use crate::container::options::Notify;
 use crate::container::stop::TIMEOUT;
 use crate::image::Image;
 use crate::network::view::View;
@@ -40,6 +40,8 @@ pub(super) struct Config {
     timeout: u64,
     stop_timeout: u64,
     passwd: bool,
+    #[serde(rename = "sdNotifyMode")]
+    sd_notify_mode: Notify,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     exposed_ports: BTreeMap<String, Value>,
 }
@@ -84,6 +86,7 @@ impl Config {
                 .chain(bindings(network).into_keys())
                 .map(|port| (port, json!({})))
                 .collect(),
+            sd_notify_mode: options.notify,
             hostname,
         }
     }

@@ -1,0 +1,6 @@
+//! ketch below systemd, in the guest of `hack/vm`.
+
+mod guest;
+mod notify;
+mod restart;
+mod socket;

@@ -40,15 +40,18 @@ const POINTS: [(&str, Victim); 10] = [
 #[test]
 fn at_ten_points() {
     let scene = Scene::new();
-    let steps = wanted(&scene.stage, PAGE);
+    let mut steps = wanted(&scene.stage, PAGE);
+    steps.retain(|step| !step.other);
     let (load, steps) = steps.split_first().expect("a page with steps");
     play(&scene, load);
     for (prefix, victim) in POINTS {
         let at = steps.iter().position(|step| step.command.starts_with(prefix)).expect("it is on the page");
         // A section of the page stands for itself: the container of an earlier one is removed at its end.
-        let first =
-            steps[..at].iter().rposition(|step| step.command == "ketch rm web").map_or(0, |end| end + 1);
-        steps[first..at].iter().filter(|step| !step.other).for_each(|step| play(&scene, step));
+        let first = steps[..at]
+            .iter()
+            .rposition(|step| step.command == "ketch rm -f -t 1 --latest")
+            .map_or(0, |end| end + 1);
+        steps[first..at].iter().for_each(|step| play(&scene, step));
         strike(&scene, &steps[at], victim);
         clean(&scene, prefix, victim);
     }

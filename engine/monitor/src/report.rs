@@ -1,7 +1,7 @@
 //! How a new monitor and the command that started it talk: packets over one socket pair.
 //!
-//! monitor: created, or failed; command: go; monitor: started, or failed. A command that closes its end before
-//! `go` has given the container up.
+//! monitor: created, or failed; command: go, or undo; monitor: started, or failed. A command that closes its end
+//! before `go` has died.
 
 use std::os::fd::{AsFd, AsRawFd};
 
@@ -14,6 +14,8 @@ pub(crate) enum Report {
     Created,
     /// Let init go.
     Go,
+    /// Undo the container: the command waits for that.
+    Undo,
     /// init, by pid, has called `execve`.
     Started(i32),
     Failed {
@@ -53,6 +55,7 @@ impl Report {
         match self {
             Report::Created => vec![b'c'],
             Report::Go => vec![b'g'],
+            Report::Undo => vec![b'u'],
             Report::Started(pid) => [&b"s"[..], &pid.to_ne_bytes()].concat(),
             Report::Failed { code, message } => {
                 let message = &message.as_bytes()[..message.len().min(MESSAGE_MAX)];
@@ -66,6 +69,7 @@ impl Report {
         match packet {
             [b'c'] => Some(Report::Created),
             [b'g'] => Some(Report::Go),
+            [b'u'] => Some(Report::Undo),
             [b's', pid @ ..] => Some(Report::Started(number(pid)?)),
             [b'f', rest @ ..] => {
                 let (code, message) = rest.split_at_checked(4)?;
@@ -88,6 +92,7 @@ mod tests {
         for report in [
             Report::Created,
             Report::Go,
+            Report::Undo,
             Report::Started(12345),
             Report::Failed { code: 127, message: "cannot execute x: no such file or directory".into() },
         ] {

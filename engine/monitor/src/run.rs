@@ -45,6 +45,10 @@ pub fn run(Hooks { begun, cleanup, abandoned }: Hooks) -> ExitCode {
 
     let mut running = match start::start(&mut config, &mut handed, &report) {
         Ok(running) => running,
+        Err(NotStarted::Undone) => {
+            cleanup(&config, &end::not_started(125, "the command has undone it"));
+            return ExitCode::SUCCESS;
+        }
         Err(NotStarted::Abandoned) => {
             abandoned(&config, &end::not_started(125, "the command that was to start it has gone"));
             return ExitCode::SUCCESS;

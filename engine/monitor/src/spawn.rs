@@ -176,7 +176,8 @@ impl Spawned {
     /// Has it undone, and waits for that.
     pub fn abandon(self) {
         let Monitor { pidfd, report, .. } = self.0;
-        drop(report);
+        // One that has ended already needs not be told. The socket stays open: its end would be the command's death.
+        let _ = Report::Undo.send(&report);
         // It is this process's child, so there is nothing else that could fail.
         let _ = pidfd::reap(&pidfd);
     }

@@ -43,6 +43,8 @@ pub(crate) enum NotStarted {
     Failed(StartError),
     /// The command has gone before it said `go`.
     Abandoned,
+    /// The command wants it so, and waits.
+    Undone,
 }
 
 impl From<StartError> for NotStarted {
@@ -229,6 +231,7 @@ fn let_go(made: &mut Made, mut server: Server, report: &OwnedFd) -> Result<Serve
     }
     match server.wait() {
         Ok(Event::Go) => {}
+        Ok(Event::Undo) => return Err(NotStarted::Undone),
         Ok(_) => return Err(NotStarted::Abandoned),
         Err(errno) => return Err(StartError::errno("wait for the start", errno).into()),
     }

@@ -323,3 +323,17 @@ fn two_engines_on_one_host() {
     two.line("rm -f -t 0 second").ok();
     assert_eq!(ask(&one, "127.0.0.1:8001"), "first", "what one takes away is its own");
 }
+
+/// The network fails when the monitor waits already for its word: both ends of
+/// that are undone, with `--rm` too.
+#[test]
+fn a_network_that_fails_late() {
+    let engine = Engine::with_busybox();
+    for _ in 0..3 {
+        engine
+            .line("run --rm --network pasta:--no-such-option busybox true")
+            .assert_exit(126)
+            .assert_stderr_has("pasta failed");
+        assert_eq!(engine.ids(), Vec::<String>::new());
+    }
+}

@@ -42,7 +42,9 @@ const FIRST_CLIENT: u64 = 16;
 pub(crate) enum Event {
     /// The command wants init started.
     Go,
-    /// The command has gone without that.
+    /// The command wants the container undone, and waits.
+    Undo,
+    /// The command has gone without either.
     Abandoned,
     /// init has ended.
     Ended,
@@ -230,6 +232,7 @@ impl Server {
         let heard = self.report.as_ref().map(|source| Report::receive(&source.fd));
         match heard? {
             Ok(Some(Report::Go)) => Some(Event::Go),
+            Ok(Some(Report::Undo)) => Some(Event::Undo),
             _ => Some(Event::Abandoned),
         }
     }

@@ -17,14 +17,19 @@ use crate::step::{At, StepError};
 /// With a shared root they stay connected: a bind then passes on what is mounted in it, to the host too. The container's
 /// own mounts do not appear there, as the mount that holds its root is made private ([`attach`]).
 pub(super) fn isolate(plan: &Root) -> Result<(), StepError> {
-    let propagation = match plan.propagation {
-        Some((Propagation::Shared, _)) => return Ok(()),
-        Some((Propagation::Private, _)) => Propagation::Private,
-        // An unbindable mount could not be cloned; the root becomes that at the end.
-        Some((Propagation::Slave | Propagation::Unbindable, _)) | None => Propagation::Slave,
-    };
+    let Some(propagation) = apart(plan) else { return Ok(()) };
     let root = open("/", OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty()).at("open", "/")?;
     set(&root, true, propagation).at("set the propagation of", "the namespace's mounts")
+}
+
+/// How mounts are cut off from the host's; None: they stay connected.
+fn apart(plan: &Root) -> Option<Propagation> {
+    match plan.propagation {
+        Some((Propagation::Shared, _)) => None,
+        Some((Propagation::Private, _)) => Some(Propagation::Private),
+        // An unbindable mount could not be cloned; the root becomes that at the end.
+        Some((Propagation::Slave | Propagation::Unbindable, _)) | None => Some(Propagation::Slave),
+    }
 }
 
 /// Attaches the root at its path; what comes back is open on it.
@@ -37,7 +42,13 @@ pub(super) fn attach(plan: &Root, given: Option<OwnedFd>) -> Result<OwnedFd, Ste
         make_parent_private(path)?;
     }
     let tree = match given {
-        Some(tree) => tree,
+        Some(tree) => {
+            // It was cloned before `isolate`: below systemd from a shared mount, on which nothing can pivot.
+            if let Some(propagation) = apart(plan) {
+                set(&tree, true, propagation).at("set the propagation of", "the container's root")?;
+            }
+            tree
+        }
         None => clone(path)?,
     };
     let directory =

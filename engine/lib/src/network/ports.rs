@@ -136,7 +136,7 @@ pub(super) struct Held {
 /// Takes the ports, as any program would. `lease` is where they lead.
 ///
 /// What comes for a port is led away by the firewall before a socket sees it. There is one way that the kernel cannot lead
-/// away: from the host's own [::1]. Such connections do come to the socket, and the monitor forwards them.
+/// away: from the host's own `[::1]`. Such connections do come to the socket, and the monitor forwards them.
 pub(super) fn hold(bindings: &[Binding], lease: Option<&Lease>) -> Result<Held, ListenError> {
     let mut held = Held::default();
     let target = lease.and_then(|lease| lease.v6.map(IpAddr::V6).or(lease.v4.map(IpAddr::V4)));

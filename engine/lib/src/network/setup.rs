@@ -1,7 +1,7 @@
 //! What a container's start does about its network.
 //!
 //! [`begin`] reserves and makes what the configuration depends on; [`Setup::attach`] makes the interfaces, while the
-//! monitor is making the container. What fails is given back by [`release`](super::release), as after any end.
+//! monitor is making the container. What fails is given back by [`release`](super::release()), as after any end.
 
 use std::fs::File;
 use std::net::IpAddr;

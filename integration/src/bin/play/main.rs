@@ -1,6 +1,6 @@
 //! Plays a page of the documentation on the machine that this runs on.
 //!
-//!     play PAGE DIRECTORY [TAG]...     blocks with one of the tags are left out; DIRECTORY has the page's files
+//! `play PAGE DIRECTORY [TAG]...`: blocks with one of the tags are left out; DIRECTORY has the page's files.
 //!
 //! As root there is another machine too, in a network namespace of its own.
 

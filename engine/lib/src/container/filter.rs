@@ -153,7 +153,8 @@ fn is_on(record: &Record, network: &str, lookup: &dyn Lookup) -> bool {
     }
 }
 
-fn any<T>(list: &[T], holds: impl FnMut(&T) -> bool) -> bool {
+/// Whether one value of a key holds, or none was asked for.
+pub(crate) fn any<T>(list: &[T], holds: impl FnMut(&T) -> bool) -> bool {
     list.is_empty() || list.iter().any(holds)
 }
 

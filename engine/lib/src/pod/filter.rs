@@ -1,7 +1,7 @@
 //! `pod ps --filter`: which pods are meant.
 
 use super::status::Whole;
-use crate::container::filter::{FilterError, Pattern};
+use crate::container::filter::{FilterError, Pattern, any};
 
 /// Conditions by key: one value of each key must match, and all labels.
 #[derive(Debug, Clone, Default)]
@@ -63,10 +63,6 @@ impl Filters {
             && any(&self.container_numbers, |number| members.len() == *number)
             && any(&self.container_states, |state| members.iter().any(|(_, status)| status.name() == state))
     }
-}
-
-fn any<T>(list: &[T], holds: impl FnMut(&T) -> bool) -> bool {
-    list.is_empty() || list.iter().any(holds)
 }
 
 /// podman's words, in any case.

@@ -1,7 +1,7 @@
 //! `ketch pod stats`
 
 use std::collections::HashMap;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -12,8 +12,8 @@ use ketch_engine::state::pods::Pod;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::commands::container::stats::RESET;
 use crate::commands::container::stats::reading::Reading;
+use crate::commands::container::stats::show;
 use crate::globals::Globals;
 use crate::output::{Format, binary_size, pretty, table};
 
@@ -101,18 +101,7 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
             None if is_table => plain(&lines),
             None => pretty(&lines, 5)? + "\n",
         };
-        let mut out = io::stdout().lock();
-        let written = out
-            .write_all(if resets { RESET.as_bytes() } else { b"" })
-            .and_then(|()| out.write_all(text.as_bytes()))
-            .and_then(|()| out.flush());
-        drop(out);
-        match written {
-            // Nobody reads any more.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(ExitCode::SUCCESS),
-            written => written?,
-        }
-        if args.no_stream {
+        if !show(&text, resets)? || args.no_stream {
             return Ok(ExitCode::SUCCESS);
         }
         std::thread::sleep(INTERVAL);

@@ -17,7 +17,7 @@ use crate::globals::Globals;
 use crate::output::{Format, pretty, table};
 
 /// Move to the first line and clear from there (console_codes(4)).
-pub(crate) const RESET: &str = "\x1b[2J\x1b[1;1H";
+const RESET: &str = "\x1b[2J\x1b[1;1H";
 
 /// Show what containers use
 #[derive(Debug, clap::Parser)]
@@ -74,21 +74,23 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
             before.insert(record.id, now);
         }
         let text = form.text(&readings)?;
-        let mut out = io::stdout().lock();
-        let written = out
-            .write_all(if resets { RESET.as_bytes() } else { b"" })
-            .and_then(|()| out.write_all(text.as_bytes()))
-            .and_then(|()| out.flush());
-        drop(out);
-        match written {
-            // Nobody reads any more.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(ExitCode::SUCCESS),
-            written => written?,
-        }
-        if args.no_stream {
+        if !show(&text, resets)? || args.no_stream {
             return Ok(ExitCode::SUCCESS);
         }
         std::thread::sleep(interval);
+    }
+}
+
+/// Writes one round, on a cleared screen if it `resets`; false when nobody reads any more.
+pub(crate) fn show(text: &str, resets: bool) -> io::Result<bool> {
+    let mut out = io::stdout().lock();
+    let written = out
+        .write_all(if resets { RESET.as_bytes() } else { b"" })
+        .and_then(|()| out.write_all(text.as_bytes()))
+        .and_then(|()| out.flush());
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        written => written.map(|()| true),
     }
 }
 

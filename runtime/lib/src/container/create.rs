@@ -4,18 +4,18 @@ use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use ketch_cgroups::systemd::{Manager, Scope};
-use ketch_cgroups::{Cgroup, Layout, Location};
+use ketch_cgroups::systemd::Manager;
+use ketch_cgroups::{Cgroup, Layout};
 use ketch_sys::clone::Child;
 use ketch_sys::{Errno, pidfd};
 use nix::libc;
 use nix::sys::wait::WaitStatus;
 use nix::unistd::geteuid;
 
-use super::console_socket::ConsoleSocket;
-use super::directory::{Directory, write_atomically};
+use super::directory::write_atomically;
+use super::ground::{Ground, Wanted};
 use super::start::StartError;
-use super::state::{Birth, FIFO, State, StateError, Status, check_id};
+use super::state::{FIFO, State, StateError, Status};
 use super::unfinished::Unfinished;
 use super::{cgroup, listener, start};
 use crate::criu::CriuError;
@@ -23,7 +23,7 @@ use crate::hooks::{self, About, Stage};
 use crate::init::channel::{Channel, Message};
 use crate::init::{self, Gate, Job, idmap, namespace, stdio};
 use crate::plan::process::Keyring;
-use crate::plan::{self, Invalid, Plan, ids};
+use crate::plan::{Invalid, ids};
 use crate::process;
 use crate::rootfs::Sources;
 use crate::spec::Spec;
@@ -131,61 +131,21 @@ pub fn create(spec: &Spec, options: Options<'_>) -> Result<Created, CreateError>
 /// The same for a layout of the caller's choice. With a v1 that has no hierarchies the container stays in the
 /// caller's cgroups, and `linux.resources` have nothing to be applied to.
 pub fn create_in(layout: &Layout, spec: &Spec, mut options: Options<'_>) -> Result<Created, CreateError> {
-    check_id(options.id)?;
     let bundle = std::path::absolute(options.bundle).at("make absolute", options.bundle)?;
-    let plan = decide(spec, &options, &bundle)?;
-    let scope = cgroup::plan_scope(layout, spec, options.id, options.systemd)?;
-    let socket = match options.stdio {
-        Stdio::ConsoleSocket(path) => Some(ConsoleSocket::connect(path)?),
-        _ => None,
-    };
-    let joined = namespace::open_joined(&plan.namespaces)?;
-    namespace::refuse_host_sysctl(&plan, &joined)?;
-
-    let directory = Directory::make(options.root, options.id)?;
-    let mut unfinished = Unfinished::new(directory.path.clone());
-    let making = Making {
-        layout,
-        spec,
-        plan: &plan,
-        scope: scope.as_ref(),
-        bundle: &bundle,
-        joined: &joined,
-        socket,
-        directory: &directory,
-    };
-    making.carry_out(&mut options, &mut unfinished).map_err(|error| unfinished.undo_after(error))
-}
-
-/// All that can be refused is refused here.
-fn decide(spec: &Spec, options: &Options<'_>, bundle: &Path) -> Result<Plan, CreateError> {
-    let mut plan = plan::plan(spec, options.id, bundle)?;
-    options.stdio.check(plan.process.terminal)?;
-    plan.process.keyring = match CString::new(format!("_ses.{}", options.id)) {
+    let Options { root, id, systemd, .. } = options;
+    let wanted = Wanted { layout, spec, root, id, bundle: &bundle, systemd };
+    let mut plan = wanted.plan(&options.stdio)?;
+    plan.process.keyring = match CString::new(format!("_ses.{id}")) {
         Ok(name) if !options.no_new_keyring => Keyring::Named(name),
         _ => Keyring::Inherited,
     };
-    Ok(plan)
+    let ground = Ground::prepare(&wanted, &plan, &options.stdio)?;
+    let mut unfinished = Unfinished::new(ground.directory.path.clone());
+    ground.create(&mut options, &mut unfinished).map_err(|error| unfinished.undo_after(error))
 }
 
-/// What the steps of `create` share.
-struct Making<'a> {
-    layout: &'a Layout,
-    spec: &'a Spec,
-    plan: &'a Plan,
-    scope: Option<&'a Scope>,
-    bundle: &'a Path,
-    joined: &'a [namespace::Open<'a>],
-    socket: Option<ConsoleSocket>,
-    directory: &'a Directory,
-}
-
-impl Making<'_> {
-    fn carry_out(
-        &self,
-        options: &mut Options<'_>,
-        unfinished: &mut Unfinished,
-    ) -> Result<Created, CreateError> {
+impl Ground<'_> {
+    fn create(&self, options: &mut Options<'_>, unfinished: &mut Unfinished) -> Result<Created, CreateError> {
         let gate = match options.start_by_other {
             true => Gate::make_fifo(&self.directory.path.join(FIFO))?,
             false => Gate::Channel,
@@ -217,7 +177,7 @@ impl Making<'_> {
         };
 
         // While init builds its root.
-        let Some(state) = self.state(options, child.pid, location)? else {
+        let Some(state) = self.state(child.pid, location)? else {
             return Err(last_words(&channel, init));
         };
         self.directory.write_state(&state)?;
@@ -235,9 +195,9 @@ impl Making<'_> {
 
     /// Makes the cgroup, or the scope around `init`.
     fn make_cgroup(&self, init: i32) -> Result<Cgroup, CreateError> {
-        match self.scope {
-            Some(scope) => cgroup::make_scope(scope, init, self.directory),
-            None => cgroup::make(self.layout, self.spec, self.plan, self.directory),
+        match &self.scope {
+            Some(scope) => cgroup::make_scope(scope, init, &self.directory),
+            None => cgroup::make(self.layout, self.spec, self.plan, &self.directory),
         }
     }
 
@@ -275,7 +235,7 @@ impl Making<'_> {
         };
         let about = About {
             oci_version: self.spec.version(),
-            id: options.id,
+            id: self.id,
             status: Status::Creating,
             pid: None,
             bundle: self.bundle,
@@ -297,7 +257,7 @@ impl Making<'_> {
         let (ours, theirs) = Channel::pair()?;
         let into = directory.as_ref().map(AsFd::as_fd);
         let lock = self.directory.lock.as_fd();
-        let child = namespace::spawn(namespaces, self.joined, into, (&ours, &theirs), lock, |channel| {
+        let child = namespace::spawn(namespaces, &self.joined, into, (&ours, &theirs), lock, |channel| {
             init::main(job, channel)
         })?;
         Ok((child, ours))
@@ -338,22 +298,9 @@ impl Making<'_> {
             }
         }
     }
-
-    /// None if init has ended already.
-    fn state(&self, options: &Options<'_>, pid: i32, cgroup: Location) -> Result<Option<State>, StepError> {
-        State::new(Birth {
-            spec: self.spec,
-            id: options.id,
-            pid,
-            bundle: self.bundle,
-            plan: self.plan,
-            layout: self.layout,
-            cgroup,
-        })
-    }
 }
 
-/// Sends to an init that may have failed already: what it has said of that is read by [`Making::attend`].
+/// Sends to an init that may have failed already: what it has said of that is read by [`Ground::attend`].
 fn tell(channel: &Channel, message: &Message) -> Result<(), StepError> {
     match channel.send(message) {
         Err(StepError { errno: Errno::EPIPE, .. }) => Ok(()),

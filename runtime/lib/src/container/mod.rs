@@ -8,6 +8,7 @@ pub mod delete;
 mod descriptors;
 mod directory;
 pub mod exec;
+mod ground;
 pub mod kill;
 pub mod list;
 pub(crate) mod listener;

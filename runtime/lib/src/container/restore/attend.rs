@@ -6,11 +6,10 @@ use std::path::Path;
 use ketch_cgroups::Location;
 use ketch_sys::{Errno, pidfd};
 
-use super::Restoring;
-use crate::container::console_socket::ConsoleSocket;
 use crate::container::create::CreateError;
 use crate::container::directory::write_atomically;
-use crate::container::state::{Birth, State};
+use crate::container::ground::Ground;
+use crate::container::state::State;
 use crate::container::unfinished::Unfinished;
 use crate::criu::protocol::Notification;
 use crate::hooks::{self, About, Stage};
@@ -18,11 +17,9 @@ use crate::step::At;
 
 /// What is done at them.
 pub(super) struct Attendance<'a, 'b> {
-    pub(super) of: &'a Restoring<'b>,
-    pub(super) id: &'a str,
+    pub(super) of: &'a Ground<'b>,
     pub(super) pid_file: Option<&'a Path>,
     pub(super) location: Location,
-    pub(super) socket: Option<ConsoleSocket>,
     pub(super) unfinished: &'a mut Unfinished,
 }
 
@@ -54,7 +51,7 @@ impl Attendance<'_, '_> {
             // The master of the container's terminal.
             "orphan-pts-master" => {
                 let master = fd.ok_or(Errno::EBADMSG).at("take over", "the container's terminal")?;
-                match &self.socket {
+                match &self.of.socket {
                     Some(socket) => socket.send(&master)?,
                     None => seen.console = Some(master),
                 }
@@ -78,15 +75,7 @@ impl Attendance<'_, '_> {
         if self.unfinished.init.is_none() {
             self.unfinished.init = Some(pidfd::open(pid).at("open", &format!("process {pid}"))?);
         }
-        let state = State::new(Birth {
-            spec: self.of.spec,
-            id: self.id,
-            pid,
-            bundle: self.of.bundle,
-            plan: self.of.plan,
-            layout: self.of.layout,
-            cgroup: self.location.clone(),
-        })?;
+        let state = self.of.state(pid, self.location.clone())?;
         state.ok_or_else(|| CreateError::Died("while CRIU was at work on it".to_owned()))
     }
 }

@@ -10,7 +10,7 @@ use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
 
-use ketch_cgroups::systemd::{Manager, Scope};
+use ketch_cgroups::systemd::Manager;
 use ketch_cgroups::{Cgroup, Layout};
 use ketch_sys::Errno;
 use nix::libc;
@@ -19,17 +19,15 @@ use nix::unistd::{Gid, fchown};
 
 use self::attend::Attendance;
 use super::checkpoint::{WORK, make_directory};
-use super::console_socket::ConsoleSocket;
 use super::create::{CreateError, Stdio};
-use super::directory::Directory;
-use super::state::{State, check_id};
+use super::ground::{Ground, Wanted};
+use super::state::State;
 use super::unfinished::Unfinished;
 use super::{cgroup, descriptors, start};
 use crate::criu::protocol::{CgroupRoot, Kind, Options as Opts, Request};
 use crate::criu::session::{Session, open_directory};
 use crate::criu::{CgroupMode, NetworkLock, external, log, namespace as criu_namespace};
-use crate::init::namespace;
-use crate::plan::{self, Plan, ids};
+use crate::plan::{Plan, ids};
 use crate::rootfs;
 use crate::spec::Spec;
 use crate::step::{At, StepError};
@@ -86,34 +84,15 @@ pub fn restore(spec: &Spec, options: Options<'_>) -> Result<Restored, CreateErro
 
 /// The same for a layout of the caller's choice, see [`super::create::create_in`].
 pub fn restore_in(layout: &Layout, spec: &Spec, options: Options<'_>) -> Result<Restored, CreateError> {
-    check_id(options.id)?;
     let bundle = std::path::absolute(options.bundle).at("make absolute", options.bundle)?;
-    let plan = plan::plan(spec, options.id, &bundle)?;
-    options.stdio.check(plan.process.terminal)?;
+    let Options { root, id, systemd, .. } = options;
+    let wanted = Wanted { layout, spec, root, id, bundle: &bundle, systemd };
+    let plan = wanted.plan(&options.stdio)?;
     criu_namespace::refuse_joined(&plan.namespaces)?;
-    let scope = cgroup::plan_scope(layout, spec, options.id, options.systemd)?;
-    let socket = match options.stdio {
-        Stdio::ConsoleSocket(path) => Some(ConsoleSocket::connect(path)?),
-        _ => None,
-    };
-    let joined = namespace::open_joined(&plan.namespaces)?;
-    namespace::refuse_host_sysctl(&plan, &joined)?;
-
-    let directory = Directory::make(options.root, options.id)?;
-    let mut unfinished = Unfinished::new(directory.path.clone());
-    let restoring = Restoring {
-        layout,
-        spec,
-        plan: &plan,
-        scope: scope.as_ref(),
-        bundle: &bundle,
-        joined: &joined,
-        directory: &directory,
-    };
-    let restored = restoring
-        .carry_out(options, socket, &mut unfinished)
-        .map_err(|error| unfinished.undo_after(error))?;
-    drop(directory);
+    let ground = Ground::prepare(&wanted, &plan, &options.stdio)?;
+    let mut unfinished = Unfinished::new(ground.directory.path.clone());
+    let restored = ground.restore(options, &mut unfinished).map_err(|error| unfinished.undo_after(error))?;
+    drop(ground);
     start::poststart(&restored.state)?;
     Ok(restored)
 }
@@ -138,22 +117,10 @@ fn below_root(scope: &Cgroup) -> String {
     Path::new("/").join(path.unwrap_or(Path::new(""))).to_string_lossy().into_owned()
 }
 
-/// What the steps of `restore` share.
-struct Restoring<'a> {
-    layout: &'a Layout,
-    spec: &'a Spec,
-    plan: &'a Plan,
-    scope: Option<&'a Scope>,
-    bundle: &'a Path,
-    joined: &'a [namespace::Open<'a>],
-    directory: &'a Directory,
-}
-
-impl Restoring<'_> {
-    fn carry_out(
+impl Ground<'_> {
+    fn restore(
         &self,
         mut options: Options<'_>,
-        socket: Option<ConsoleSocket>,
         unfinished: &mut Unfinished,
     ) -> Result<Restored, CreateError> {
         let default_work = self.directory.path.join(WORK);
@@ -165,12 +132,12 @@ impl Restoring<'_> {
             None => rootfs::root::clone(&self.plan.root.path)?,
         };
         open_to_user_namespace(&images, options.images, self.plan)?;
-        let (cgroup, keeper) = match self.scope {
+        let (cgroup, keeper) = match &self.scope {
             Some(scope) => {
-                let (cgroup, keeper) = cgroup::make_kept_scope(scope, self.directory)?;
+                let (cgroup, keeper) = cgroup::make_kept_scope(scope, &self.directory)?;
                 (cgroup, Some(keeper))
             }
-            None => (cgroup::make(self.layout, self.spec, self.plan, self.directory)?, None),
+            None => (cgroup::make(self.layout, self.spec, self.plan, &self.directory)?, None),
         };
         let cgroup = unfinished.cgroup.insert(cgroup);
         let mode = options.cgroups.unwrap_or(match self.layout {
@@ -184,7 +151,7 @@ impl Restoring<'_> {
         if !self.plan.process.terminal {
             opts.inherit_fd = descriptors::inherited(options.images)?;
         }
-        let (inherited, joined, mut kept) = criu_namespace::inherited(self.joined);
+        let (inherited, joined, mut kept) = criu_namespace::inherited(&self.joined);
         opts.inherit_fd.extend(inherited);
         opts.join_ns = joined;
 
@@ -196,8 +163,7 @@ impl Restoring<'_> {
         let request =
             Request { kind: Kind::Restore as i32, options: Some(Box::new(opts)), ..Request::default() };
         let location = cgroup.location().clone();
-        let mut attendance =
-            Attendance { of: self, id: options.id, pid_file: options.pid_file, location, socket, unfinished };
+        let mut attendance = Attendance { of: self, pid_file: options.pid_file, location, unfinished };
         let mut seen = attend::Seen::default();
         let answer = criu.ask(&request, "restore the container", &mut |notification, fd| {
             attendance.see_to(notification, fd, &mut seen)
@@ -239,7 +205,7 @@ impl Restoring<'_> {
             empty_ns: options.empty_network.then_some(libc::CLONE_NEWNET.cast_unsigned()),
             manage_cgroups_mode: Some(mode as i32),
             // The same path in every hierarchy.
-            cg_root: match (mode, self.scope) {
+            cg_root: match (mode, &self.scope) {
                 (CgroupMode::Ignore, _) => Vec::new(),
                 (_, None) => vec![CgroupRoot { controller: None, path: text(&self.plan.cgroup) }],
                 (_, Some(_)) => vec![CgroupRoot { controller: None, path: below_root(cgroup) }],

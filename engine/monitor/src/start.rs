@@ -146,7 +146,7 @@ fn make(config: &Config, handed: &mut Handed) -> Result<(Made, Streams), StartEr
     let created = if config.cgroups {
         create(&config.spec, options)
     } else {
-        create_in(&Layout::V1 { hierarchies: Vec::new() }, &config.spec, options)
+        create_in(&Layout::NONE, &config.spec, options)
     };
     let mut created = created.map_err(|error| start_error(&error))?;
     let pidfd = created.pidfd.try_clone().map_err(|error| StartError::ours("copy a descriptor", error))?;

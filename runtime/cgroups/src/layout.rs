@@ -8,7 +8,7 @@ use nix::sys::statfs::{CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC, statfs};
 use crate::Error;
 
 /// Where every distribution mounts cgroups (systemd's rule, and the FHS of containers).
-pub(crate) const ROOT: &str = "/sys/fs/cgroup";
+pub const ROOT: &str = "/sys/fs/cgroup";
 
 /// How the host's cgroups are mounted below `/sys/fs/cgroup`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +17,11 @@ pub enum Layout {
     V2,
     /// A hierarchy a controller (or a few, named `cpu,cpuacct`); a v2 mount beside them makes no difference.
     V1 { hierarchies: Vec<PathBuf> },
+}
+
+impl Layout {
+    /// For containers that stay in their maker's cgroups.
+    pub const NONE: Layout = Layout::V1 { hierarchies: Vec::new() };
 }
 
 /// Finds the host's layout with a few `statfs` calls; parses no mount table.

@@ -33,7 +33,7 @@ mod wait;
 
 pub use delegated::{Delegated, delegated};
 pub use error::Error;
-pub use layout::{Layout, detect, path_for};
+pub use layout::{Layout, ROOT, detect, path_for};
 pub use stats::{Cpu, Io, Memory, Pids, Stats, Usage};
 pub use v2::in_user_namespace;
 

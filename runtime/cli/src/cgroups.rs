@@ -20,14 +20,13 @@ pub(crate) fn make(
     spec: &Spec,
     create_in: impl Fn(&Layout) -> Result<Created>,
 ) -> Result<Created> {
-    let none = Layout::V1 { hierarchies: Vec::new() };
     if globals.cgroup_manager() == CgroupManager::Disabled {
-        return create_in(&none);
+        return create_in(&Layout::NONE);
     }
     match create_in(&ketch_cgroups::detect()?) {
         Err(error) if is_not_permitted(&error) && may_do_without(globals.rootless, spec) => {
             report::debug(globals, || format!("going on without cgroups: {error:#}"));
-            create_in(&none)
+            create_in(&Layout::NONE)
         }
         created => created,
     }

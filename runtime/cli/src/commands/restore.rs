@@ -167,7 +167,7 @@ fn make(globals: &Globals, args: &Args) -> anyhow::Result<Restored> {
         systemd: systemd.as_ref(),
     };
     let layout = match globals.cgroup_manager() {
-        CgroupManager::Disabled => Layout::V1 { hierarchies: Vec::new() },
+        CgroupManager::Disabled => Layout::NONE,
         _ => ketch_cgroups::detect().map_err(CreateError::from)?,
     };
     Ok(restore_in(&layout, &spec, options)?)

@@ -17,14 +17,14 @@ use crate::step::At;
 
 /// Makes it, with the configuration's limits, and notes in the container's directory where it is.
 ///
-/// A layout without hierarchies leaves the container in the caller's cgroups.
+/// [`Layout::NONE`] leaves the container in the caller's cgroups.
 pub(super) fn make(
     layout: &Layout,
     spec: &Spec,
     plan: &Plan,
     directory: &Directory,
 ) -> Result<Cgroup, CreateError> {
-    if matches!(layout, Layout::V1 { hierarchies } if hierarchies.is_empty()) {
+    if *layout == Layout::NONE {
         return Ok(Cgroup::open(Location::default()));
     }
     let resources = spec.linux().as_ref().and_then(|linux| linux.resources().as_ref());
@@ -50,8 +50,10 @@ pub(super) fn plan_scope(
     manager: Option<&Manager>,
 ) -> Result<Option<Scope>, CreateError> {
     let Some(manager) = manager else { return Ok(None) };
-    if let Layout::V1 { hierarchies } = layout {
-        return if hierarchies.is_empty() { Ok(None) } else { Err(CreateError::SystemdOnV1) };
+    match layout {
+        Layout::V2 => {}
+        none if *none == Layout::NONE => return Ok(None),
+        Layout::V1 { .. } => return Err(CreateError::SystemdOnV1),
     }
     let linux = spec.linux().as_ref();
     let path = linux.and_then(|linux| linux.cgroups_path().as_deref());

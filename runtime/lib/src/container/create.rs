@@ -128,7 +128,7 @@ pub fn create(spec: &Spec, options: Options<'_>) -> Result<Created, CreateError>
     create_in(&ketch_cgroups::detect()?, spec, options)
 }
 
-/// The same for a layout of the caller's choice. With a v1 that has no hierarchies the container stays in the
+/// The same for a layout of the caller's choice. With [`Layout::NONE`] the container stays in the
 /// caller's cgroups, and `linux.resources` have nothing to be applied to.
 pub fn create_in(layout: &Layout, spec: &Spec, mut options: Options<'_>) -> Result<Created, CreateError> {
     let bundle = std::path::absolute(options.bundle).at("make absolute", options.bundle)?;

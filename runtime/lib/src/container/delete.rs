@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use ketch_cgroups::{Cgroup, Layout, Location};
+use ketch_cgroups::Cgroup;
 use ketch_sys::{Errno, pidfd};
 use nix::fcntl::{Flock, FlockArg};
 use nix::poll::{PollFd, PollFlags, poll};
@@ -204,13 +204,8 @@ fn cgroup_at(path: &Path) -> Result<Cgroup, String> {
         let unit = serde_json::from_slice(path.as_os_str().as_bytes()).map_err(|e| with_causes(&e))?;
         return Cgroup::of_unit(&unit).map_err(|e| with_causes(&e));
     }
-    let (hierarchies, v2) = match ketch_cgroups::detect().map_err(|e| with_causes(&e))? {
-        Layout::V1 { hierarchies } => (hierarchies, false),
-        Layout::V2 => (vec![PathBuf::from("/sys/fs/cgroup")], true),
-    };
-    let below = path.strip_prefix("/").unwrap_or(path);
-    let paths = hierarchies.iter().map(|hierarchy| hierarchy.join(below)).collect();
-    Ok(Cgroup::open(Location { paths, v2, unit: None }))
+    let layout = ketch_cgroups::detect().map_err(|e| with_causes(&e))?;
+    Ok(ketch_cgroups::at(&layout, path))
 }
 
 /// An error and its causes on one line.

@@ -40,7 +40,7 @@ fn mount_v2(root: impl AsFd, mount: &Mount, cgroups: &mut Cgroups<'_>) -> Result
         Ok(tree)
     };
     let made = match own {
-        None => bind(Path::new("/sys/fs/cgroup"))?,
+        None => bind(Path::new(ketch_cgroups::ROOT))?,
         Some(own) => {
             let source = Some(c"cgroup".to_owned());
             let filesystem = Filesystem { kind: c"cgroup2".to_owned(), source, parameters: Vec::new() };

@@ -113,7 +113,7 @@ fn open_to_user_namespace(images: &File, path: &Path, plan: &Plan) -> Result<(),
 
 /// Where a scope is, as CRIU names cgroups.
 fn below_root(scope: &Cgroup) -> String {
-    let path = scope.location().paths.first().and_then(|path| path.strip_prefix("/sys/fs/cgroup").ok());
+    let path = scope.location().paths.first().and_then(|path| path.strip_prefix(ketch_cgroups::ROOT).ok());
     Path::new("/").join(path.unwrap_or(Path::new(""))).to_string_lossy().into_owned()
 }
 

@@ -12,6 +12,7 @@ mod convert;
 mod tests;
 pub(crate) mod v1;
 pub(crate) mod v2;
+mod version;
 
 /// One limit: a value for a file of a controller.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,39 +5,17 @@
 //! refuses a limit below usage by itself), and `disableOOMKiller: false`.
 
 use oci_spec::runtime::{
-    LinuxBlockIo, LinuxCpu, LinuxHugepageLimit, LinuxMemory, LinuxNetwork, LinuxRdma, LinuxResources,
+    LinuxBlockIo, LinuxCpu, LinuxHugepageLimit, LinuxMemory, LinuxNetwork, LinuxResources,
 };
 
+use super::version::{self, Version};
 use super::{Missing, Write, Writes, convert, refuse};
 use crate::Error;
 
+const V1: Version = Version { memory, cpu, block_io, hugetlb, network, unified };
+
 pub(crate) fn plan(resources: &LinuxResources) -> Result<Vec<Write>, Error> {
-    let mut writes = Writes::default();
-    if let Some(memory_limits) = resources.memory() {
-        memory(memory_limits, &mut writes)?;
-    }
-    if let Some(cpu_limits) = resources.cpu() {
-        cpu(cpu_limits, &mut writes)?;
-    }
-    if let Some(limit) = resources.pids().map(|pids| pids.limit()).filter(|limit| *limit != 0) {
-        writes.push("pids.limit", "pids.max", &convert::limit(limit));
-    }
-    if let Some(io_limits) = resources.block_io() {
-        block_io(io_limits, &mut writes);
-    }
-    for limit in resources.hugepage_limits().iter().flatten() {
-        hugetlb(limit, &mut writes)?;
-    }
-    if let Some(net) = resources.network() {
-        network(net, &mut writes);
-    }
-    for (device, limits) in resources.rdma().iter().flatten() {
-        rdma(device, *limits, &mut writes);
-    }
-    if resources.unified().as_ref().is_some_and(|files| !files.is_empty()) {
-        return refuse("unified", "this host has cgroup v1");
-    }
-    Ok(writes.0)
+    version::plan(resources, &V1)
 }
 
 fn memory(memory: &LinuxMemory, writes: &mut Writes) -> Result<(), Error> {
@@ -90,8 +68,7 @@ fn cpu(cpu: &LinuxCpu, writes: &mut Writes) -> Result<(), Error> {
         writes.push("cpu.quota", "cpu.cfs_quota_us", &quota);
     }
     if let Some(burst) = cpu.burst() {
-        let missing = if burst == 0 { Missing::PassOver } else { Missing::Refuse };
-        writes.push_or("cpu.burst", "cpu.cfs_burst_us", &burst, missing);
+        writes.push_or("cpu.burst", "cpu.cfs_burst_us", &burst, Missing::unless(burst != 0));
     }
     if let Some(period) = cpu.realtime_period().filter(|period| *period != 0) {
         writes.push("cpu.realtimePeriod", "cpu.rt_period_us", &period);
@@ -99,21 +76,12 @@ fn cpu(cpu: &LinuxCpu, writes: &mut Writes) -> Result<(), Error> {
     if let Some(runtime) = cpu.realtime_runtime().filter(|runtime| *runtime != 0) {
         writes.push("cpu.realtimeRuntime", "cpu.rt_runtime_us", &runtime);
     }
-    if let Some(idle) = cpu.idle() {
-        let missing = if idle == 0 { Missing::PassOver } else { Missing::Refuse };
-        writes.push_or("cpu.idle", "cpu.idle", &idle, missing);
-    }
-    if let Some(cpus) = cpu.cpus().as_deref().filter(|list| !list.is_empty()) {
-        writes.push("cpu.cpus", "cpuset.cpus", &cpus);
-    }
-    if let Some(mems) = cpu.mems().as_deref().filter(|list| !list.is_empty()) {
-        writes.push("cpu.mems", "cpuset.mems", &mems);
-    }
+    version::idle(cpu, writes);
     Ok(())
 }
 
 /// Weights live in `blkio.weight` with the CFQ scheduler (until Linux 5.0) and in `blkio.bfq.weight` since.
-fn block_io(io: &LinuxBlockIo, writes: &mut Writes) {
+fn block_io(io: &LinuxBlockIo, writes: &mut Writes) -> Result<(), Error> {
     let bfq = |file: &str, value: &str| Missing::Try { file: file.into(), value: value.into() };
     if let Some(weight) = io.weight().filter(|weight| *weight != 0) {
         let weight = weight.to_string();
@@ -145,6 +113,7 @@ fn block_io(io: &LinuxBlockIo, writes: &mut Writes) {
             writes.push(&format!("blockIO.{field}"), format!("blkio.throttle.{file}_device"), &line);
         }
     }
+    Ok(())
 }
 
 fn hugetlb(limit: &LinuxHugepageLimit, writes: &mut Writes) -> Result<(), Error> {
@@ -156,7 +125,7 @@ fn hugetlb(limit: &LinuxHugepageLimit, writes: &mut Writes) -> Result<(), Error>
     Ok(())
 }
 
-fn network(network: &LinuxNetwork, writes: &mut Writes) {
+fn network(network: &LinuxNetwork, writes: &mut Writes) -> Result<(), Error> {
     if let Some(class) = network.class_id().filter(|class| *class != 0) {
         writes.push("network.classID", "net_cls.classid", &class);
     }
@@ -164,15 +133,12 @@ fn network(network: &LinuxNetwork, writes: &mut Writes) {
         let line = format!("{} {}", priority.name(), priority.priority());
         writes.push("network.priorities", "net_prio.ifpriomap", &line);
     }
+    Ok(())
 }
 
-/// The same file in both versions.
-pub(super) fn rdma(device: &str, limits: LinuxRdma, writes: &mut Writes) {
-    let mut line = device.to_owned();
-    for (key, value) in [("hca_handle", limits.hca_handles()), ("hca_object", limits.hca_objects())] {
-        if let Some(value) = value {
-            line.push_str(&format!(" {key}={value}"));
-        }
+fn unified(resources: &LinuxResources, _writes: &mut Writes) -> Result<(), Error> {
+    match resources.unified() {
+        Some(files) if !files.is_empty() => refuse("unified", "this host has cgroup v1"),
+        _ => Ok(()),
     }
-    writes.push("rdma", "rdma.max", &line);
 }

@@ -5,55 +5,27 @@
 //! bound where the kernel does not count swap. What v2 has no word for is refused: realtime
 //! shares, swappiness, disabling the OOM killer, leaf weights, network classes and priorities.
 
-use oci_spec::runtime::{LinuxBlockIo, LinuxCpu, LinuxMemory, LinuxResources};
+use oci_spec::runtime::{
+    LinuxBlockIo, LinuxCpu, LinuxHugepageLimit, LinuxMemory, LinuxNetwork, LinuxResources,
+};
 
-use super::v1::rdma;
+use super::version::{self, Version};
 use super::{Missing, Write, Writes, convert, refuse};
 use crate::Error;
 
 const NOT_IN_V2: &str = "cgroup v2 has nothing like it";
 
+const V2: Version = Version { memory, cpu, block_io, hugetlb, network, unified };
+
 pub(crate) fn plan(resources: &LinuxResources) -> Result<Vec<Write>, Error> {
-    let mut writes = Writes::default();
-    if let Some(memory_limits) = resources.memory() {
-        memory(memory_limits, &mut writes)?;
-    }
-    if let Some(cpu_limits) = resources.cpu() {
-        cpu(cpu_limits, &mut writes)?;
-    }
-    if let Some(limit) = resources.pids().map(|pids| pids.limit()).filter(|limit| *limit != 0) {
-        writes.push("pids.limit", "pids.max", &convert::limit(limit));
-    }
-    if let Some(io_limits) = resources.block_io() {
-        block_io(io_limits, &mut writes)?;
-    }
-    for limit in resources.hugepage_limits().iter().flatten() {
-        let (size, value) = (convert::page_size(limit.page_size())?, convert::limit(limit.limit()));
-        writes.push("hugepageLimits", format!("hugetlb.{size}.max"), &value);
-        let reserved = format!("hugetlb.{size}.rsvd.max");
-        writes.push_or("hugepageLimits", reserved, &value, Missing::PassOver);
-    }
-    if let Some(network) = resources.network() {
-        if network.class_id().is_some_and(|class| class != 0) {
-            return refuse("network.classID", NOT_IN_V2);
-        }
-        if network.priorities().as_ref().is_some_and(|list| !list.is_empty()) {
-            return refuse("network.priorities", NOT_IN_V2);
-        }
-    }
-    for (device, limits) in resources.rdma().iter().flatten() {
-        rdma(device, *limits, &mut writes);
-    }
-    unified(resources, &mut writes)?;
-    Ok(writes.0)
+    version::plan(resources, &V2)
 }
 
 fn memory(memory: &LinuxMemory, writes: &mut Writes) -> Result<(), Error> {
     let limit = memory.limit().unwrap_or(0);
     if let Some(swap) = convert::swap_max(limit, memory.swap().unwrap_or(0))? {
         let harmless = matches!(swap.as_str(), "0" | "max");
-        let missing = if harmless { Missing::PassOver } else { Missing::Refuse };
-        writes.push_or("memory.swap", "memory.swap.max", &swap, missing);
+        writes.push_or("memory.swap", "memory.swap.max", &swap, Missing::unless(!harmless));
     }
     if limit != 0 {
         writes.push("memory.limit", "memory.max", &convert::limit(limit));
@@ -72,10 +44,7 @@ fn memory(memory: &LinuxMemory, writes: &mut Writes) -> Result<(), Error> {
 
 fn cpu(cpu: &LinuxCpu, writes: &mut Writes) -> Result<(), Error> {
     // cpu.weight cannot be written while cpu.idle is 1, so idle goes first when it is taken back.
-    if let Some(idle) = cpu.idle() {
-        let missing = if idle == 0 { Missing::PassOver } else { Missing::Refuse };
-        writes.push_or("cpu.idle", "cpu.idle", &idle, missing);
-    }
+    version::idle(cpu, writes);
     if let Some(shares) = cpu.shares().filter(|shares| *shares != 0) {
         writes.push("cpu.shares", "cpu.weight", &convert::cpu_weight(shares));
     }
@@ -86,20 +55,13 @@ fn cpu(cpu: &LinuxCpu, writes: &mut Writes) -> Result<(), Error> {
         writes.push("cpu.quota", "cpu.max", &format!("{quota} {period}"));
     }
     if let Some(burst) = cpu.burst() {
-        let missing = if burst == 0 { Missing::PassOver } else { Missing::Refuse };
-        writes.push_or("cpu.burst", "cpu.max.burst", &burst, missing);
+        writes.push_or("cpu.burst", "cpu.max.burst", &burst, Missing::unless(burst != 0));
     }
     if cpu.realtime_period().is_some_and(|period| period != 0) {
         return refuse("cpu.realtimePeriod", NOT_IN_V2);
     }
     if cpu.realtime_runtime().is_some_and(|runtime| runtime != 0) {
         return refuse("cpu.realtimeRuntime", NOT_IN_V2);
-    }
-    if let Some(cpus) = cpu.cpus().as_deref().filter(|list| !list.is_empty()) {
-        writes.push("cpu.cpus", "cpuset.cpus", &cpus);
-    }
-    if let Some(mems) = cpu.mems().as_deref().filter(|list| !list.is_empty()) {
-        writes.push("cpu.mems", "cpuset.mems", &mems);
     }
     Ok(())
 }
@@ -138,6 +100,24 @@ fn block_io(io: &LinuxBlockIo, writes: &mut Writes) -> Result<(), Error> {
             let line = format!("{}:{} {key}={rate}", device.major(), device.minor());
             writes.push(&format!("blockIO.{field}"), "io.max", &line);
         }
+    }
+    Ok(())
+}
+
+fn hugetlb(limit: &LinuxHugepageLimit, writes: &mut Writes) -> Result<(), Error> {
+    let (size, value) = (convert::page_size(limit.page_size())?, convert::limit(limit.limit()));
+    writes.push("hugepageLimits", format!("hugetlb.{size}.max"), &value);
+    let reserved = format!("hugetlb.{size}.rsvd.max");
+    writes.push_or("hugepageLimits", reserved, &value, Missing::PassOver);
+    Ok(())
+}
+
+fn network(network: &LinuxNetwork, _writes: &mut Writes) -> Result<(), Error> {
+    if network.class_id().is_some_and(|class| class != 0) {
+        return refuse("network.classID", NOT_IN_V2);
+    }
+    if network.priorities().as_ref().is_some_and(|list| !list.is_empty()) {
+        return refuse("network.priorities", NOT_IN_V2);
     }
     Ok(())
 }

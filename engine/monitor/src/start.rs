@@ -1,12 +1,12 @@
 //! From a configuration to a running container.
 
-use std::error::Error;
 use std::fs;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::SystemTime;
 
 use ketch_cgroups::{Cgroup, Layout, Location};
+use ketch_runtime::causes;
 use ketch_runtime::container::create::{CreateError, Created, Options, Stdio, create, create_in};
 use ketch_runtime::container::delete::delete_stopped;
 use ketch_runtime::container::restore;
@@ -266,16 +266,7 @@ fn start_error(error: &CreateError) -> StartError {
         // Not executable, or whatever else the runtime refuses, as with podman.
         _ => 126,
     };
-    let mut message = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let text = cause.to_string();
-        if !message.ends_with(&text) {
-            message = format!("{message}: {text}");
-        }
-        source = cause.source();
-    }
-    StartError { message, code }
+    StartError { message: causes::line(error), code }
 }
 
 impl Running {

@@ -3,18 +3,17 @@
 //! podman (through conmon), docker and containerd read the last error of the log file that they named,
 //! in the form that runc gives it.
 
-use std::error::Error;
 use std::fs::File;
 use std::io::Write;
 use std::time::SystemTime;
 
-use nix::errno::Errno;
+use ketch_runtime::causes;
 
 use crate::globals::{Globals, LogFormat};
 
 /// Reports why a command failed: the whole chain of causes on one line.
 pub(crate) fn error(globals: &Globals, error: &anyhow::Error) {
-    let message = one_line(&error.chain().map(cause).collect::<Vec<_>>().join(": "));
+    let message = one_line(&causes::line(error.as_ref()));
     log(globals, "error", &message);
     // Nobody may be listening; there is nowhere else to say so.
     let _ = writeln!(std::io::stderr(), "ketchrun: {message}");
@@ -68,15 +67,6 @@ fn line(format: LogFormat, level: &str, message: &str, time: &str) -> String {
     match format {
         LogFormat::Text => format!("time=\"{time}\" level={level} msg={message}\n"),
         LogFormat::Json => format!("{{\"level\":\"{level}\",\"msg\":{message},\"time\":\"{time}\"}}\n"),
-    }
-}
-
-/// One link of the chain; an errno in the words of errno(3) alone.
-fn cause(error: &(dyn Error + 'static)) -> String {
-    let io = || error.downcast_ref::<std::io::Error>()?.raw_os_error().map(Errno::from_raw);
-    match error.downcast_ref::<Errno>().copied().or_else(io) {
-        Some(errno) => errno.desc().to_lowercase(),
-        None => error.to_string(),
     }
 }
 

@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod causes;
 pub mod clock;
 pub mod container;
 pub mod criu;

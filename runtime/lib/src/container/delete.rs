@@ -16,6 +16,7 @@ use serde::Deserialize;
 use super::directory::{CGROUP_OWNED, CGROUP_PLANNED};
 use super::kill;
 use super::state::{FIFO, FILE, State, StateError, Status, check_id};
+use crate::causes;
 use crate::hooks::{self, About, Stage};
 
 /// What a delete did not fail over.
@@ -160,7 +161,7 @@ pub(super) fn remove_cgroup(cgroup: &Cgroup) -> Result<(), String> {
     if cgroup.remove().is_ok() {
         return Ok(());
     }
-    cgroup.kill().and_then(|()| cgroup.remove()).map_err(|e| with_causes(&e))
+    cgroup.kill().and_then(|()| cgroup.remove()).map_err(|e| causes::line(&e))
 }
 
 /// The state goes last but the directory: as long as it is there, the container is.
@@ -191,7 +192,7 @@ fn delete_unfinished(root: &Path, id: &str) -> Result<Deleted, DeleteError> {
         // Perhaps made, and not yet entered: what has processes is somebody else's.
         let cgroup = cgroup_at(&path).map_err(partly)?;
         if cgroup.pids().is_ok_and(|pids| pids.is_empty()) {
-            cgroup.remove().map_err(|e| partly(with_causes(&e)))?;
+            cgroup.remove().map_err(|e| partly(causes::line(&e)))?;
         }
     }
     remove_directory(&directory).map_err(partly)?;
@@ -201,21 +202,9 @@ fn delete_unfinished(root: &Path, id: &str) -> Result<Deleted, DeleteError> {
 /// The cgroup of a note: a unit's, or the directory `path` of every hierarchy.
 fn cgroup_at(path: &Path) -> Result<Cgroup, String> {
     if path.is_relative() {
-        let unit = serde_json::from_slice(path.as_os_str().as_bytes()).map_err(|e| with_causes(&e))?;
-        return Cgroup::of_unit(&unit).map_err(|e| with_causes(&e));
+        let unit = serde_json::from_slice(path.as_os_str().as_bytes()).map_err(|e| causes::line(&e))?;
+        return Cgroup::of_unit(&unit).map_err(|e| causes::line(&e));
     }
-    let layout = ketch_cgroups::detect().map_err(|e| with_causes(&e))?;
+    let layout = ketch_cgroups::detect().map_err(|e| causes::line(&e))?;
     Ok(ketch_cgroups::at(&layout, path))
-}
-
-/// An error and its causes on one line.
-pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut line = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        line.push_str(": ");
-        line.push_str(&error.to_string());
-        cause = error.source();
-    }
-    line
 }

@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::Write;
 use std::time::SystemTime;
 
-use ketch_runtime::causes;
+use ketch_runtime::{causes, clock};
 
 use crate::globals::{Globals, LogFormat};
 
@@ -49,8 +49,7 @@ pub(crate) fn print(text: &str) -> anyhow::Result<()> {
 
 fn log(globals: &Globals, level: &str, message: &str) {
     let Some(path) = &globals.log else { return };
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
-    let line = line(globals.log_format, level, message, &utc(now));
+    let line = line(globals.log_format, level, message, &clock::to_second(SystemTime::now()));
     let written = File::options()
         .append(true)
         .create(true)
@@ -74,42 +73,9 @@ fn one_line(text: &str) -> String {
     text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
-/// RFC 3339 in UTC, to the second.
-fn utc(seconds: u64) -> String {
-    let (days, rest) = (seconds / 86_400, seconds % 86_400);
-    let (year, month, day) = civil(days);
-    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", rest / 3600, rest / 60 % 60, rest % 60)
-}
-
-/// Days since 1970-01-01 as year, month and day (proleptic Gregorian calendar, eras of 400 years that
-/// begin in March, so that a leap day is the last of its year).
-fn civil(days: u64) -> (u64, u64, u64) {
-    let days = days + 719_468;
-    let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let march_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * march_month + 2) / 5 + 1;
-    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
-    (era * 400 + year_of_era + u64::from(month <= 2), month, day)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn times() {
-        for (seconds, text) in [
-            (0, "1970-01-01T00:00:00Z"),
-            (951_782_399, "2000-02-28T23:59:59Z"),
-            (951_782_400, "2000-02-29T00:00:00Z"),
-            (1_709_251_199, "2024-02-29T23:59:59Z"),
-            (4_107_542_400, "2100-03-01T00:00:00Z"),
-        ] {
-            assert_eq!(utc(seconds), text);
-        }
-    }
 
     #[test]
     fn lines_are_as_engines_read_them() {

@@ -25,8 +25,17 @@ pub fn stamp(time: SystemTime) -> [u8; STAMP] {
 
 /// `2026-11-24T10:11:12.123456789Z`.
 pub fn rfc3339(time: SystemTime) -> String {
-    let mut text = String::with_capacity(30);
-    text.extend(stamp(time).iter().map(|b| char::from(*b)));
+    zulu(&stamp(time))
+}
+
+/// `2026-11-24T10:11:12Z`.
+pub fn to_second(time: SystemTime) -> String {
+    zulu(&stamp(time)[..19])
+}
+
+fn zulu(stamp: &[u8]) -> String {
+    let mut text = String::with_capacity(stamp.len() + 1);
+    text.extend(stamp.iter().map(|b| char::from(*b)));
     text.push('Z');
     text
 }
@@ -110,6 +119,7 @@ mod tests {
             let time = UNIX_EPOCH + Duration::new(seconds, nanos);
             assert_eq!(rfc3339(time), text);
             assert_eq!(parse(text.as_bytes()), Some(time), "{text}");
+            assert_eq!(to_second(time), format!("{}Z", &text[..19]));
         }
     }
 

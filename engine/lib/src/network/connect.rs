@@ -11,7 +11,8 @@ use crate::container::status;
 use crate::container::turn::Turn;
 use crate::state;
 use crate::state::containers::{FindError, Record};
-use crate::state::networks::{FindNetworkError, Hold};
+use crate::state::holds::Hold;
+use crate::state::networks::FindNetworkError;
 
 use super::firewall::{self, Firewall};
 use super::netlink::{self, Socket, detach, find_link};

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::Engine;
 use crate::state;
-use crate::state::networks::Lease;
+use crate::state::holds::Lease;
 
 use super::Network;
 

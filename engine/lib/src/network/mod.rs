@@ -6,7 +6,7 @@
 //! `pasta` is for those who may make no interfaces, and a process of its own.
 //!
 //! Above them a network is a row, and a bridge that is made when the first container needs it. What a container has of
-//! its networks is a [hold](crate::state::networks::Hold): reserved in one transaction before anything is made, and given
+//! its networks is a [hold](crate::state::holds::Hold): reserved in one transaction before anything is made, and given
 //! back after all of it is gone. A hold whose container has died is taken by whoever needs what it holds.
 
 use std::collections::BTreeMap;

@@ -13,7 +13,7 @@ use std::os::fd::AsRawFd;
 use crate::Engine;
 use crate::container::options::{Network, Options, Port, Protocol};
 use crate::state::containers::{FindError, Record};
-use crate::state::networks::{Binding, Lease};
+use crate::state::holds::{Binding, Lease};
 
 /// Most sockets that are held for one container. Of a longer list, the rest is kept free among ketch's own containers alone.
 const HELD: usize = 256;

@@ -5,7 +5,7 @@ use super::netlink::{Socket, detach};
 use super::{SetupError, firewall, hosts, pasta, rules};
 use crate::Engine;
 use crate::container::options::Network;
-use crate::state::networks::Hold;
+use crate::state::holds::Hold;
 
 /// Gives all of it back. Nothing held is no error; what was given back half-way is given back wholly.
 ///

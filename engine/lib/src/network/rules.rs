@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::Network;
 use super::firewall;
 use crate::container::options::Protocol;
-use crate::state::networks::Hold;
+use crate::state::holds::Hold;
 
 pub(super) fn network(network: &Network) -> firewall::Network<'_> {
     firewall::Network {

@@ -26,7 +26,8 @@ use crate::container::status;
 use crate::spec::{NetworkFacts, SharedFiles};
 use crate::state;
 use crate::state::containers::{FindError, Record};
-use crate::state::networks::{FindNetworkError, Hold, Lease, Want};
+use crate::state::holds::{Hold, Lease, Want};
+use crate::state::networks::FindNetworkError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {

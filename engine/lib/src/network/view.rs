@@ -4,7 +4,7 @@ use crate::Engine;
 use crate::container::options::{Network as Mode, Port};
 use crate::state;
 use crate::state::containers::{FindError, Record};
-use crate::state::networks::Lease;
+use crate::state::holds::Lease;
 
 use super::Network;
 

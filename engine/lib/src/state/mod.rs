@@ -13,6 +13,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 pub mod containers;
+pub mod holds;
 pub mod images;
 pub mod networks;
 pub mod pods;
@@ -20,8 +21,10 @@ pub mod volumes;
 
 /// What each layout adds to the one before: the first makes the tables, and each later one changes them.
 /// A layout that a release has written is never changed again.
-const LAYOUTS: [&[&str]; 2] =
-    [&[containers::SCHEMA, images::SCHEMA], &[networks::SCHEMA, volumes::SCHEMA, pods::SCHEMA]];
+const LAYOUTS: [&[&str]; 2] = [
+    &[containers::SCHEMA, images::SCHEMA],
+    &[networks::SCHEMA, holds::SCHEMA, volumes::SCHEMA, pods::SCHEMA],
+];
 
 /// The layout that this version reads and writes.
 const VERSION: i64 = LAYOUTS.len() as i64;

@@ -3,7 +3,8 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 
-use super::{Database, Error, volumes};
+use super::lookup::{Found, Table, find};
+use super::{Database, Error, json, volumes};
 use crate::container::join;
 use crate::container::options::{MountKind, Options};
 
@@ -22,6 +23,8 @@ CREATE TABLE containers (
 ";
 
 const COLUMNS: &str = "id, name, created, image_id, image_name, entrypoint, command, options";
+
+const TABLE: Table<Record> = Table { name: "containers", columns: COLUMNS, read: record };
 
 /// One row.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -103,12 +106,10 @@ impl Database {
 
     /// By full id, name, or the beginning of an id that only one has.
     pub fn find_container(&self, text: &str) -> Result<Record, FindError> {
-        let found = self.read("look up a container", |c| find(c, text))?;
-        let mut found = found.into_iter();
-        match (found.next(), found.next()) {
-            (None, _) => Err(FindError::NotFound(text.to_owned())),
-            (Some(record), None) => Ok(record),
-            (Some(_), Some(_)) => Err(FindError::Ambiguous(text.to_owned())),
+        match self.read("look up a container", |c| find(c, &TABLE, text))? {
+            Found::Nothing => Err(FindError::NotFound(text.to_owned())),
+            Found::One(record) => Ok(record),
+            Found::Several => Err(FindError::Ambiguous(text.to_owned())),
         }
     }
 
@@ -156,8 +157,7 @@ impl Database {
     /// Replaces what a container was asked to be. The caller has its turn.
     pub(crate) fn set_options(&self, id: &str, options: &Options) -> Result<(), Error> {
         self.write("change a container", |c| {
-            let options = serde_json::to_string(options)
-                .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+            let options = json::write(options)?;
             c.execute("UPDATE containers SET options = ?2 WHERE id = ?1", [id, &options]).map(drop)
         })
     }
@@ -194,9 +194,9 @@ fn insert(connection: &Connection, record: &Record) -> rusqlite::Result<()> {
             record.created,
             record.image_id,
             record.image_name,
-            to_json(&record.entrypoint)?,
-            to_json(&record.command)?,
-            to_json(&record.options)?,
+            json::write(&record.entrypoint)?,
+            json::write(&record.command)?,
+            json::write(&record.options)?,
             record.options.pod,
         ],
     )?;
@@ -208,10 +208,6 @@ fn insert(connection: &Connection, record: &Record) -> rusqlite::Result<()> {
         _ => None,
     });
     volumes.into_iter().try_for_each(|volume| volumes::insert_use(connection, &record.id, volume))
-}
-
-pub(super) fn to_json(value: &impl Serialize) -> rusqlite::Result<String> {
-    serde_json::to_string(value).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))
 }
 
 /// What a broken constraint means.
@@ -242,24 +238,6 @@ fn refusal(
     }
 }
 
-/// At most two: that there is more than one is all that matters then.
-fn find(connection: &Connection, text: &str) -> rusqlite::Result<Vec<Record>> {
-    let exact = format!("SELECT {COLUMNS} FROM containers WHERE id = ?1 OR name = ?1");
-    let exact: Vec<Record> =
-        connection.prepare(&exact)?.query_map([text], record)?.collect::<Result<_, _>>()?;
-    // A name that is also the beginning of another's id is still that name.
-    if !exact.is_empty() || text.is_empty() || !is_hex(text) {
-        return Ok(exact);
-    }
-    // `g` is the first character after all hex digits.
-    let prefix = format!("SELECT {COLUMNS} FROM containers WHERE id >= ?1 AND id < ?1 || 'g' LIMIT 2");
-    connection.prepare(&prefix)?.query_map([text], record)?.collect()
-}
-
-pub(super) fn is_hex(text: &str) -> bool {
-    text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
-}
-
 fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
     Ok(Record {
         id: row.get(0)?,
@@ -267,16 +245,9 @@ fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
         created: row.get(2)?,
         image_id: row.get(3)?,
         image_name: row.get(4)?,
-        entrypoint: from_json(row, 5)?,
-        command: from_json(row, 6)?,
-        options: from_json(row, 7)?,
-    })
-}
-
-pub(super) fn from_json<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
-    let text = row.get_ref(column)?.as_str()?;
-    serde_json::from_str(text).map_err(|error| {
-        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, error.into())
+        entrypoint: json::read(row, 5)?,
+        command: json::read(row, 6)?,
+        options: json::read(row, 7)?,
     })
 }
 

@@ -15,6 +15,8 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 pub mod containers;
 pub mod holds;
 pub mod images;
+mod json;
+mod lookup;
 pub mod networks;
 pub mod pods;
 pub mod volumes;

@@ -1,8 +1,9 @@
 //! Networks. What containers hold of them: see [`super::holds`].
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{OptionalExtension, Row, params};
 
-use super::{Database, Error};
+use super::lookup::{Found, Table, find};
+use super::{Database, Error, json};
 use crate::network::Network;
 
 /// Run by [`Database::open`].
@@ -16,6 +17,8 @@ CREATE TABLE networks (
     last6  TEXT
 ) STRICT, WITHOUT ROWID;
 ";
+
+const TABLE: Table<Network> = Table { name: "networks", columns: "config", read: network };
 
 /// Why a network cannot be added. podman's words.
 #[derive(Debug, thiserror::Error)]
@@ -53,7 +56,7 @@ impl Database {
             }
             c.execute(
                 "INSERT INTO networks (id, name, bridge, config) VALUES (?1, ?2, ?3, ?4)",
-                params![network.id, network.name, network.bridge, to_json(network)?],
+                params![network.id, network.name, network.bridge, json::write(network)?],
             )?;
             Ok(None)
         })?;
@@ -65,7 +68,7 @@ impl Database {
         self.write("change a network", |c| {
             c.execute(
                 "UPDATE networks SET bridge = ?2, config = ?3 WHERE id = ?1",
-                params![network.id, network.bridge, to_json(network)?],
+                params![network.id, network.bridge, json::write(network)?],
             )
             .map(drop)
         })
@@ -73,12 +76,10 @@ impl Database {
 
     /// By name, full id, or the beginning of an id that only one has.
     pub fn find_network(&self, text: &str) -> Result<Network, FindNetworkError> {
-        let found = self.read("look up a network", |c| find(c, text))?;
-        let mut found = found.into_iter();
-        match (found.next(), found.next()) {
-            (None, _) => Err(FindNetworkError::NotFound(text.to_owned())),
-            (Some(network), None) => Ok(network),
-            (Some(_), Some(_)) => Err(FindNetworkError::Ambiguous(text.to_owned())),
+        match self.read("look up a network", |c| find(c, &TABLE, text))? {
+            Found::Nothing => Err(FindNetworkError::NotFound(text.to_owned())),
+            Found::One(network) => Ok(network),
+            Found::Several => Err(FindNetworkError::Ambiguous(text.to_owned())),
         }
     }
 
@@ -107,26 +108,8 @@ impl Database {
     }
 }
 
-fn find(c: &Connection, text: &str) -> rusqlite::Result<Vec<Network>> {
-    let exact: Vec<Network> = c
-        .prepare_cached("SELECT config FROM networks WHERE name = ?1 OR id = ?1")?
-        .query_map([text], network)?
-        .collect::<Result<_, _>>()?;
-    if !exact.is_empty() || text.is_empty() || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
-        return Ok(exact);
-    }
-    // `g` is the first character after all hex digits.
-    c.prepare("SELECT config FROM networks WHERE id >= ?1 AND id < ?1 || 'g' LIMIT 2")?
-        .query_map([text], network)?
-        .collect()
-}
-
 fn network(row: &Row<'_>) -> rusqlite::Result<Network> {
-    super::containers::from_json(row, 0)
-}
-
-fn to_json(network: &Network) -> rusqlite::Result<String> {
-    serde_json::to_string(network).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))
+    json::read(row, 0)
 }
 
 #[cfg(test)]

@@ -2,8 +2,9 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::containers::{self, InsertError, Record, from_json, to_json};
-use super::{Database, Error};
+use super::containers::{self, InsertError, Record};
+use super::lookup::{Found, Table, find};
+use super::{Database, Error, json};
 use crate::pod::options::PodOptions;
 
 /// Run by [`Database::open`]. A pod stays as long as it has a member, and a container as long as another joins it.
@@ -25,6 +26,8 @@ CREATE INDEX dependencies_by_target ON dependencies (target);
 ";
 
 const COLUMNS: &str = "id, name, created, options";
+
+const TABLE: Table<Pod> = Table { name: "pods", columns: COLUMNS, read: pod };
 
 /// One row.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -83,11 +86,10 @@ impl Database {
 
     /// By full id, name, or the beginning of an id that only one has.
     pub fn find_pod(&self, text: &str) -> Result<Pod, FindPodError> {
-        let mut found = self.read("look up a pod", |c| find(c, text))?.into_iter();
-        match (found.next(), found.next()) {
-            (None, _) => Err(FindPodError::NotFound(text.to_owned())),
-            (Some(pod), None) => Ok(pod),
-            (Some(_), Some(_)) => Err(FindPodError::Ambiguous(text.to_owned())),
+        match self.read("look up a pod", |c| find(c, &TABLE, text))? {
+            Found::Nothing => Err(FindPodError::NotFound(text.to_owned())),
+            Found::One(pod) => Ok(pod),
+            Found::Several => Err(FindPodError::Ambiguous(text.to_owned())),
         }
     }
 
@@ -130,7 +132,7 @@ impl Database {
 }
 
 fn insert(connection: &Connection, pod: &Pod) -> rusqlite::Result<()> {
-    let options = to_json(&pod.options)?;
+    let options = json::write(&pod.options)?;
     connection.execute(
         "INSERT INTO pods (id, name, created, options) VALUES (?1, ?2, ?3, ?4)",
         params![pod.id, pod.name, pod.created, options],
@@ -138,21 +140,8 @@ fn insert(connection: &Connection, pod: &Pod) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// At most two: that there is more than one is all that matters then.
-fn find(connection: &Connection, text: &str) -> rusqlite::Result<Vec<Pod>> {
-    let exact =
-        format!("SELECT {COLUMNS} FROM pods WHERE id = ?1 OR name = ?1 ORDER BY id = ?1 DESC LIMIT 1");
-    let exact: Vec<Pod> = connection.prepare(&exact)?.query_map([text], pod)?.collect::<Result<_, _>>()?;
-    if !exact.is_empty() || text.is_empty() || !containers::is_hex(text) {
-        return Ok(exact);
-    }
-    // `g` is the first character after all hex digits.
-    let prefix = format!("SELECT {COLUMNS} FROM pods WHERE id >= ?1 AND id < ?1 || 'g' LIMIT 2");
-    connection.prepare(&prefix)?.query_map([text], pod)?.collect()
-}
-
 fn pod(row: &Row<'_>) -> rusqlite::Result<Pod> {
-    Ok(Pod { id: row.get(0)?, name: row.get(1)?, created: row.get(2)?, options: from_json(row, 3)? })
+    Ok(Pod { id: row.get(0)?, name: row.get(1)?, created: row.get(2)?, options: json::read(row, 3)? })
 }
 
 #[cfg(test)]

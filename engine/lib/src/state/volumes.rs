@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{Database, Error};
+use super::{Database, Error, json};
 
 /// Run by [`Database::open`]. A use goes with its container, and holds its volume until then.
 pub(crate) const SCHEMA: &str = "
@@ -44,12 +44,11 @@ pub struct Volume {
 impl Database {
     /// False: there is one of that name already, and it stays as it is.
     pub(crate) fn insert_volume(&self, volume: &Volume) -> Result<bool, Error> {
-        let labels = serde_json::to_string(&volume.labels).expect("strings only");
-        let Volume { name, created, anonymous, fresh, .. } = volume;
+        let Volume { name, created, labels, anonymous, fresh, .. } = volume;
         self.write("add a volume", |c| {
             c.execute(
                 "INSERT OR IGNORE INTO volumes (name, created, labels, anonymous, fresh) VALUES (?1, ?2, ?3, ?4, ?5)",
-                params![name, created, labels, anonymous, fresh],
+                params![name, created, json::write(labels)?, anonymous, fresh],
             )
             .map(|rows| rows > 0)
         })
@@ -112,14 +111,10 @@ pub(super) fn insert_use(connection: &Connection, container: &str, volume: &str)
 }
 
 fn volume(row: &Row<'_>) -> rusqlite::Result<Volume> {
-    let labels: String = row.get(2)?;
-    let labels = serde_json::from_str(&labels).map_err(|error| {
-        rusqlite::Error::FromSqlConversionFailure(2, rusqlite::types::Type::Text, error.into())
-    })?;
     Ok(Volume {
         name: row.get(0)?,
         created: row.get(1)?,
-        labels,
+        labels: json::read(row, 2)?,
         anonymous: row.get(3)?,
         fresh: row.get(4)?,
         users: row.get(5)?,

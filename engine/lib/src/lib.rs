@@ -14,6 +14,7 @@ pub mod container;
 pub mod events;
 pub mod guest;
 pub mod image;
+pub mod label;
 pub mod network;
 pub mod pod;
 pub mod rootless;

@@ -2,6 +2,7 @@
 
 use super::Status;
 use super::options::{MountKind, Network};
+use crate::label;
 use crate::state::containers::Record;
 
 /// Conditions by key: one value of each key must match, and all labels.
@@ -9,8 +10,8 @@ use crate::state::containers::Record;
 pub struct Filters {
     ids: Vec<String>,
     names: Vec<Pattern>,
-    labels: Vec<(String, Option<String>)>,
-    not_labels: Vec<(String, Option<String>)>,
+    labels: Vec<label::Condition>,
+    not_labels: Vec<label::Condition>,
     states: Vec<String>,
     codes: Vec<i32>,
     ancestors: Vec<String>,
@@ -71,15 +72,11 @@ impl Filters {
     /// Adds one `key=value`.
     pub fn add(&mut self, text: &str) -> Result<(), FilterError> {
         let (key, value) = text.split_once('=').ok_or_else(|| FilterError::Form(text.to_owned()))?;
-        let label = |text: &str| match text.split_once('=') {
-            Some((key, value)) => (key.to_owned(), Some(value.to_owned())),
-            None => (text.to_owned(), None),
-        };
         match key {
             "id" => self.ids.push(value.to_owned()),
             "name" => self.names.push(Pattern::parse(value)?),
-            "label" => self.labels.push(label(value)),
-            "label!" => self.not_labels.push(label(value)),
+            "label" => self.labels.push(label::Condition::parse(value)),
+            "label!" => self.not_labels.push(label::Condition::parse(value)),
             "status" => self.states.push(state(value)?.to_owned()),
             "exited" => self.codes.push(value.parse().map_err(|_| FilterError::Code(value.to_owned()))?),
             "ancestor" => self.ancestors.push(value.to_owned()),
@@ -111,13 +108,7 @@ impl Filters {
 
     /// What the row alone decides, before the kernel is asked about the container.
     pub fn admit_record(&self, record: &Record, lookup: &dyn Lookup) -> bool {
-        let labelled = |(key, value): &(String, Option<String>)| {
-            record
-                .options
-                .labels
-                .get(key)
-                .is_some_and(|have| value.as_ref().is_none_or(|value| value == have))
-        };
+        let labelled = |label: &label::Condition| label.holds(|key| record.options.labels.get(key));
         let compare = |names: &[String], holds: fn(&str, &str) -> bool| {
             names.iter().all(|name| lookup.created(name).is_some_and(|other| holds(&record.created, &other)))
         };

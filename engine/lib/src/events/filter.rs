@@ -1,6 +1,7 @@
 //! `events --filter`: which events are meant.
 
 use super::{Event, Kind};
+use crate::label;
 
 /// Conditions by key: one value of each key must match.
 #[derive(Debug, Clone, Default)]
@@ -61,10 +62,8 @@ fn matches(key: Key, value: &str, event: &Event) -> bool {
         Key::Event => event.status == value || (value == "die" && event.status == "died"),
         Key::Image => is(Kind::Image),
         Key::Label => {
-            let (name, wanted) =
-                value.split_once('=').map_or((value, None), |(name, value)| (name, Some(value)));
-            let have = event.attributes.as_ref().and_then(|labels| labels.get(name));
-            have.is_some_and(|have| wanted.is_none_or(|wanted| wanted == have))
+            let labels = event.attributes.as_ref();
+            label::Condition::parse(value).holds(|key| labels.and_then(|labels| labels.get(key)))
         }
         Key::Network => is(Kind::Network) || event.network == value,
         // Of the pod itself, and of its containers.

@@ -2,7 +2,7 @@
 
 use super::reference::repository_of;
 use super::{FindError, Image, find};
-use crate::Engine;
+use crate::{Engine, label};
 
 /// One condition, already looked up where it names an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,8 +16,7 @@ pub struct Filter {
 enum Condition {
     Reference(String),
     Dangling(bool),
-    /// Key, and value if given.
-    Label(String, Option<String>),
+    Label(label::Condition),
     Id(String),
     /// Ids added after, or before, the named image.
     Among(Vec<String>),
@@ -47,10 +46,7 @@ impl Filter {
                 "false" | "0" => Condition::Dangling(false),
                 _ => return Err(FilterError::Dangling(value.to_owned())),
             },
-            "label" => match value.split_once('=') {
-                Some((label, wanted)) => Condition::Label(label.to_owned(), Some(wanted.to_owned())),
-                None => Condition::Label(value.to_owned(), None),
-            },
+            "label" => Condition::Label(label::Condition::parse(value)),
             "id" => Condition::Id(value.to_owned()),
             "before" | "since" | "after" => {
                 let image = find(engine, value).map_err(|source| FilterError::Image {
@@ -77,9 +73,9 @@ impl Filter {
         let fits = match &self.condition {
             Condition::Reference(pattern) => image.names.iter().any(|name| is_named(name, pattern)),
             Condition::Dangling(wanted) => image.names.is_empty() == *wanted,
-            Condition::Label(label, wanted) => {
-                let value = image.config.labels_of_config().and_then(|labels| labels.get(label));
-                value.is_some_and(|value| wanted.as_ref().is_none_or(|wanted| wanted == value))
+            Condition::Label(label) => {
+                let labels = image.config.labels_of_config();
+                label.holds(|key| labels.and_then(|labels| labels.get(key)))
             }
             Condition::Id(id) => image.id.starts_with(crate::store::layers::hex(id)),
             Condition::Among(ids) => ids.contains(&image.id),

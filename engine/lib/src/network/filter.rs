@@ -1,6 +1,7 @@
 //! `network ls --filter`, and `prune`'s.
 
 use super::Network;
+use crate::label;
 
 /// One condition.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -8,8 +9,8 @@ pub enum Filter {
     Name(String),
     Id(String),
     Driver(String),
-    Label(String, Option<String>),
-    NotLabel(String, Option<String>),
+    Label(label::Condition),
+    NotLabel(label::Condition),
     /// Made before then: RFC 3339, UTC, nanoseconds.
     Until(String),
 }
@@ -29,48 +30,25 @@ impl Filter {
     /// `moment` reads a point in time.
     pub fn parse(text: &str, moment: impl Fn(&str) -> Option<String>) -> Result<Filter, FilterError> {
         let (key, value) = text.split_once('=').ok_or_else(|| FilterError::Form(text.to_owned()))?;
-        let label = || match value.split_once('=') {
-            Some((key, value)) => (key.to_owned(), Some(value.to_owned())),
-            None => (value.to_owned(), None),
-        };
         Ok(match key {
             "name" => Filter::Name(value.to_owned()),
             "id" => Filter::Id(value.to_owned()),
             "driver" => Filter::Driver(value.to_owned()),
-            "label" => {
-                let (key, value) = label();
-                Filter::Label(key, value)
-            }
-            "label!" => {
-                let (key, value) = label();
-                Filter::NotLabel(key, value)
-            }
+            "label" => Filter::Label(label::Condition::parse(value)),
+            "label!" => Filter::NotLabel(label::Condition::parse(value)),
             "until" => Filter::Until(moment(value).ok_or_else(|| FilterError::Time(value.to_owned()))?),
             _ => return Err(FilterError::Key(key.to_owned())),
         })
     }
 
-    fn key(&self) -> u8 {
-        match self {
-            Filter::Name(_) => 0,
-            Filter::Id(_) => 1,
-            Filter::Driver(_) => 2,
-            Filter::Label(..) => 3,
-            Filter::NotLabel(..) => 4,
-            Filter::Until(_) => 5,
-        }
-    }
-
     fn holds(&self, network: &Network) -> bool {
-        let has = |key: &str, value: &Option<String>| {
-            network.labels.get(key).is_some_and(|have| value.as_ref().is_none_or(|value| value == have))
-        };
+        let labelled = |label: &label::Condition| label.holds(|key| network.labels.get(key));
         match self {
             Filter::Name(part) => network.name.contains(&**part),
             Filter::Id(start) => network.id.starts_with(&**start),
             Filter::Driver(driver) => driver == "bridge",
-            Filter::Label(key, value) => has(key, value),
-            Filter::NotLabel(key, value) => !has(key, value),
+            Filter::Label(label) => labelled(label),
+            Filter::NotLabel(label) => !labelled(label),
             Filter::Until(time) => network.created < *time,
         }
     }
@@ -78,9 +56,10 @@ impl Filter {
 
 /// One of each key must hold, and all labels.
 pub fn admit(filters: &[Filter], network: &Network) -> bool {
+    let same_key = |a: &Filter, b: &Filter| std::mem::discriminant(a) == std::mem::discriminant(b);
     filters.iter().all(|filter| match filter {
-        Filter::Label(..) | Filter::NotLabel(..) => filter.holds(network),
-        one => filters.iter().any(|other| other.key() == one.key() && other.holds(network)),
+        Filter::Label(_) | Filter::NotLabel(_) => filter.holds(network),
+        one => filters.iter().any(|other| same_key(one, other) && other.holds(network)),
     })
 }
 

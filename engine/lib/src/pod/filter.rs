@@ -2,14 +2,15 @@
 
 use super::status::Whole;
 use crate::container::filter::{FilterError, Pattern, any};
+use crate::label;
 
 /// Conditions by key: one value of each key must match, and all labels.
 #[derive(Debug, Clone, Default)]
 pub struct Filters {
     ids: Vec<String>,
     names: Vec<Pattern>,
-    labels: Vec<(String, Option<String>)>,
-    not_labels: Vec<(String, Option<String>)>,
+    labels: Vec<label::Condition>,
+    not_labels: Vec<label::Condition>,
     states: Vec<String>,
     networks: Vec<String>,
     container_ids: Vec<String>,
@@ -22,16 +23,12 @@ impl Filters {
     /// Adds one `key=value`.
     pub fn add(&mut self, text: &str) -> Result<(), FilterError> {
         let (key, value) = text.split_once('=').ok_or_else(|| FilterError::Form(text.to_owned()))?;
-        let label = |text: &str| match text.split_once('=') {
-            Some((key, value)) => (key.to_owned(), Some(value.to_owned())),
-            None => (text.to_owned(), None),
-        };
         let number = || value.parse().map_err(|_| FilterError::Number(value.to_owned()));
         match key {
             "id" => self.ids.push(value.to_owned()),
             "name" => self.names.push(Pattern::parse(value)?),
-            "label" => self.labels.push(label(value)),
-            "label!" => self.not_labels.push(label(value)),
+            "label" => self.labels.push(label::Condition::parse(value)),
+            "label!" => self.not_labels.push(label::Condition::parse(value)),
             "status" => self.states.push(pod_state(value)?),
             "network" => self.networks.push(value.to_owned()),
             "ctr-ids" => self.container_ids.push(value.to_owned()),
@@ -45,10 +42,7 @@ impl Filters {
 
     pub fn admit(&self, whole: &Whole) -> bool {
         let Whole { pod, members } = whole;
-        let labelled = |(key, value): &(String, Option<String>)| {
-            let have = pod.options.labels.get(key);
-            have.is_some_and(|have| value.as_ref().is_none_or(|value| value == have))
-        };
+        let labelled = |label: &label::Condition| label.holds(|key| pod.options.labels.get(key));
         let status = whole.status().name();
         any(&self.ids, |id| pod.id.starts_with(&**id))
             && any(&self.names, |name| name.matches(&pod.name))

@@ -1,6 +1,7 @@
 //! `--filter` of `volume ls` and `volume prune`.
 
 use super::Volume;
+use crate::label;
 
 /// One condition.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -8,8 +9,8 @@ pub enum Filter {
     Name(String),
     Driver(String),
     Scope(String),
-    /// Key, and value if given; whether it must not be there.
-    Label(String, Option<String>, bool),
+    Label(label::Condition),
+    NotLabel(label::Condition),
     Dangling(bool),
     Anonymous(bool),
     /// RFC 3339, UTC, nanoseconds: made before, or since.
@@ -35,10 +36,6 @@ impl Filter {
     pub fn parse(text: &str, moment: impl Fn(&str) -> Option<String>) -> Result<Filter, FilterError> {
         let (key, value) = text.split_once('=').ok_or_else(|| FilterError::Form(text.to_owned()))?;
         let value = value.to_owned();
-        let label = |text: &str, not| match text.split_once('=') {
-            Some((key, value)) => Filter::Label(key.to_owned(), Some(value.to_owned()), not),
-            None => Filter::Label(text.to_owned(), None, not),
-        };
         let boolean = |value: String, key| match value.as_str() {
             "true" | "1" => Ok(true),
             "false" | "0" => Ok(false),
@@ -48,8 +45,8 @@ impl Filter {
             "name" => Filter::Name(value),
             "driver" => Filter::Driver(value),
             "scope" => Filter::Scope(value),
-            "label" => label(&value, false),
-            "label!" => label(&value, true),
+            "label" => Filter::Label(label::Condition::parse(&value)),
+            "label!" => Filter::NotLabel(label::Condition::parse(&value)),
             "dangling" => Filter::Dangling(boolean(value, "dangling")?),
             "anonymous" => Filter::Anonymous(boolean(value, "anonymous")?),
             "until" => Filter::Until(moment(&value).ok_or(FilterError::Time(value))?),
@@ -59,17 +56,13 @@ impl Filter {
     }
 
     pub fn matches(&self, volume: &Volume) -> bool {
+        let labelled = |label: &label::Condition| label.holds(|key| volume.labels.get(key));
         match self {
             Filter::Name(part) => volume.name.contains(part),
             Filter::Driver(name) => name == "local",
             Filter::Scope(name) => name == "local",
-            Filter::Label(key, wanted, not) => {
-                let has = volume
-                    .labels
-                    .get(key)
-                    .is_some_and(|have| wanted.as_ref().is_none_or(|wanted| wanted == have));
-                has != *not
-            }
+            Filter::Label(label) => labelled(label),
+            Filter::NotLabel(label) => !labelled(label),
             Filter::Dangling(wanted) => (volume.users == 0) == *wanted,
             Filter::Anonymous(wanted) => volume.anonymous == *wanted,
             Filter::Until(moment) => volume.created < *moment,
@@ -80,13 +73,11 @@ impl Filter {
 
 /// One filter of each key must match; labels all.
 pub fn admit(filters: &[Filter], volume: &Volume) -> bool {
-    let (labels, others): (Vec<_>, Vec<_>) =
-        filters.iter().partition(|filter| matches!(filter, Filter::Label(..)));
     let same_key = |a: &Filter, b: &Filter| std::mem::discriminant(a) == std::mem::discriminant(b);
-    labels.iter().all(|filter| filter.matches(volume))
-        && others
-            .iter()
-            .all(|filter| others.iter().any(|other| same_key(filter, other) && other.matches(volume)))
+    filters.iter().all(|filter| match filter {
+        Filter::Label(_) | Filter::NotLabel(_) => filter.matches(volume),
+        one => filters.iter().any(|other| same_key(one, other) && other.matches(volume)),
+    })
 }
 
 #[cfg(test)]

@@ -7,21 +7,16 @@ use ketch_engine::container::remove::Force;
 use ketch_engine::pod::remove::{RemovePodError, remove};
 use ketch_engine::state::pods::Pod;
 
-use super::select::{NOTHING, Pods, Selection, each, id, no_such};
+use super::select::{Choice, each, id, no_such};
 use crate::commands::container::stop::warn;
 use crate::globals::Globals;
 
 /// Remove pods and their containers
 #[derive(Debug, clap::Parser)]
-#[command(
-    mut_arg("all", |arg| arg.short('a')),
-    mut_arg("cidfile", |arg| arg.long("pod-id-file")),
-    mut_arg("ignore", |arg| arg.short('i')),
-    mut_arg("names", |arg| arg.value_name("POD"))
-)]
+#[command(mut_arg("ignore", |arg| arg.short('i')))]
 pub(crate) struct Args {
     #[command(flatten)]
-    selection: Selection,
+    choice: Choice,
     /// Stop the containers that run; pass over pods that do not exist
     #[arg(long, short)]
     force: bool,
@@ -32,8 +27,9 @@ pub(crate) struct Args {
 
 pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
     let engine = globals.engine()?;
-    let selection = Selection { ignore: args.selection.ignore || args.force, ..args.selection };
-    let chosen = selection.find(&Pods(&engine), NOTHING).map_err(no_such)?;
+    let mut choice = args.choice;
+    choice.selection.ignore |= args.force;
+    let chosen = choice.find(&engine).map_err(no_such)?;
     let force = if args.force { Force::Stop { seconds: args.time } } else { Force::No };
     each(&chosen, id, |pod| remove_pod(&engine, pod, force).map(|()| Vec::new()))
 }

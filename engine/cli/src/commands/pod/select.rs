@@ -10,16 +10,29 @@ use ketch_engine::pod::filter::Filters;
 use ketch_engine::pod::status::Whole;
 use ketch_engine::state::pods::{FindPodError, Pod};
 
-use crate::commands::select::{Chosen, Source};
+use crate::commands::select::{Chosen, Selection, Source};
 use crate::failure::{Failure, report};
 
-pub(super) use crate::commands::select::Selection;
+/// A [`Selection`] with the flags of the verbs of `pod`.
+#[derive(Debug, clap::Args)]
+#[command(
+    mut_arg("all", |arg| arg.short('a')),
+    mut_arg("cidfile", |arg| arg.long("pod-id-file")),
+    mut_arg("names", |arg| arg.value_name("POD"))
+)]
+pub(super) struct Choice {
+    #[command(flatten)]
+    pub(super) selection: Selection,
+}
 
-/// Said by most verbs when nothing was asked for.
-pub(super) const NOTHING: &str = "you must provide at least one name or id";
+impl Choice {
+    pub(super) fn find(&self, engine: &Engine) -> anyhow::Result<Vec<Chosen<Pod>>> {
+        self.selection.find(&Pods(engine), "you must provide at least one name or id")
+    }
+}
 
 /// All pods of an engine.
-pub(super) struct Pods<'a>(pub(super) &'a Engine);
+struct Pods<'a>(&'a Engine);
 
 impl Source for Pods<'_> {
     type Item = Pod;

@@ -4,23 +4,18 @@ use std::process::ExitCode;
 
 use ketch_engine::pod::start::start;
 
-use super::select::{NOTHING, Pods, Selection, as_asked, each};
+use super::select::{Choice, as_asked, each};
 use crate::globals::Globals;
 
 /// Start all containers of pods
 #[derive(Debug, clap::Parser)]
-#[command(
-    mut_arg("all", |arg| arg.short('a')),
-    mut_arg("cidfile", |arg| arg.long("pod-id-file")),
-    mut_arg("names", |arg| arg.value_name("POD"))
-)]
 pub(crate) struct Args {
     #[command(flatten)]
-    selection: Selection,
+    choice: Choice,
 }
 
 pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
     let engine = globals.engine()?;
-    let chosen = args.selection.find(&Pods(&engine), NOTHING)?;
+    let chosen = args.choice.find(&engine)?;
     each(&chosen, as_asked, |pod| Ok(start(&engine, pod)?))
 }

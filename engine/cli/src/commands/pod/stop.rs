@@ -7,21 +7,16 @@ use ketch_engine::pod::MemberError;
 use ketch_engine::pod::stop::stop;
 use ketch_engine::state::pods::Pod;
 
-use super::select::{NOTHING, Pods, Selection, as_asked, each};
+use super::select::{Choice, as_asked, each};
 use crate::commands::container::stop::warn;
 use crate::globals::Globals;
 
 /// Stop all containers of pods: their stop signal, and SIGKILL for those that do not end in time
 #[derive(Debug, clap::Parser)]
-#[command(
-    mut_arg("all", |arg| arg.short('a')),
-    mut_arg("cidfile", |arg| arg.long("pod-id-file")),
-    mut_arg("ignore", |arg| arg.short('i')),
-    mut_arg("names", |arg| arg.value_name("POD"))
-)]
+#[command(mut_arg("ignore", |arg| arg.short('i')))]
 pub(crate) struct Args {
     #[command(flatten)]
-    selection: Selection,
+    choice: Choice,
     /// Seconds until SIGKILL; -1 for never [default: each container's own, which is 10]
     #[arg(long, short, value_name = "SECONDS", allow_negative_numbers = true)]
     time: Option<i64>,
@@ -29,7 +24,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
     let engine = globals.engine()?;
-    let chosen = args.selection.find(&Pods(&engine), NOTHING)?;
+    let chosen = args.choice.find(&engine)?;
     each(&chosen, as_asked, |pod| stop_all(&engine, pod, args.time))
 }
 

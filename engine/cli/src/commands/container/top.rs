@@ -22,22 +22,33 @@ pub(crate) struct Args {
 
 pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
     let engine = globals.engine()?;
-    let (name, words) = match args.words.split_first() {
-        Some((first, rest)) if !args.latest => (Some(first.as_str()), rest),
-        _ => (None, &args.words[..]),
-    };
     let nothing = "you must provide the name or id of a running container";
-    let record = one(&engine, name, args.latest, nothing).map_err(|error| {
-        if name.is_some() { error.context("unable to look up requested container") } else { error }
-    })?;
-    let columns = columns(words)?;
-    let mut rows = vec![columns.iter().map(|column| column.header().to_owned()).collect()];
-    rows.extend(top(&engine, &record, &columns)?);
-    std::io::stdout().write_all(table(&rows).as_bytes())?;
-    Ok(ExitCode::SUCCESS)
+    let (record, columns) = whose(&args.words, args.latest, |name| one(&engine, name, args.latest, nothing))?;
+    print(&columns, top(&engine, &record, &columns)?)
 }
 
-/// The columns that `words` name, or podman's own.
-pub(crate) fn columns(words: &[String]) -> anyhow::Result<Vec<Column>> {
-    Ok(if words.is_empty() { parse(&DEFAULT.map(str::to_owned))? } else { parse(words)? })
+/// Whose processes are asked for, and the columns to show. With `latest` all words are columns; without columns they are
+/// podman's own.
+pub(crate) fn whose<T>(
+    words: &[String],
+    latest: bool,
+    find: impl FnOnce(Option<&str>) -> anyhow::Result<T>,
+) -> anyhow::Result<(T, Vec<Column>)> {
+    let (name, words) = match words.split_first() {
+        Some((first, rest)) if !latest => (Some(first.as_str()), rest),
+        _ => (None, words),
+    };
+    let found = find(name).map_err(|error| {
+        if name.is_some() { error.context("unable to look up requested container") } else { error }
+    })?;
+    let columns = if words.is_empty() { parse(&DEFAULT.map(str::to_owned))? } else { parse(words)? };
+    Ok((found, columns))
+}
+
+/// Prints the processes below the columns' headers.
+pub(crate) fn print(columns: &[Column], processes: Vec<Vec<String>>) -> anyhow::Result<ExitCode> {
+    let mut rows = vec![columns.iter().map(|column| column.header().to_owned()).collect()];
+    rows.extend(processes);
+    std::io::stdout().write_all(table(&rows).as_bytes())?;
+    Ok(ExitCode::SUCCESS)
 }

@@ -1,14 +1,12 @@
 //! `ketch pod top`
 
-use std::io::Write;
 use std::process::ExitCode;
 
 use ketch_engine::container::top::{TopError, top};
 
 use super::select::one;
-use crate::commands::container::top::columns;
+use crate::commands::container::top::{print, whose};
 use crate::globals::Globals;
-use crate::output::table;
 
 /// Show the processes of a pod's containers
 #[derive(Debug, clap::Parser)]
@@ -23,15 +21,8 @@ pub(crate) struct Args {
 
 pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
     let engine = globals.engine()?;
-    let (name, words) = match args.words.split_first() {
-        Some((first, rest)) if !args.latest => (Some(first.as_str()), rest),
-        _ => (None, &args.words[..]),
-    };
     let nothing = "you must provide the name or id of a running pod";
-    let pod = one(&engine, name, args.latest, nothing).map_err(|error| {
-        if name.is_some() { error.context("unable to look up requested container") } else { error }
-    })?;
-    let columns = columns(words)?;
+    let (pod, columns) = whose(&args.words, args.latest, |name| one(&engine, name, args.latest, nothing))?;
     let mut rows = Vec::new();
     for member in engine.db.members(&pod.id)? {
         match top(&engine, &member, &columns) {
@@ -41,9 +32,5 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
         }
     }
     // As with podman: a pod without processes has no heading either.
-    if !rows.is_empty() {
-        rows.insert(0, columns.iter().map(|column| column.header().to_owned()).collect());
-        std::io::stdout().write_all(table(&rows).as_bytes())?;
-    }
-    Ok(ExitCode::SUCCESS)
+    if rows.is_empty() { Ok(ExitCode::SUCCESS) } else { print(&columns, rows) }
 }

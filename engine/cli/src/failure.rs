@@ -14,6 +14,18 @@ pub(crate) struct Failure {
     pub(crate) message: String,
 }
 
+impl Failure {
+    /// This one behind an earlier one, if there is one: a line each, and the first decides the exit code.
+    pub(crate) fn after(self, earlier: Option<Failure>) -> Failure {
+        match earlier {
+            None => self,
+            Some(first) => {
+                Failure { code: first.code, message: format!("{}\nError: {}", first.message, self.message) }
+            }
+        }
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)

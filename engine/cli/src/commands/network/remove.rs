@@ -51,13 +51,7 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
                 Failure { code, message: format!("{:#}", anyhow::Error::from(error)) }
             }
         };
-        failed = Some(match failed {
-            None => failure,
-            Some(first) => Failure {
-                code: first.code,
-                message: format!("{}\nError: {}", first.message, failure.message),
-            },
-        });
+        failed = Some(failure.after(failed));
     }
     failed.map_or(Ok(ExitCode::SUCCESS), |failure| Err(failure.into()))
 }

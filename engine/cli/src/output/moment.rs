@@ -2,6 +2,8 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use ketch_monitor::clock::rfc3339;
+
 use super::unix_seconds;
 
 /// Which way from now a span of time leads.
@@ -32,6 +34,11 @@ pub(crate) fn moment(text: &str, span: Span) -> Option<SystemTime> {
     };
     let since = u64::try_from(unix_seconds(&complete)?).ok()?;
     UNIX_EPOCH.checked_add(Duration::from_secs(since))
+}
+
+/// The same as RFC 3339 in UTC, as rows of the state have it; a span leads back.
+pub(crate) fn past(text: &str) -> Option<String> {
+    moment(text, Span::Back).map(rfc3339)
 }
 
 /// `1795515072`, `1795515072.5`

@@ -5,9 +5,8 @@ use ketch_engine::Engine;
 use ketch_engine::container::filter::{Filters, Lookup};
 use ketch_engine::container::{Status, status};
 use ketch_engine::state::containers::Record;
-use ketch_monitor::clock;
 
-use crate::output::{Span, moment};
+use crate::output::past;
 
 /// Reads `KEY=VALUE` texts. A container that one of them names must be there.
 pub(super) fn filters(engine: &Engine, texts: &[String]) -> anyhow::Result<Filters> {
@@ -15,9 +14,9 @@ pub(super) fn filters(engine: &Engine, texts: &[String]) -> anyhow::Result<Filte
     for text in texts {
         match text.strip_prefix("until=") {
             Some(until) => {
-                let time = moment(until, Span::Back)
-                    .with_context(|| format!("{until:?}: unable to interpret time value"))?;
-                filters.set_until(clock::rfc3339(time));
+                let time =
+                    past(until).with_context(|| format!("{until:?}: unable to interpret time value"))?;
+                filters.set_until(time);
             }
             None => filters.add(text)?,
         }

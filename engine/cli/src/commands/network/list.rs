@@ -8,7 +8,7 @@ use ketch_engine::network::inspect::{Inspect, listed};
 
 use super::show::{HEADING, fields};
 use crate::globals::Globals;
-use crate::output::{Format, Span, moment, pretty, table};
+use crate::output::{Format, past, pretty, table};
 
 /// List networks
 #[derive(Debug, clap::Parser)]
@@ -67,6 +67,5 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
 
 /// The conditions of `--filter`.
 pub(super) fn filters(texts: &[String]) -> anyhow::Result<Vec<Filter>> {
-    let point = |text: &str| moment(text, Span::Back).map(ketch_monitor::clock::rfc3339);
-    Ok(texts.iter().map(|text| Filter::parse(text, point)).collect::<Result<_, _>>()?)
+    Ok(texts.iter().map(|text| Filter::parse(text, past)).collect::<Result<_, _>>()?)
 }

@@ -7,7 +7,7 @@ use ketch_engine::volume::filter::{Filter, admit};
 
 use super::show::{HEADING, document, fields};
 use crate::globals::Globals;
-use crate::output::{Format, Span, moment, pretty, table};
+use crate::output::{Format, past, pretty, table};
 
 /// List volumes
 #[derive(Debug, clap::Parser)]
@@ -54,6 +54,5 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
 
 /// The conditions of `--filter`.
 pub(super) fn filters(texts: &[String]) -> anyhow::Result<Vec<Filter>> {
-    let point = |text: &str| moment(text, Span::Back).map(ketch_monitor::clock::rfc3339);
-    Ok(texts.iter().map(|text| Filter::parse(text, point)).collect::<Result<_, _>>()?)
+    Ok(texts.iter().map(|text| Filter::parse(text, past)).collect::<Result<_, _>>()?)
 }

@@ -5,12 +5,12 @@ use std::fs::File;
 use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 use ketch_engine::network::{firewall, netlink};
 use nix::sched::{CloneFlags, setns, unshare};
 
 use crate::program;
+use crate::wait::what_stays;
 
 /// Lives as long as this value, or a process in it. Loopback is up.
 #[derive(Debug)]
@@ -107,14 +107,7 @@ impl Netns {
 
     /// Interfaces that do not go away: the kernel takes a moment to delete those of a namespace that is gone.
     pub fn left(&self) -> Vec<String> {
-        let deadline = Instant::now() + Duration::from_secs(30);
-        loop {
-            let left = self.ends_of_containers();
-            if left.is_empty() || Instant::now() > deadline {
-                return left;
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        what_stays(|| self.ends_of_containers())
     }
 }
 

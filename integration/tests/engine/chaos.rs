@@ -2,47 +2,29 @@
 //! and nothing is left.
 
 use std::fs;
-use std::path::Path;
-use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ketch_integration::Engine;
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use ketch_integration::kills::{Random, strike};
+use ketch_integration::wait::what_stays;
 
 const ROUNDS: u32 = 300;
 
-/// A small generator (xorshift64): a failing run can be repeated with its seed.
-pub(crate) struct Random(pub(crate) u64);
-
-impl Random {
-    pub(crate) fn below(&mut self, n: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % n
-    }
-}
-
-/// `KETCH_TEST_SEED` repeats a failed run's choices.
 #[test]
 fn three_hundred_kills() {
-    let seed = std::env::var("KETCH_TEST_SEED")
-        .ok()
-        .and_then(|s| s.parse().ok())
-        .unwrap_or(u64::from(std::process::id()) + 1);
-    let mut random = Random(seed);
+    let mut random = Random::from_environment();
     let engine = Engine::with_busybox();
     for round in 0..ROUNDS {
         let scene = one_round(&engine, &mut random);
+        let about = format!("round {round} ({scene}), seed {}", random.seed);
         let found = truth(&engine);
-        assert!(found.is_empty(), "round {round} ({scene}), seed {seed}: {found:#?}");
+        assert!(found.is_empty(), "{about}: {found:#?}");
         let left = engine.wipe();
-        assert!(left.is_empty(), "round {round} ({scene}), seed {seed}: left behind {left:#?}");
+        assert!(left.is_empty(), "{about}: left behind {left:#?}");
     }
 }
 
-/// Starts an operation, waits a random moment, kills a random party of it.
+/// An operation, and a kill in it.
 fn one_round(engine: &Engine, random: &mut Random) -> String {
     let operation = random.below(4);
     if operation >= 2 {
@@ -54,67 +36,14 @@ fn one_round(engine: &Engine, random: &mut Random) -> String {
         "stop -t 0 c",
         "rm -f -t 0 c",
     ][operation as usize];
-    let mut command = engine.command();
-    command.args(line.split(' ')).stdout(Stdio::null()).stderr(Stdio::null());
-    let mut client = command.spawn().unwrap();
-    let delay = Duration::from_micros(random.below(15_000));
-    std::thread::sleep(delay);
-    let victim = random.below(3);
-    match victim {
-        0 => client.kill().unwrap(),
-        1 => monitors(engine.dir()).into_iter().for_each(end),
-        _ => inits(engine.dir()).into_iter().for_each(end),
-    }
-    client.wait().unwrap();
-    format!("`{line}`, {} killed after {delay:?}", ["client", "monitor", "init"][victim as usize])
-}
-
-pub(crate) fn end(pid: i32) {
-    // It may have ended by itself meanwhile.
-    let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
-}
-
-/// Monitors that hold a file of this engine open.
-pub(crate) fn monitors(dir: &Path) -> Vec<i32> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir("/proc").unwrap().flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
-            continue;
-        };
-        let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
-        let open = fs::read_dir(entry.path().join("fd")).into_iter().flatten().flatten();
-        let ours =
-            || open.filter_map(|fd| fs::read_link(fd.path()).ok()).any(|target| target.starts_with(dir));
-        if line.starts_with(b"ketch-monitor") && ours() {
-            found.push(pid);
-        }
-    }
-    found
-}
-
-/// The first process of each container, as the runtime's state has it.
-pub(crate) fn inits(dir: &Path) -> Vec<i32> {
-    let states = fs::read_dir(dir.join("run/runtime")).into_iter().flatten().flatten();
-    states
-        .filter_map(|state| fs::read(state.path().join("state.json")).ok())
-        .filter_map(|text| serde_json::from_slice::<serde_json::Value>(&text).ok())
-        .filter_map(|state| i32::try_from(state["pid"].as_i64()?).ok())
-        .filter(|pid| *pid > 0)
-        .collect()
+    strike(engine, line, Duration::from_millis(15), random)
 }
 
 /// What `ps` and `inspect` say that is not so.
 ///
-/// A process may end between a look and the next: only what is still wrong two seconds later is reported.
+/// A process may end between a look and the next: only what stays wrong is reported.
 pub(crate) fn truth(engine: &Engine) -> Vec<String> {
-    let deadline = Instant::now() + Duration::from_secs(2);
-    loop {
-        let wrong = wrong_now(engine);
-        if wrong.is_empty() || Instant::now() > deadline {
-            return wrong;
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    what_stays(|| wrong_now(engine))
 }
 
 fn wrong_now(engine: &Engine) -> Vec<String> {

@@ -5,8 +5,8 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::path::Path;
-use std::time::{Duration, Instant};
 
+use ketch_integration::wait::{PATIENCE, wait_for};
 use ketch_integration::{Engine, Output};
 use serde_json::{Value, json};
 
@@ -87,11 +87,10 @@ fn a_terminal_and_an_input_go_on() {
     checkpoint(&engine, &["t"]).ok();
     let before = engine.line("logs t").ok().stdout.matches("tick").count();
     restore(&engine, &["t"]).ok();
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while engine.line("logs t").ok().stdout.matches("tick").count() <= before {
-        assert!(Instant::now() < deadline, "the terminal says nothing any more");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    wait_for("word from the terminal any more", || {
+        let ticks = engine.line("logs t").ok().stdout.matches("tick").count();
+        if ticks > before { Ok(()) } else { Err(ticks) }
+    });
 }
 
 #[test]
@@ -299,17 +298,8 @@ fn an_established_connection_goes_on() {
         text.split_whitespace().next().and_then(|ip| ip.parse::<IpAddr>().ok()).expect("an address")
     };
     let server = SocketAddr::new(address(&engine), 7);
-    let mut client = engine.netns().within(|| {
-        let deadline = Instant::now() + Duration::from_secs(30);
-        loop {
-            match TcpStream::connect(server) {
-                Ok(stream) => return stream,
-                Err(error) => assert!(Instant::now() < deadline, "{server}: {error}"),
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    });
-    client.set_read_timeout(Some(Duration::from_secs(60))).expect("a timeout");
+    let mut client = engine.netns().within(|| wait_for("server", || TcpStream::connect(server)));
+    client.set_read_timeout(Some(PATIENCE)).expect("a timeout");
     let mut echo = |word: &[u8; 4]| {
         client.write_all(word).expect("the connection is open");
         let mut answer = [0; 4];

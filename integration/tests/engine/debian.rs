@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
+use ketch_integration::wait::wait_for;
 use ketch_integration::{Engine, ImageBuilder, debian};
 use serde_json::json;
 
@@ -14,14 +15,7 @@ fn free_port() -> u16 {
 
 fn get(port: u16, path: &str) -> String {
     // The server takes a moment to listen.
-    let deadline = Instant::now() + Duration::from_secs(20);
-    let mut stream = loop {
-        match TcpStream::connect(("127.0.0.1", port)) {
-            Ok(stream) => break stream,
-            Err(e) => assert!(Instant::now() < deadline, "nothing listens on {port}: {e}"),
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    };
+    let mut stream = wait_for("server", || TcpStream::connect(("127.0.0.1", port)));
     write!(stream, "GET {path} HTTP/1.0\r\n\r\n").unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();

@@ -2,8 +2,8 @@
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
-use std::time::{Duration, Instant};
 
+use ketch_integration::wait::{PATIENCE, wait_for};
 use ketch_integration::{Engine, Netns};
 use serde_json::Value;
 
@@ -22,19 +22,15 @@ fn serve(engine: &Engine, name: &str, options: &[&str]) {
 fn ask(engine: &Engine, address: &str) -> String {
     let address: SocketAddr = address.parse().unwrap();
     engine.netns().within(|| {
-        let deadline = Instant::now() + Duration::from_secs(30);
-        loop {
-            let answer =
-                TcpStream::connect_timeout(&address, Duration::from_secs(30)).and_then(|mut stream| {
-                    let mut answer = String::new();
-                    stream.read_to_string(&mut answer).map(|_| answer)
-                });
-            match answer {
-                Ok(answer) if !answer.is_empty() => return answer.trim().to_owned(),
-                other => assert!(Instant::now() < deadline, "nothing answers at {address}: {other:?}"),
+        wait_for(&format!("answer at {address}"), || {
+            let mut answer = String::new();
+            let asked = TcpStream::connect_timeout(&address, PATIENCE)
+                .and_then(|mut stream| stream.read_to_string(&mut answer));
+            match asked {
+                Ok(1..) => Ok(answer.trim().to_owned()),
+                other => Err(other),
             }
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        })
     })
 }
 
@@ -42,7 +38,7 @@ fn ask(engine: &Engine, address: &str) -> String {
 fn refuses(engine: &Engine, address: &str) -> bool {
     let address: SocketAddr = address.parse().unwrap();
     engine.netns().within(|| {
-        TcpStream::connect_timeout(&address, Duration::from_secs(30))
+        TcpStream::connect_timeout(&address, PATIENCE)
             .is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused)
     })
 }
@@ -150,7 +146,7 @@ fn udp_is_published_too() {
     let server = Netns::of_process(&pid).within(|| UdpSocket::bind("0.0.0.0:53").unwrap());
     let client = engine.netns().within(|| UdpSocket::bind("127.0.0.1:0").unwrap());
     for socket in [&server, &client] {
-        socket.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
     }
     let mut buffer = [0; 64];
     client.connect("127.0.0.1:5353").unwrap();

@@ -1,27 +1,22 @@
 //! `kill -9` of the client, a monitor or an init while something happens to a pod: the next command reads it rightly, and
 //! `pod rm -f` leaves nothing.
 
-use std::process::Stdio;
 use std::time::Duration;
 
+use ketch_integration::kills::{Random, strike};
 use ketch_integration::{Engine, leftovers};
 
-use super::chaos::{Random, end, inits, monitors, truth};
+use super::chaos::truth;
 
 const ROUNDS: u32 = 60;
 
-/// `KETCH_TEST_SEED` repeats a failed run's choices.
 #[test]
 fn sixty_kills() {
-    let seed = std::env::var("KETCH_TEST_SEED")
-        .ok()
-        .and_then(|s| s.parse().ok())
-        .unwrap_or(u64::from(std::process::id()) + 1);
-    let mut random = Random(seed);
+    let mut random = Random::from_environment();
     let engine = Engine::with_busybox();
     for round in 0..ROUNDS {
         let scene = one_round(&engine, &mut random);
-        let about = format!("round {round} ({scene}), seed {seed}");
+        let about = format!("round {round} ({scene}), seed {}", random.seed);
         let found = truth(&engine);
         assert!(found.is_empty(), "{about}: {found:#?}");
         let pods = engine.line("pod ps -q --no-trunc").ok().text().to_owned();
@@ -36,7 +31,7 @@ fn sixty_kills() {
     }
 }
 
-/// Starts an operation, waits a random moment, kills a random party of it.
+/// An operation, and a kill in it.
 fn one_round(engine: &Engine, random: &mut Random) -> String {
     let lines = [
         "pod create --name p --network none",
@@ -55,22 +50,5 @@ fn one_round(engine: &Engine, random: &mut Random) -> String {
     if operation >= 4 {
         engine.line("pod start p").ok();
     }
-    let mut command = engine.command();
-    command.args(lines[operation].split(' ')).stdout(Stdio::null()).stderr(Stdio::null());
-    let mut client = command.spawn().unwrap();
-    // Any moment of it is as good as another, however fast the machine is.
-    let delay = Duration::from_micros(random.below(30_000));
-    std::thread::sleep(delay);
-    let victim = random.below(3);
-    match victim {
-        0 => client.kill().unwrap(),
-        1 => monitors(engine.dir()).into_iter().for_each(end),
-        _ => inits(engine.dir()).into_iter().for_each(end),
-    }
-    client.wait().unwrap();
-    format!(
-        "`{}`, {} killed after {delay:?}",
-        lines[operation],
-        ["client", "monitors", "inits"][victim as usize]
-    )
+    strike(engine, lines[operation], Duration::from_millis(30), random)
 }

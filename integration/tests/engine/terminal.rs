@@ -2,8 +2,8 @@
 
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
 
+use ketch_integration::wait::wait_for;
 use ketch_integration::{Engine, program};
 
 static SERVERS: AtomicU32 = AtomicU32::new(0);
@@ -42,15 +42,10 @@ impl Tmux {
     /// Waits until the screen shows `part`; a screen gives no other notice.
     #[track_caller]
     fn shows(&self, part: &str) -> String {
-        let deadline = Instant::now() + Duration::from_secs(10);
-        loop {
+        wait_for(&format!("{part:?} on the screen"), || {
             let screen = self.run(&["capture-pane", "-p"]);
-            if screen.contains(part) {
-                return screen;
-            }
-            assert!(Instant::now() < deadline, "the screen does not show {part:?}:\n{screen}");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+            if screen.contains(part) { Ok(screen) } else { Err(screen) }
+        })
     }
 }
 

@@ -4,11 +4,11 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 
 use ketch_integration::user::first_subordinate;
-use ketch_integration::{ImageBuilder, UserEngine};
+use ketch_integration::{Engine, ImageBuilder};
 
 #[test]
 fn root_is_the_user_and_others_are_its_subordinates() {
-    let engine = UserEngine::with_busybox();
+    let engine = Engine::of_user().load_busybox();
     let shared = engine.directory("shared");
     let uid = fs::metadata(&shared).unwrap().uid();
     let volume = format!("{}:/shared", shared.display());
@@ -35,7 +35,7 @@ fn root_is_the_user_and_others_are_its_subordinates() {
 /// The overlay of a user reads its attributes under another name, which the layers must have been given.
 #[test]
 fn layers_hide_what_is_below() {
-    let engine = UserEngine::new();
+    let engine = Engine::of_user();
     let lower: &[(&str, u32, &[u8])] = &[("dir/old", 0o644, b"old"), ("gone", 0o644, b"gone")];
     let upper: &[(&str, u32, &[u8])] =
         &[("dir/.wh..wh..opq", 0o644, b""), ("dir/new", 0o644, b"new"), (".wh.gone", 0o644, b"")];
@@ -49,7 +49,7 @@ fn layers_hide_what_is_below() {
 
 #[test]
 fn ids_beyond_the_range() {
-    let engine = UserEngine::with_busybox();
+    let engine = Engine::of_user().load_busybox();
     engine
         .line("run --rm --network none -u 2000000 busybox true")
         .assert_exit(126)
@@ -58,7 +58,7 @@ fn ids_beyond_the_range() {
 
 #[test]
 fn a_user_without_ranges() {
-    let engine = UserEngine::without_ranges().and_busybox();
+    let engine = Engine::of_user_without_ranges().load_busybox();
     let run = engine.line("run --rm --network none busybox cat /proc/self/uid_map").ok();
     run.clone().assert_stderr_has("no range in /etc/subuid");
     assert_eq!(run.text().split_whitespace().collect::<Vec<_>>(), ["0", "54321", "1"]);

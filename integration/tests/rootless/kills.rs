@@ -1,34 +1,14 @@
 //! `kill -9` of whatever keeps the user's namespaces: the next command finds them all the same, or makes new ones.
 
-use std::fs;
-use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use ketch_integration::UserEngine;
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-
-/// Monitors with a file below `dir` open.
-pub(crate) fn monitors(dir: &Path) -> Vec<i32> {
-    let is_monitor = |process: &Path| {
-        let line = fs::read(process.join("cmdline")).unwrap_or_default();
-        let open = fs::read_dir(process.join("fd")).into_iter().flatten().flatten();
-        line.starts_with(b"ketch-monitor")
-            && open.filter_map(|fd| fs::read_link(fd.path()).ok()).any(|target| target.starts_with(dir))
-    };
-    let processes = fs::read_dir("/proc").unwrap().flatten().filter(|process| is_monitor(&process.path()));
-    processes.filter_map(|process| process.file_name().to_str()?.parse().ok()).collect()
-}
-
-fn end(pid: i32) {
-    // It may have ended by itself meanwhile.
-    let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
-}
+use ketch_integration::Engine;
+use ketch_integration::kills::{end, monitors};
 
 #[test]
 fn a_container_without_its_monitor() {
-    let engine = UserEngine::with_busybox();
+    let engine = Engine::of_user().load_busybox();
     engine.line("run -d --network none --name c busybox sleep 1000").ok();
     let before = engine.line("unshare readlink /proc/self/ns/user").ok();
     monitors(engine.dir()).into_iter().for_each(end);
@@ -43,7 +23,7 @@ fn a_container_without_its_monitor() {
 
 #[test]
 fn kills_at_any_moment() {
-    let engine = UserEngine::with_busybox();
+    let engine = Engine::of_user().load_busybox();
     for round in 0..40u64 {
         let lines = [
             "run -d --network none --name c busybox sleep 1000",

@@ -3,16 +3,16 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use ketch_integration::UserEngine;
+use ketch_integration::Engine;
 
 #[test]
 fn hello() {
-    UserEngine::new().line("run --rm --network none hello").ok().assert_stdout_has("Hello");
+    Engine::of_user().line("run --rm --network none hello").ok().assert_stdout_has("Hello");
 }
 
 #[test]
 fn from_start_to_removal() {
-    let engine = UserEngine::with_busybox();
+    let engine = Engine::of_user().load_busybox();
     let script = "trap 'echo bye; exit 3' TERM; echo up; while :; do sleep 0.1; done";
     engine.run(["run", "-d", "--network", "none", "--name", "c", "busybox", "sh", "-c", script]).ok();
     engine.wait_for_log("c", "up");
@@ -35,13 +35,13 @@ fn from_start_to_removal() {
 /// Who does not own a namespace cannot mount the file system that tells about it: these are bound.
 #[test]
 fn namespaces_of_the_host() {
-    let engine = UserEngine::with_busybox();
+    let engine = Engine::of_user().load_busybox();
     engine.line("run --rm --network host busybox ls /sys/class/net").ok().assert_stdout_has("lo");
 }
 
 #[test]
 fn privileged_is_all_that_the_user_has() {
-    let engine = UserEngine::with_busybox();
+    let engine = Engine::of_user().load_busybox();
     let out = engine.line("run --rm --network none --privileged busybox grep CapEff /proc/self/status").ok();
     let digits = out.text().rsplit('\t').next().unwrap_or_default().to_owned();
     let held = u64::from_str_radix(&digits, 16).unwrap();
@@ -52,7 +52,7 @@ fn privileged_is_all_that_the_user_has() {
 /// Whoever comes first makes the namespaces; nobody makes a second pair.
 #[test]
 fn commands_at_once_share_their_namespaces() {
-    let engine = UserEngine::with_busybox();
+    let engine = Engine::of_user().load_busybox();
     let commands: Vec<_> = (0..6)
         .map(|number| {
             let mut command = engine.command();
@@ -87,7 +87,7 @@ fn commands_at_once_share_their_namespaces() {
 
 #[test]
 fn commands_inside_unshare() {
-    let engine = UserEngine::with_busybox();
+    let engine = Engine::of_user().load_busybox();
     let ketch = engine.path("ketch").display().to_string();
     let script = format!(
         "id -u; readlink /proc/self/ns/user; {ketch} run -d --network none --name c busybox sleep 1000 >/dev/null; {ketch} ps --format '{{{{.Names}}}}'"

@@ -4,8 +4,9 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 
+use ketch_integration::Engine;
+use ketch_integration::kills::monitors;
 use ketch_integration::netns::Netns;
-use ketch_integration::{Engine, UserEngine};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -33,8 +34,8 @@ fn get(address: &str) -> std::io::Result<String> {
     Ok(text)
 }
 
-fn with_page() -> UserEngine {
-    let engine = UserEngine::new();
+fn with_page() -> Engine {
+    let engine = Engine::of_user();
     let page = ketch_integration::ImageBuilder::busybox().name("page").files(&[(
         "www/index.html",
         0o644,
@@ -45,7 +46,7 @@ fn with_page() -> UserEngine {
 }
 
 /// Pids of pasta for this engine.
-fn pastas(engine: &UserEngine) -> Vec<i32> {
+fn pastas(engine: &Engine) -> Vec<i32> {
     let directory = engine.path("run/ketch/containers");
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     entries
@@ -146,7 +147,7 @@ fn a_killed_monitor() {
         let run = "run -d --name web -p 8080:80 page sh -c";
         engine.run(run.split(' ').chain([SERVE])).ok();
         engine.wait_for_log("web", "up");
-        for pid in super::kills::monitors(engine.dir()) {
+        for pid in monitors(engine.dir()) {
             kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
         }
         assert!(get("127.0.0.1:8080").unwrap().ends_with("the page"));

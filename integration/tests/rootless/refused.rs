@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use ketch_integration::UserEngine;
+use ketch_integration::Engine;
 
 #[test]
 fn what_takes_root() {
-    let engine = UserEngine::with_busybox();
+    let engine = Engine::of_user().load_busybox();
     for (flags, reason) in [
         ("--network bridge", "needs root"),
         ("--network none --device /no/such/device", "/no/such/device"),
@@ -21,7 +21,7 @@ fn what_takes_root() {
 /// On cgroup v1 nothing is delegated. Without limits the container does without a cgroup.
 #[test]
 fn limits_without_cgroups() {
-    let engine = UserEngine::with_busybox();
+    let engine = Engine::of_user().load_busybox();
     if Path::new("/sys/fs/cgroup/cgroup.controllers").exists() {
         // There it depends on who has started the tests.
         return;

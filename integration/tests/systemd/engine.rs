@@ -1,7 +1,6 @@
 //! ketch, whose containers are scopes where systemd runs the host.
 
 use std::fs;
-use std::time::{Duration, Instant};
 
 use ketch_integration::Engine;
 
@@ -85,11 +84,7 @@ fn an_oom_kill_is_seen() {
             script,
         ])
         .ok();
-    let deadline = Instant::now() + Duration::from_secs(90);
-    while !engine.line("logs oom").stdout.contains("went on") {
-        assert!(Instant::now() < deadline, "tail is not killed: {:#?}", engine.line("logs oom"));
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    engine.wait_for_log("oom", "went on");
     engine.line("stop -t 0 oom").ok();
     engine.run(["inspect", "-f", "{{.State.OOMKilled}}", "oom"]).ok().assert_stdout("true");
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::process::CommandExt;
 
 use ketch_integration::program;
+use ketch_integration::wait::wait_for;
 use serde_json::json;
 
 use crate::host::{Scope, assert_unknown, directory, limit, property};
@@ -152,12 +153,10 @@ fn exec_finds_init_below() {
     let bundle = &scope.bundle;
     let control = directory(&scope.unit).join("cgroup.subtree_control");
     bundle.runtime(["start", &bundle.id]).ok();
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
-    while fs::read_to_string(&control).expect("a delegated cgroup").trim() != "pids" {
-        let output = fs::read_to_string(bundle.path().join("stdout"));
-        assert!(std::time::Instant::now() < deadline, "its init does not move: {output:?}");
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
+    wait_for("move of its init", || match fs::read_to_string(&control).expect("a delegated cgroup").trim() {
+        "pids" => Ok(()),
+        _ => Err(fs::read_to_string(bundle.path().join("stdout"))),
+    });
     let exec = bundle.runtime(["exec", &bundle.id, "cat", "/proc/self/cgroup"]).ok();
     exec.assert_stdout("0::/init");
     bundle.runtime(["delete", "--force", &bundle.id]).ok();

@@ -1,12 +1,10 @@
 //! The tour with a `kill -9` in it: ten times, of the command itself, of a monitor or of an init. Removing what there is
 //! leaves nothing, and all of it on the first try.
 
-use std::fs;
-use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use ketch_integration::leftovers;
+use ketch_integration::kills::{end, inits, monitors};
 use ketch_integration::page::Step;
 use ketch_integration::play::wanted;
 
@@ -78,11 +76,11 @@ fn strike(scene: &Scene, step: &Step, victim: Victim) {
         }
         Victim::Monitors => {
             play(scene, step);
-            monitors(scene.dir.path()).into_iter().for_each(kill);
+            monitors(scene.dir.path()).into_iter().for_each(end);
         }
         Victim::Inits => {
             play(scene, step);
-            monitors(scene.dir.path()).into_iter().flat_map(children).for_each(kill);
+            inits(scene.dir.path()).into_iter().for_each(end);
         }
     }
 }
@@ -95,24 +93,4 @@ fn clean(scene: &Scene, prefix: &str, victim: Victim) {
     }
     let left = scene.left();
     assert!(left.is_empty(), "{victim:?} was killed at {prefix:?}: {left:#?}");
-}
-
-/// Pids of the monitors of an engine below `dir`.
-fn monitors(dir: &Path) -> Vec<i32> {
-    leftovers::holders(dir)
-        .into_iter()
-        .filter(|(_, name)| name == "ketch-monitor")
-        .map(|(pid, _)| pid)
-        .collect()
-}
-
-fn children(pid: i32) -> Vec<i32> {
-    let list = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-    list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
-}
-
-fn kill(pid: i32) {
-    use nix::sys::signal::{Signal, kill};
-    // It may have ended with another one.
-    let _ = kill(nix::unistd::Pid::from_raw(pid), Signal::SIGKILL);
 }

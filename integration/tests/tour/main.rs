@@ -4,9 +4,9 @@ mod kills;
 mod migrate;
 
 use std::fs;
-use std::time::{Duration, Instant};
 
 use ketch_integration::play::{Machine, Stage, play};
+use ketch_integration::wait::what_stays;
 use ketch_integration::{Netns, debian, leftovers};
 use tempfile::TempDir;
 
@@ -37,8 +37,7 @@ impl Scene {
 
     /// What is there that should not be, once the kernel has had time to take down what is dead.
     fn left(&self) -> Vec<String> {
-        let deadline = Instant::now() + Duration::from_secs(30);
-        loop {
+        what_stays(|| {
             let mut left = leftovers::find(self.dir.path(), &[]);
             for machine in [Some(&self.stage.here), self.stage.other.as_ref()].into_iter().flatten() {
                 // The bridge belongs to its network, and that to nobody.
@@ -49,11 +48,8 @@ impl Scene {
                 let entries = fs::read_dir(self.dir.path().join(part)).into_iter().flatten().flatten();
                 left.extend(entries.map(|entry| format!("directory {}", entry.path().display())));
             }
-            if left.is_empty() || Instant::now() > deadline {
-                return left;
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
+            left
+        })
     }
 }
 

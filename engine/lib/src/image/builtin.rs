@@ -1,14 +1,13 @@
 //! Images that ketch brings along.
 
 use super::import::{ImportError, import};
-use super::layer::{self, Expected, LayerError};
+use super::layer::{self, Expected};
 use super::{ImageConfiguration, digest};
 use crate::Engine;
 use crate::image::descriptor::{Descriptor, Manifest, OCI_CONFIG, OCI_LAYER, OCI_MANIFEST};
 use crate::state::images::{self, Layer, Row};
-use crate::store::StoreError;
 use crate::store::layers::hex;
-use crate::store::staging::{self, Staging};
+use crate::store::staging::Staging;
 
 #[derive(Debug, thiserror::Error)]
 pub enum BuiltinError {
@@ -17,10 +16,6 @@ pub enum BuiltinError {
     Pack { path: String, error: std::io::Error },
     #[error("cannot write the configuration: {error}")]
     Config { error: serde_json::Error },
-    #[error(transparent)]
-    Layer(#[from] LayerError),
-    #[error(transparent)]
-    Store(#[from] StoreError),
     #[error(transparent)]
     Import(#[from] ImportError),
 }
@@ -42,8 +37,7 @@ pub fn import_builtin(
     if has.map_err(ImportError::State)?.as_ref() == Some(&id) {
         return Ok(id);
     }
-    staging::clean(&engine.paths)?;
-    let staging = Staging::new(&engine.paths)?;
+    let staging = Staging::new(&engine.paths).map_err(ImportError::from)?;
     let manifest = manifest(&id, config.len(), &diff_id, tar.len());
     let row = |layers: Vec<Layer>| Row {
         id: id.clone(),
@@ -56,7 +50,8 @@ pub fn import_builtin(
     };
     import(engine, &staging, std::slice::from_ref(&diff_id), row, |missing| {
         let expected = Expected { blob: None, size: None, diff_id: &diff_id };
-        missing.iter().map(|_| Ok(layer::stage(tar.as_slice(), &expected, &staging)?)).collect()
+        let stage = |_| layer::stage(tar.as_slice(), &expected, &staging);
+        Ok(missing.iter().map(stage).collect::<Result<_, _>>().map_err(ImportError::from)?)
     })
 }
 

@@ -3,6 +3,8 @@
 use nix::unistd::syncfs;
 
 use super::ImageConfiguration;
+use super::layer::LayerError;
+use super::progress::Progress;
 use crate::Engine;
 use crate::state::images::{Layer, Row};
 use crate::state::{self, images};
@@ -10,8 +12,11 @@ use crate::store::StoreError;
 use crate::store::layers::{hex, layer_dir, publish};
 use crate::store::staging::Staging;
 
+/// What can stop any of these ways.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
+    #[error(transparent)]
+    Layer(#[from] LayerError),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
@@ -85,6 +90,29 @@ fn known(engine: &Engine, diff_ids: &[String]) -> Result<Vec<Layer>, state::Erro
         }
     }
     Ok(known)
+}
+
+/// Those of an image's `layers` that are `missing`, each once and with its diff id: the largest first, so that it is not what
+/// all wait for at the end.
+pub(crate) fn to_fetch<'a, L>(
+    layers: &'a [L],
+    diff_ids: &'a [String],
+    missing: &[String],
+    progress: &mut dyn FnMut(Progress),
+    digest_and_size: impl Fn(&'a L, &'a String) -> (&'a str, u64),
+) -> Vec<(&'a L, &'a String)> {
+    let mut found: Vec<(&L, &String)> = Vec::new();
+    for (layer, diff_id) in layers.iter().zip(diff_ids) {
+        let digest = digest_and_size(layer, diff_id).0.to_owned();
+        if !missing.contains(diff_id) {
+            progress(Progress::Present(digest));
+        } else if !found.iter().any(|(_, other)| *other == diff_id) {
+            progress(Progress::Copying(digest));
+            found.push((layer, diff_id));
+        }
+    }
+    found.sort_by_key(|(layer, diff_id)| std::cmp::Reverse(digest_and_size(layer, diff_id).1));
+    found
 }
 
 /// What is neither in the store nor in staging, each once.

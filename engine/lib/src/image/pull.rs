@@ -1,8 +1,8 @@
 //! `pull`: from a registry into the store.
 
 use super::descriptor::{Descriptor, Document, DocumentError, Manifest, Platform};
-use super::import::{ImportError, import};
-use super::layer::{self, Expected, LayerError};
+use super::import::{ImportError, import, to_fetch};
+use super::layer::{self, Expected};
 use super::progress::Progress;
 use super::reference::{Reference, ReferenceError};
 use super::registry::{Access, Client, RegistryError};
@@ -10,9 +10,8 @@ use super::{ImageConfiguration, digest, parallel};
 use crate::Engine;
 use crate::events::{Action, Event, Kind};
 use crate::state::images::{Layer, Row};
-use crate::store::StoreError;
 use crate::store::layers::hex;
-use crate::store::staging::{self, Staging};
+use crate::store::staging::Staging;
 
 #[derive(Debug, Clone, Default)]
 pub struct PullOptions {
@@ -36,10 +35,6 @@ pub enum Cause {
     Registry(#[from] RegistryError),
     #[error(transparent)]
     Document(#[from] DocumentError),
-    #[error(transparent)]
-    Layer(#[from] LayerError),
-    #[error(transparent)]
-    Store(#[from] StoreError),
     #[error(transparent)]
     Import(#[from] ImportError),
 }
@@ -77,8 +72,7 @@ fn transfer(
     let config = client.document(&found.manifest.config.digest)?;
     let diff_ids = check(&config, &found.manifest, &platform, progress)?;
 
-    staging::clean(&engine.paths)?;
-    let staging = Staging::new(&engine.paths)?;
+    let staging = Staging::new(&engine.paths).map_err(ImportError::from)?;
     let row = |layers| row(reference, &found, &config, layers);
     import(engine, &staging, &diff_ids, row, |missing| {
         let fetched = fetch(&client, &found.manifest.layers, &diff_ids, missing, &staging, progress)?;
@@ -158,19 +152,9 @@ fn fetch(
     staging: &Staging,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Vec<Layer>, Cause> {
-    let mut jobs: Vec<(&Descriptor, &String)> = Vec::new();
-    for (layer, diff_id) in layers.iter().zip(diff_ids) {
-        if !missing.contains(diff_id) {
-            progress(Progress::Present(layer.digest.clone()));
-        } else if !jobs.iter().any(|(_, other)| *other == diff_id) {
-            progress(Progress::Copying(layer.digest.clone()));
-            jobs.push((layer, diff_id));
-        }
-    }
-    // The largest first, so that it is not what all wait for at the end.
-    jobs.sort_by_key(|(layer, _)| std::cmp::Reverse(layer.size));
+    let jobs = to_fetch(layers, diff_ids, missing, progress, |layer, _| (layer.digest.as_str(), layer.size));
     parallel::run(&jobs, |(layer, diff_id)| {
         let expected = Expected { blob: Some(&layer.digest), size: Some(layer.size), diff_id };
-        Ok(layer::stage(client.blob(&layer.digest)?, &expected, staging)?)
+        Ok(layer::stage(client.blob(&layer.digest)?, &expected, staging).map_err(ImportError::from)?)
     })
 }

@@ -6,7 +6,7 @@ use crate::events::{Action, Event, Kind};
 use crate::state::{self, images};
 use crate::store::StoreError;
 use crate::store::layers::{self, hex};
-use crate::store::staging::{self, Staging};
+use crate::store::staging::Staging;
 
 /// What a removal has done, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,7 +99,6 @@ fn take_away(
 ///
 /// After a kill between [`remove`] and this the next sweep finds the same.
 pub fn sweep(engine: &Engine) -> Result<(), RemoveError> {
-    staging::clean(&engine.paths)?;
     let staging = Staging::new(&engine.paths)?;
     engine.db.write("find unused layers", |connection| {
         let used = images::used_layers(connection)?.iter().map(|diff_id| hex(diff_id).to_owned()).collect();

@@ -22,7 +22,9 @@ pub(crate) struct Staging {
 }
 
 impl Staging {
+    /// Makes it, where what dead commands have left is removed first.
     pub(crate) fn new(paths: &Paths) -> Result<Staging, StoreError> {
+        clean(paths)?;
         let tmp = paths.tmp();
         for dir in [&tmp, &paths.layers()] {
             fs::DirBuilder::new()
@@ -74,7 +76,7 @@ impl Drop for Staging {
 }
 
 /// Removes what dead commands left in `tmp/`.
-pub(crate) fn clean(paths: &Paths) -> Result<(), StoreError> {
+fn clean(paths: &Paths) -> Result<(), StoreError> {
     let tmp = paths.tmp();
     let entries = match fs::read_dir(&tmp) {
         Ok(entries) => entries,

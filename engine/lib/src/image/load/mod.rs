@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 use archive::Archive;
 
 use super::descriptor::DocumentError;
-use super::import::{ImportError, import};
-use super::layer::{self, Expected, Fault, LayerError};
+use super::import::{ImportError, import, to_fetch};
+use super::layer::{self, Expected, Fault};
 use super::progress::Progress;
 use super::reference::ReferenceError;
 use super::{ImageConfiguration, parallel};
@@ -23,7 +23,7 @@ use crate::Engine;
 use crate::events::{Action, Event, Kind};
 use crate::state::images::{Layer, Row};
 use crate::store::StoreError;
-use crate::store::staging::{self, Staging};
+use crate::store::staging::Staging;
 
 /// Where an archive comes from.
 pub enum Source<'a> {
@@ -80,10 +80,6 @@ pub enum LoadError {
     #[error("a name in the archive")]
     Name(#[from] ReferenceError),
     #[error(transparent)]
-    Layer(#[from] LayerError),
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error(transparent)]
     Import(#[from] ImportError),
 }
 
@@ -99,8 +95,7 @@ pub fn load(
         Source::File(path) => path.display().to_string(),
         Source::Stream(_) => "-".to_owned(),
     };
-    staging::clean(&engine.paths)?;
-    let staging = Staging::new(&engine.paths)?;
+    let staging = Staging::new(&engine.paths).map_err(ImportError::from)?;
     let archive =
         Archive::open(plain_file(source, &staging)?).map_err(|error| LoadError::Archive { error })?;
     let mut loaded = Vec::new();
@@ -134,24 +129,17 @@ fn take(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<String, LoadError> {
     import(engine, staging, &found.diff_ids, &found.row, |missing| {
-        let mut jobs: Vec<(&FoundLayer, &String)> = Vec::new();
-        for (layer, diff_id) in found.layers.iter().zip(&found.diff_ids) {
-            let digest = layer.blob.as_ref().map_or(diff_id, |(digest, _)| digest).clone();
-            if !missing.contains(diff_id) {
-                progress(Progress::Present(digest));
-            } else if !jobs.iter().any(|(_, other)| *other == diff_id) {
-                progress(Progress::Copying(digest));
-                jobs.push((layer, diff_id));
-            }
-        }
-        let length = |member: &str| archive.stream(member).map_or(0, |stream| stream.length());
-        jobs.sort_by_key(|(layer, _)| std::cmp::Reverse(length(&layer.member)));
+        let jobs = to_fetch(&found.layers, &found.diff_ids, missing, progress, |layer, diff_id| {
+            let digest = layer.blob.as_ref().map_or(diff_id, |(digest, _)| digest);
+            (digest.as_str(), archive.stream(&layer.member).map_or(0, |stream| stream.length()))
+        });
         let staged = parallel::run(&jobs, |(layer, diff_id)| -> Result<Layer, LoadError> {
             let stream =
                 archive.stream(&layer.member).ok_or_else(|| LoadError::Missing(layer.member.clone()))?;
             let blob = layer.blob.as_ref().map(|(digest, _)| digest.as_str());
             let size = layer.blob.as_ref().map(|(_, size)| *size);
-            Ok(layer::stage(stream, &Expected { blob, size, diff_id }, staging)?)
+            let staged = layer::stage(stream, &Expected { blob, size, diff_id }, staging);
+            Ok(staged.map_err(ImportError::from)?)
         })?;
         progress(Progress::Config(found.digest.clone()));
         progress(Progress::Writing);
@@ -187,13 +175,14 @@ fn copy(source: &mut dyn Read, staging: &Staging) -> Result<File, LoadError> {
         Fault::Read(error) => LoadError::Archive { error },
         Fault::Format(format) => LoadError::Compression(format),
     })?;
-    let mut file = staging.scratch()?;
+    let mut file = staging.scratch().map_err(ImportError::from)?;
     let mut buffer = vec![0; 256 << 10];
     loop {
         match plain.read(&mut buffer).map_err(failed)? {
             0 => break,
             count => io::Write::write_all(&mut file, &buffer[..count])
-                .map_err(|error| StoreError::io("write a copy of the archive to", staging.path(), error))?,
+                .map_err(|error| StoreError::io("write a copy of the archive to", staging.path(), error))
+                .map_err(ImportError::from)?,
         }
     }
     file.rewind().map_err(failed)?;

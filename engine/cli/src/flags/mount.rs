@@ -145,16 +145,18 @@ fn fields(text: &str) -> anyhow::Result<Vec<String>> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     fn bind(source: &str) -> MountKind {
         MountKind::Bind { source: source.into() }
     }
 
-    type Expected = Result<(MountKind, &'static str, &'static [&'static str]), &'static str>;
+    pub(in crate::flags) type Expected =
+        Result<(MountKind, &'static str, &'static [&'static str]), &'static str>;
 
-    fn check(parse: fn(&str) -> anyhow::Result<Mount>, cases: Vec<(&str, Expected)>) {
+    /// The same for what other flags make of texts.
+    pub(in crate::flags) fn check(parse: fn(&str) -> anyhow::Result<Mount>, cases: Vec<(&str, Expected)>) {
         for (text, expected) in cases {
             match (parse(text), expected) {
                 (Ok(got), Ok((kind, destination, options))) => {

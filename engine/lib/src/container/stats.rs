@@ -57,6 +57,23 @@ pub struct Interface {
 }
 
 impl Sample {
+    /// Of a container that does not run.
+    pub fn nothing() -> Sample {
+        Sample {
+            taken: SystemTime::now(),
+            started: None,
+            cpu: 0,
+            system: 0,
+            per_cpu: Vec::new(),
+            memory: 0,
+            memory_limit: 0,
+            network: BTreeMap::new(),
+            block_input: 0,
+            block_output: 0,
+            pids: 0,
+        }
+    }
+
     /// Percent of one CPU since `before`; without that, since the start.
     pub fn cpu_percent(&self, before: Option<&Sample>) -> f64 {
         // Of another run it says nothing.
@@ -78,19 +95,7 @@ fn percent(nanoseconds: u64, from: Option<SystemTime>, to: SystemTime) -> f64 {
 
 /// Never fails: what cannot be read is 0, as for a container that has just ended. `machine` is [`memory_of_machine`].
 pub fn sample(engine: &Engine, record: &Record, detail: Detail, machine: u64) -> Sample {
-    let mut sample = Sample {
-        taken: SystemTime::now(),
-        started: None,
-        cpu: 0,
-        system: 0,
-        per_cpu: Vec::new(),
-        memory: 0,
-        memory_limit: 0,
-        network: BTreeMap::new(),
-        block_input: 0,
-        block_output: 0,
-        pids: 0,
-    };
+    let mut sample = Sample::nothing();
     let Ok(state) = Vitals::load_vitals(&engine.paths.runtime(), &record.id) else { return sample };
     if !state.is_alive() {
         return sample;

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::cgroup;
 use super::status::Whole;
-use crate::container::inspect::go_time;
+use crate::container::inspect::{devices, go_time};
 use crate::container::options::{MountKind, Network, Options, Port};
 use crate::spec;
 use crate::state::containers::Record;
@@ -203,17 +203,6 @@ fn mounts(options: &Options) -> Vec<Value> {
         _ => None,
     });
     mounts.collect()
-}
-
-fn devices(options: &Options) -> Vec<Value> {
-    let device = |device: &crate::container::options::Device| {
-        json!({
-            "PathOnHost": device.source,
-            "PathInContainer": device.destination,
-            "CgroupPermissions": device.access,
-        })
-    };
-    options.devices.iter().map(device).collect()
 }
 
 #[cfg(test)]

@@ -218,7 +218,7 @@ pub(crate) fn security(options: &Options) -> Vec<String> {
     list
 }
 
-fn devices(options: &Options) -> Vec<Value> {
+pub(crate) fn devices(options: &Options) -> Vec<Value> {
     let device = |device: &crate::container::options::Device| {
         json!({
             "PathOnHost": device.source,

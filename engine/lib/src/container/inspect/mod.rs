@@ -22,6 +22,7 @@ mod network;
 
 use config::Config;
 use host::HostConfig;
+pub(crate) use host::devices;
 pub(crate) use host::security;
 use network::NetworkSettings;
 

@@ -229,7 +229,6 @@ fn percent(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::SystemTime;
 
     fn reading() -> Reading {
         let started = UNIX_EPOCH + Duration::from_secs(1_795_541_721);
@@ -272,19 +271,7 @@ mod tests {
     #[test]
     fn one_that_does_not_run() {
         let mut reading = reading();
-        reading.sample = Sample {
-            taken: SystemTime::now(),
-            started: None,
-            cpu: 0,
-            system: 0,
-            per_cpu: Vec::new(),
-            memory: 0,
-            memory_limit: 0,
-            network: Default::default(),
-            block_input: 0,
-            block_output: 0,
-            pids: 0,
-        };
+        reading.sample = Sample::nothing();
         (reading.cpu, reading.average) = (reading.sample.cpu_percent(None), 0.0);
         let expected =
             ["0ece7f677c4f", "q", "0.00%", "0B / 0B", "0.00%", "0B / 0B", "0B / 0B", "0", "0s", "0.00%"];

@@ -8,7 +8,8 @@ use super::release::release_hold;
 use crate::Engine;
 use crate::container::status;
 use crate::container::turn::Turn;
-use crate::state::holds::{Binding, Hold, Lease, ReserveError, Want};
+use crate::state::holds::{Binding, Hold, Lease};
+use crate::state::reserve::{ReserveError, Want};
 
 /// Takes all of it or nothing. What it needs and a dead container holds is taken from that one. The caller has the
 /// container's turn and lock.

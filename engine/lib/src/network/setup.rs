@@ -26,8 +26,9 @@ use crate::container::status;
 use crate::spec::{NetworkFacts, SharedFiles};
 use crate::state;
 use crate::state::containers::{FindError, Record};
-use crate::state::holds::{Hold, Lease, Want};
+use crate::state::holds::{Hold, Lease};
 use crate::state::networks::FindNetworkError;
+use crate::state::reserve::Want;
 
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {

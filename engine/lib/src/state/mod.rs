@@ -19,6 +19,7 @@ mod json;
 mod lookup;
 pub mod networks;
 pub mod pods;
+pub(crate) mod reserve;
 pub mod volumes;
 
 /// What each layout adds to the one before: the first makes the tables, and each later one changes them.

@@ -6,8 +6,8 @@ use crate::network::netlink;
 use crate::network::netlink::socket::Failure;
 
 use super::element::{self, Element, push_add, push_delete};
-use super::layout::{self, Found};
 use super::list::{Contents, list};
+use super::table::{self, Found};
 use super::transaction::{Firewall, Transaction};
 use super::{Error, Network, Port};
 
@@ -31,10 +31,10 @@ pub fn add(firewall: &Firewall, networks: &[Network<'_>], ports: &[Port], owner:
         return Err(error_of(failed, messages, ports));
     }
     loop {
-        let (found, generation) = layout::find(firewall)?;
+        let (found, generation) = table::find(firewall)?;
         let mut transaction = Transaction::begin(Some(generation));
         if found != Found::Current {
-            layout::make(&mut transaction, found);
+            table::make(&mut transaction, found);
         }
         let transaction = with(transaction, &elements, owner);
         let messages = transaction.len();
@@ -62,7 +62,7 @@ pub fn remove_network(firewall: &Firewall, bridge: &str) -> Result<(), Error> {
 /// Removes the table if no network and no port is in it, of any engine; whether it is gone.
 pub fn remove_if_empty(firewall: &Firewall) -> Result<bool, Error> {
     loop {
-        let (found, generation) = layout::find(firewall)?;
+        let (found, generation) = table::find(firewall)?;
         if found == Found::Missing {
             return Ok(true);
         }
@@ -70,7 +70,7 @@ pub fn remove_if_empty(firewall: &Firewall) -> Result<bool, Error> {
             return Ok(false);
         }
         let mut transaction = Transaction::begin(Some(generation));
-        layout::delete(&mut transaction);
+        table::delete(&mut transaction);
         let failed = transaction.commit(firewall)?;
         // ERESTART: rules have changed since; perhaps it is not empty any more.
         match failed.into_iter().next() {

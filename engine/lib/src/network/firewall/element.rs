@@ -151,7 +151,7 @@ fn write(message: &mut Writer<'_>, element: &Element, owner: &str) {
                 inner.nest(DATA, |data| data.attribute(VALUE, &element.data));
             }
             if !owner.is_empty() {
-                inner.attribute(USERDATA, &super::layout::comment(owner));
+                inner.attribute(USERDATA, &super::table::comment(owner));
             }
         });
     });
@@ -168,7 +168,7 @@ pub(super) fn read<'a>(set: &'static str, body: &'a [u8]) -> impl Iterator<Item 
     let elements = attribute(body, LIST_ELEMENTS).unwrap_or_default();
     attributes(elements).filter_map(move |(_, inner)| {
         let value = |kind| attribute(attribute(inner, kind)?, VALUE).map(<[u8]>::to_vec);
-        let owner = attribute(inner, USERDATA).map(super::layout::read_comment).unwrap_or_default();
+        let owner = attribute(inner, USERDATA).map(super::table::read_comment).unwrap_or_default();
         Some((Element { set, key: value(KEY)?, data: value(DATA).unwrap_or_default() }, owner))
     })
 }

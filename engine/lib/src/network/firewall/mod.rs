@@ -10,6 +10,7 @@ mod error;
 mod expression;
 mod layout;
 mod list;
+mod table;
 mod transaction;
 
 use std::net::IpAddr;

@@ -4,7 +4,7 @@ use std::thread;
 use nix::sched::{CloneFlags, unshare};
 
 use super::element::{Element, of_network, of_port, to_port};
-use super::layout::{self, Found};
+use super::table::{self, Found};
 use super::transaction::{Firewall, Transaction};
 use super::{Contents, Isolation, Network, Port, Protocol, add, list};
 
@@ -86,14 +86,14 @@ fn a_table_of_another_version_is_replaced() {
         unshare(CloneFlags::CLONE_NEWNET).expect("a network namespace: run as root");
         let firewall = Firewall::open().unwrap();
         let mut transaction = Transaction::begin(None);
-        layout::make_empty(&mut transaction, "ketch 0");
+        table::make_empty(&mut transaction, "ketch 0");
         assert!(transaction.commit(&firewall).unwrap().is_empty());
-        assert_eq!(layout::find(&firewall).unwrap().0, Found::Other);
+        assert_eq!(table::find(&firewall).unwrap().0, Found::Other);
         assert_eq!(list(&firewall).unwrap(), Contents::default());
 
         let published = port(None, "10.88.0.2");
         add(&firewall, &[], std::slice::from_ref(&published), "me").unwrap();
-        assert_eq!(layout::find(&firewall).unwrap().0, Found::Current);
+        assert_eq!(table::find(&firewall).unwrap().0, Found::Current);
         assert_eq!(list(&firewall).unwrap().ports, [(published, "me".to_owned())]);
     };
     thread::spawn(replace).join().unwrap();

@@ -57,6 +57,10 @@ impl NetworkFlags {
     pub(super) fn publishes(&self) -> bool {
         !self.publish.is_empty()
     }
+
+    pub(super) fn takes_ports(&self) -> anyhow::Result<bool> {
+        Ok(takes_ports(&mode(&self.network)?))
+    }
 }
 
 /// All that the flags say of a container's network.
@@ -73,12 +77,16 @@ pub(super) fn parse(flags: &NetworkFlags, mut publish_all: bool) -> anyhow::Resu
     let mut network = mode(&flags.network)?;
     single(flags, &mut network)?;
     let mut ports = ports::published(&flags.publish)?;
-    let of_its_own = matches!(network, Network::Bridge(_) | Network::Pasta(_));
-    if !of_its_own && (!ports.is_empty() || publish_all) {
+    if !takes_ports(&network) && (!ports.is_empty() || publish_all) {
         discarded(&network);
         (ports, publish_all) = (Vec::new(), false);
     }
     Ok(Networking { ports, publish_all, dns: dns(flags, &network)?, hosts: hosts(flags, &network)?, network })
+}
+
+/// Whether it is the container's own, and has a way in from the host.
+fn takes_ports(network: &Network) -> bool {
+    matches!(network, Network::Bridge(_) | Network::Pasta(_))
 }
 
 /// podman goes on without them, and says so.

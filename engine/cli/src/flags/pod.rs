@@ -185,6 +185,10 @@ fn infra(flags: &PodFlags, pod: &PodOptions) -> anyhow::Result<Option<Options>> 
     if !flags.infra || pod.shared == Shared::default() {
         return Ok(None);
     }
+    ensure!(
+        !flags.network.publishes() || flags.network.takes_ports()?,
+        "PortMappings can only be used with Bridge, slirp4netns, or pasta networking"
+    );
     let networking = network::parse(&flags.network, false)?;
     let mode = |mode: &Option<String>| mode.as_deref().map(namespace::parse).transpose();
     let namespaces = Namespaces {

@@ -66,7 +66,7 @@ fn parse(text: &str) -> anyhow::Result<Vec<Port>> {
     };
     let (container_port, count) = range(container).context("parsing container port")?;
     let host_port = match host {
-        "" | "0" => None,
+        "" => None,
         host => {
             let (first, length) = range(host).context("parsing host port")?;
             ensure!(
@@ -123,7 +123,6 @@ mod tests {
             ("[::1]:8080:80", Some("::1"), Some(8080), 80, 1, Tcp),
             ("[::1]:80", Some("::1"), None, 80, 1, Tcp),
             ("9000-9003:90-93/TCP", None, Some(9000), 90, 4, Tcp),
-            ("0:80", None, None, 80, 1, Tcp),
         ];
         for (text, host_ip, host_port, container_port, count, protocol) in cases {
             let expected = Port {
@@ -150,6 +149,7 @@ mod tests {
             ("x:80", "parsing host port: cannot parse \"x\" as a port number"),
             ("1:2:3:4", "invalid port format"),
             ("80:", "non-empty container port"),
+            ("0:80", "port numbers must be between 1 and 65535 (inclusive), got 0"),
             ("1.2.3:80:80", "cannot parse \"1.2.3\" as an IP address"),
             ("80/sctp", "protocol sctp is not available"),
             ("80/x", "unrecognized port protocol"),

@@ -1,6 +1,6 @@
 //! `--filter` of `volume ls` and `volume prune`.
 
-use super::Volume;
+use super::{FindError, Volume};
 use crate::label;
 
 /// One condition.
@@ -13,8 +13,9 @@ pub enum Filter {
     NotLabel(label::Condition),
     Dangling(bool),
     Anonymous(bool),
-    /// RFC 3339, UTC, nanoseconds: made before, or since.
+    /// RFC 3339, UTC, nanoseconds: made before then.
     Until(String),
+    /// Likewise: made after then, when another volume was made.
     Since(String),
 }
 
@@ -29,11 +30,17 @@ pub enum FilterError {
     Boolean(String, &'static str),
     #[error("{0:?} is no point in time")]
     Time(String),
+    #[error(transparent)]
+    Volume(#[from] FindError),
 }
 
 impl Filter {
-    /// `moment` reads a point in time as people type it.
-    pub fn parse(text: &str, moment: impl Fn(&str) -> Option<String>) -> Result<Filter, FilterError> {
+    /// `moment` reads a point in time as people type it, and `find` finds the volume that `since` names.
+    pub fn parse(
+        text: &str,
+        moment: impl Fn(&str) -> Option<String>,
+        find: impl Fn(&str) -> Result<Volume, FindError>,
+    ) -> Result<Filter, FilterError> {
         let (key, value) = text.split_once('=').ok_or_else(|| FilterError::Form(text.to_owned()))?;
         let value = value.to_owned();
         let boolean = |value: String, key| match value.as_str() {
@@ -50,7 +57,7 @@ impl Filter {
             "dangling" => Filter::Dangling(boolean(value, "dangling")?),
             "anonymous" => Filter::Anonymous(boolean(value, "anonymous")?),
             "until" => Filter::Until(moment(&value).ok_or(FilterError::Time(value))?),
-            "since" | "after" => Filter::Since(moment(&value).ok_or(FilterError::Time(value))?),
+            "since" | "after" => Filter::Since(find(&value)?.created),
             _ => return Err(FilterError::Key(key.to_owned())),
         })
     }
@@ -94,6 +101,11 @@ mod tests {
             ..Volume::default()
         };
         let moment = |text: &str| text.starts_with("20").then(|| text.to_owned());
+        let find = |name: &str| match name {
+            "old" => Ok(Volume { created: "2026-11-24T09:00:00.000000000Z".into(), ..Volume::default() }),
+            "own" => Ok(volume.clone()),
+            other => Err(FindError::NotFound(other.to_owned())),
+        };
         for (texts, expected) in [
             (&["name=at"][..], true),
             (&["name=x"], false),
@@ -105,14 +117,16 @@ mod tests {
             (&["dangling=true"], false),
             (&["dangling=false", "driver=local"], true),
             (&["until=2026-11-24T11"], true),
-            (&["since=2026-11-24T11"], false),
+            (&["since=old"], true),
+            (&["after=own"], false),
             (&["anonymous=false"], true),
         ] {
-            let filters: Vec<_> = texts.iter().map(|text| Filter::parse(text, moment).unwrap()).collect();
+            let filters: Vec<_> =
+                texts.iter().map(|text| Filter::parse(text, moment, find).unwrap()).collect();
             assert_eq!(admit(&filters, &volume), expected, "{texts:?}");
         }
-        for bad in ["x", "bogus=1", "dangling=maybe", "until=soon"] {
-            assert!(Filter::parse(bad, moment).is_err(), "{bad}");
+        for bad in ["x", "bogus=1", "dangling=maybe", "until=soon", "since=1h"] {
+            assert!(Filter::parse(bad, moment, find).is_err(), "{bad}");
         }
     }
 }

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::{bail, ensure};
 use clap::ValueEnum;
 use ketch_engine::Engine;
+use ketch_engine::container::Status;
 use ketch_engine::container::filter::Filters;
 use ketch_engine::network::ports_of;
 
@@ -89,7 +90,7 @@ fn rows(engine: &Engine, args: &Args, filters: &Filters) -> anyhow::Result<Vec<R
     let mut rows = Vec::new();
     let mut pods: Option<Vec<Pod>> = None;
     for (record, status) in admitted(engine, filters)? {
-        if all || status.is_alive() {
+        if all || matches!(status, Status::Running { .. }) {
             let size = if args.size { Some(row::size(engine, &record)?) } else { None };
             let pod_name = match &record.options.pod {
                 None => String::new(),

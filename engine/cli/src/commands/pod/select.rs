@@ -113,9 +113,9 @@ pub(super) fn id(chosen: &Chosen<Pod>) -> &str {
     &chosen.item.id
 }
 
-/// What `start` and `stop` print.
-pub(super) fn as_asked(chosen: &Chosen<Pod>) -> &str {
-    &chosen.shown
+/// What `start` and `stop` print, however the pod was asked for.
+pub(super) fn name(chosen: &Chosen<Pod>) -> &str {
+    &chosen.item.name
 }
 
 /// podman's exit code for a pod that is not there, of `rm`.

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use ketch_engine::pod::start::start;
 
-use super::select::{Choice, as_asked, each};
+use super::select::{Choice, each, name};
 use crate::globals::Globals;
 
 /// Start all containers of pods
@@ -17,5 +17,5 @@ pub(crate) struct Args {
 pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
     let engine = globals.engine()?;
     let chosen = args.choice.find(&engine)?;
-    each(&chosen, as_asked, |pod| Ok(start(&engine, pod)?))
+    each(&chosen, name, |pod| Ok(start(&engine, pod)?))
 }

@@ -7,7 +7,7 @@ use ketch_engine::pod::MemberError;
 use ketch_engine::pod::stop::stop;
 use ketch_engine::state::pods::Pod;
 
-use super::select::{Choice, as_asked, each};
+use super::select::{Choice, each, name};
 use crate::commands::container::stop::warn;
 use crate::globals::Globals;
 
@@ -25,7 +25,7 @@ pub(crate) struct Args {
 pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
     let engine = globals.engine()?;
     let chosen = args.choice.find(&engine)?;
-    each(&chosen, as_asked, |pod| stop_all(&engine, pod, args.time))
+    each(&chosen, name, |pod| stop_all(&engine, pod, args.time))
 }
 
 /// Stops them and warns of those that did not listen.

@@ -3,7 +3,9 @@
 use std::io::Write;
 use std::process::ExitCode;
 
+use ketch_engine::Engine;
 use ketch_engine::volume::filter::{Filter, admit};
+use ketch_engine::volume::find;
 
 use super::show::{HEADING, document, fields};
 use crate::globals::Globals;
@@ -27,8 +29,8 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
-    let filters = filters(&args.filter)?;
     let engine = globals.engine()?;
+    let filters = filters(&engine, &args.filter)?;
     let mut volumes = engine.db.volumes()?;
     volumes.retain(|volume| admit(&filters, volume));
     let text = match args.format.as_deref() {
@@ -53,6 +55,7 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
 }
 
 /// The conditions of `--filter`.
-pub(super) fn filters(texts: &[String]) -> anyhow::Result<Vec<Filter>> {
-    Ok(texts.iter().map(|text| Filter::parse(text, past)).collect::<Result<_, _>>()?)
+pub(super) fn filters(engine: &Engine, texts: &[String]) -> anyhow::Result<Vec<Filter>> {
+    let filter = |text: &String| Filter::parse(text, past, |name| find(engine, name));
+    Ok(texts.iter().map(filter).collect::<Result<_, _>>()?)
 }

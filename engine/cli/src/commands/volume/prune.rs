@@ -21,8 +21,8 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
-    let filters = filters(&args.filter)?;
     let engine = globals.engine()?;
+    let filters = filters(&engine, &args.filter)?;
     let names = candidates(&engine, &filters)?;
     if !args.force && !ask(&names)? {
         return Ok(ExitCode::SUCCESS);
@@ -41,6 +41,10 @@ fn ask(names: &[String]) -> anyhow::Result<bool> {
     let mut warning = "WARNING! This will remove all volumes not used by at least one container. The following volumes will \
                        be removed:"
         .to_owned();
+    if names.is_empty() {
+        writeln!(std::io::stdout(), "{warning}\nNo dangling volumes found")?;
+        return Ok(false);
+    }
     for name in names {
         warning.extend(["\n", name]);
     }

@@ -83,7 +83,7 @@ fn images_and_volumes() {
     engine.line("volume rm v").ok();
     engine.line("rmi busybox").ok();
     let expected = [
-        &format!("image loadfromarchive {}", engine.path("busybox.tar").display()),
+        &format!("image loadfromarchive {}", engine.path("image.tar").display()),
         "image tag localhost/other:1",
         "image untag localhost/other:1",
         "image pull-error 127.0.0.1:1/nothing",

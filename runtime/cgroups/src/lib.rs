@@ -67,7 +67,7 @@ pub fn create(layout: &Layout, path: &Path, resources: Option<&LinuxResources>) 
             Location { paths: v1::create(hierarchies, path, resources)?, ..Location::default() }
         }
         Layout::V2 => Location {
-            paths: vec![v2::create(Path::new(layout::ROOT), path, resources)?],
+            paths: vec![v2::create(Path::new(ROOT), path, resources)?],
             v2: true,
             unit: None,
         },
@@ -93,7 +93,7 @@ pub fn at(layout: &Layout, path: &Path) -> Cgroup {
             Location { paths, ..Location::default() }
         }
         Layout::V2 => {
-            Location { paths: vec![layout::join(Path::new(layout::ROOT), path)], v2: true, unit: None }
+            Location { paths: vec![layout::join(Path::new(ROOT), path)], v2: true, unit: None }
         }
     };
     Cgroup { location }

@@ -100,14 +100,14 @@ pub(super) fn check_conflicts(options: &[String]) -> anyhow::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::mount::tests::check;
+    use super::super::mount::tests::{Expected, check};
     use super::*;
 
     #[test]
     fn volumes() {
         let bind = |source: &str| MountKind::Bind { source: source.into() };
         let volume = |name: &str| MountKind::Named { name: name.to_owned(), anonymous: false };
-        let cases = vec![
+        let cases: Vec<(&str, Expected)> = vec![
             ("/a:/b", Ok((bind("/a"), "/b", &[]))),
             ("/a:/b:ro,z,rslave", Ok((bind("/a"), "/b", &["ro", "rslave"]))),
             ("/a:/b:", Ok((bind("/a"), "/b", &[]))),

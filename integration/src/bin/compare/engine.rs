@@ -3,16 +3,18 @@
 use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
-use ketch_integration::{ImageBuilder, Output};
+use ketch_integration::{ImageBuilder, Netns, Output};
 
 use crate::normal;
 use crate::scenarios::{IMAGE, Scenario};
 
+/// In a network namespace of its own, so that neither sees the other's bridges.
 pub(crate) struct Engine {
     program: String,
     dir: PathBuf,
+    netns: Netns,
 }
 
 impl Engine {
@@ -42,7 +44,7 @@ impl Engine {
             .config("StopSignal", "SIGKILL".into())
             .config("Labels", serde_json::json!({"tier": "image"}));
         archive(special, "special.tar", "docker.io/library/special:latest");
-        let engine = Engine { program: program.to_owned(), dir };
+        let engine = Engine { program: program.to_owned(), dir, netns: Netns::new() };
         for file in ["busybox.tar", "special.tar"] {
             let load = engine.line(&format!("load -q -i $DIR/{file}"), "");
             assert_eq!(load.code, 0, "{load:#?}");
@@ -65,7 +67,7 @@ impl Engine {
             outputs.push(output);
         }
         self.line("rm -f -a -t 0", "");
-        for file in ["cid", "cid2"] {
+        for file in ["cid", "cid2", "one.tar.zst"] {
             let _ = fs::remove_file(self.dir.join("work").join(file));
         }
         outputs
@@ -90,7 +92,7 @@ impl Engine {
                 .replace("$IMAGE", IMAGE)
         });
         // A line that never ends is a difference to be shown (124), not a comparison that hangs.
-        let mut command = Command::new("timeout");
+        let mut command = self.netns.command("timeout");
         command.args(["-k", "5", "60", &self.program]);
         command.arg("--root").arg(self.dir.join("root")).arg("--runroot").arg(self.dir.join("run"));
         command.args(words).current_dir(&work);

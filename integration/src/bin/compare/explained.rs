@@ -50,6 +50,27 @@ const EXPLAINED: &[(&str, &str, &str)] = &[
         "image inspect --format '{{.Created}} {{.RootFS.Type}} {{len .RootFS.Layers}} {{len .History}}' special",
         "times in an image are printed as in its JSON",
     ),
+    (
+        "network",
+        "network inspect quiet --format '{{range .Subnets}}{{.LeaseRange.EndIP}}{{end}}'",
+        "a network's broadcast address is given to nobody",
+    ),
+    (
+        "network-containers",
+        "run --rm --network front:bogus=1 $IMAGE true",
+        "podman passes over what it does not know; ketch refuses it",
+    ),
+    (
+        "network-containers",
+        "run --rm --network front --dns 10.9.9.9 --dns-search example.org $IMAGE grep -c 10.9.9.9 /etc/resolv.conf",
+        "podman names its own server on the network; with ketch names are lines of /etc/hosts, and the server is the one asked for",
+    ),
+    ("pause", "top one comm", "the processes of a paused container can be looked at"),
+    (
+        "stats",
+        "stats --no-stream --no-reset --format '{{.ID}} {{.Name}} {{.Container}}' one",
+        "podman prints what comes before the mistake",
+    ),
 ];
 
 pub(crate) fn reason(scenario: &str, line: &str) -> Option<&'static str> {

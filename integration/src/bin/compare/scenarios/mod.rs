@@ -2,9 +2,13 @@
 
 mod images;
 mod lifecycle;
+mod network;
 mod options;
+mod pod;
 mod run;
 mod show;
+mod volume;
+mod watch;
 
 pub(crate) const IMAGE: &str = "docker.io/library/busybox:latest";
 
@@ -15,7 +19,17 @@ pub(crate) struct Scenario {
 }
 
 pub(crate) fn all() -> impl Iterator<Item = &'static Scenario> {
-    [run::SCENARIOS, options::SCENARIOS, lifecycle::SCENARIOS, show::SCENARIOS, images::SCENARIOS]
-        .into_iter()
-        .flatten()
+    [
+        run::SCENARIOS,
+        options::SCENARIOS,
+        lifecycle::SCENARIOS,
+        show::SCENARIOS,
+        images::SCENARIOS,
+        volume::SCENARIOS,
+        network::SCENARIOS,
+        pod::SCENARIOS,
+        watch::SCENARIOS,
+    ]
+    .into_iter()
+    .flatten()
 }

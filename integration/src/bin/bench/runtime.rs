@@ -48,6 +48,16 @@ pub(crate) fn bench(bin: &Path, rounds: usize) {
     });
     table::row("run", &works, &interleaved(&works, rounds));
 
+    let written = engines_bundle(dir.path(), &bundle);
+    let works: Vec<Work> = runtimes
+        .iter()
+        .map(|runtime| {
+            let run = format!("{} run -b {} bench-{}", at(runtime), written.display(), runtime.name);
+            work_of(runtime, &[], &[run], &[])
+        })
+        .collect();
+    table::row("run, podman's configuration", &works, &interleaved(&works, rounds));
+
     let sleeper = bundle.join("sleep");
     fs::create_dir_all(&sleeper).expect("the bundle is writable");
     let config = fs::read_to_string(bundle.join("config.json")).expect("config.json was written");
@@ -61,11 +71,81 @@ pub(crate) fn bench(bin: &Path, rounds: usize) {
         table::row(verb, &works, &interleaved(&works, rounds));
     }
 
+    let (ours, crun) = (&runtimes[0], &runtimes[1]);
+    let works = [ours, crun].map(|runtime| crowd(runtime, &at(runtime), &bundle));
+    table::row("400 × run, 8 clients", &works, &interleaved(&works, rounds.min(5)));
+    let each = |line: &dyn Fn(&str, usize) -> String| {
+        for (runtime, n) in [ours, crun].iter().flat_map(|runtime| (0..MANY).map(move |n| (runtime, n))) {
+            run(runtime.name, &words(&line(&at(runtime), n)));
+        }
+    };
+    each(&|at, n| format!("{at} create -b {} many-{n}", sleeper.display()));
+    let works = [ours, crun].map(|runtime| work_of(runtime, &[], &[format!("{} list", at(runtime))], &[]));
+    table::row(&format!("list, {MANY} containers"), &works, &interleaved(&works, rounds));
+    each(&|at, n| format!("{at} delete -f many-{n}"));
+
     println!("\n| `run` | system calls | peak memory, KiB |\n|---|---|---|");
     for runtime in &runtimes {
         let command = format!("{} run -b {path} bench-{}", at(runtime), runtime.name);
         println!("| {} | {} | {} |", runtime.name, system_calls(&command), peak_memory(&command));
     }
+}
+
+/// Containers that `list` is timed with.
+const MANY: usize = 1000;
+
+fn work_of(runtime: &Runtime, prepare: &[String], timed: &[String], restore: &[String]) -> Work {
+    let lines = |part: &[String]| part.iter().map(|line| words(line)).collect();
+    Work {
+        subject: runtime.name.to_owned(),
+        prepare: lines(prepare),
+        timed: lines(timed),
+        restore: lines(restore),
+    }
+}
+
+/// Eight shells that run fifty containers each.
+fn crowd(runtime: &Runtime, at: &str, bundle: &Path) -> Work {
+    let id = format!("bench-{}-$client-$n", runtime.name);
+    let one = format!("{at} run -b {} {id} || exit 1", bundle.display());
+    let client = format!("for n in $(seq 50); do {one}; done");
+    let script = format!(
+        "for client in $(seq 8); do ({client}) & all=\"$all $!\"; done; for pid in $all; do wait $pid || exit 1; done"
+    );
+    Work {
+        subject: runtime.name.to_owned(),
+        prepare: vec![],
+        timed: vec![vec!["sh".to_owned(), "-c".to_owned(), script]],
+        restore: vec![],
+    }
+}
+
+/// A bundle beside `plain` with the configuration that podman writes for a container: its seccomp profile, masked paths,
+/// capabilities. What only podman has made for that container (mounts of its files, a network namespace, a cgroup) is left out.
+fn engines_bundle(dir: &Path, plain: &Path) -> PathBuf {
+    let podman = format!("podman --root {0}/podman/root --runroot {0}/podman/run", dir.display());
+    let rootfs = plain.join("rootfs");
+    let id =
+        output(&words(&format!("{podman} create --network=none --rootfs {} /bin/true", rootfs.display())));
+    output(&words(&format!("{podman} init {id}")));
+    let config = output(&words(&format!("{podman} inspect --format {{{{.OCIConfigPath}}}} {id}")));
+    let config = fs::read(config).expect("podman writes config.json");
+    output(&words(&format!("{podman} rm -f -t 0 {id}")));
+
+    let mut config: serde_json::Value = serde_json::from_slice(&config).expect("podman writes JSON");
+    config["root"]["path"] = rootfs.display().to_string().into();
+    config["hooks"] = serde_json::json!({});
+    let mounts = config["mounts"].as_array_mut().expect("podman writes mounts");
+    mounts.retain(|mount| mount["type"] != "bind");
+    let linux = config["linux"].as_object_mut().expect("podman writes for Linux");
+    linux.remove("cgroupsPath");
+    for namespace in linux["namespaces"].as_array_mut().expect("podman writes namespaces") {
+        namespace.as_object_mut().expect("a namespace is an object").remove("path");
+    }
+    let bundle = dir.join("engines");
+    fs::create_dir(&bundle).expect("the directory is fresh");
+    fs::write(bundle.join("config.json"), config.to_string()).expect("the bundle is writable");
+    bundle
 }
 
 /// One verb timed alone; what it needs before and leaves behind is untimed.

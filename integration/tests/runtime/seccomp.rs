@@ -42,6 +42,41 @@ fn installed_for_everyone() {
     }
 }
 
+/// A profile is the program's: written before a system call was, or for a program that needs few of them, it does not hinder
+/// what makes a process the container's.
+#[test]
+fn a_profile_need_not_allow_what_only_the_runtime_calls() {
+    let rule = json!([{"action": "SCMP_ACT_ERRNO", "names": [
+        "setgroups", "setresgid", "setresuid", "faccessat", "faccessat2", "access", "stat", "newfstatat", "statx",
+    ]}]);
+    for (no_new_privileges, uid) in [(true, 0), (true, 1000), (false, 0), (false, 1000)] {
+        let bundle = filter(Bundle::busybox().args(["true"]), &rule).edit(|config| {
+            config["process"]["noNewPrivileges"] = json!(no_new_privileges);
+            config["process"]["user"] = json!({"uid": uid, "gid": uid, "additionalGids": [7]});
+        });
+        bundle.run().ok();
+    }
+}
+
+/// The right to install a filter is none of the program's.
+#[test]
+fn the_capability_to_install_it_is_given_up() {
+    for uid in [0, 1000] {
+        let rule = json!([{"names": ["mkdir"], "action": "SCMP_ACT_ERRNO"}]);
+        let bundle = filter(shell("grep ^Cap[PE] /proc/self/status | cut -f2"), &rule).edit(|config| {
+            config["process"]["noNewPrivileges"] = json!(false);
+            config["process"]["user"] = json!({"uid": uid, "gid": uid});
+            config["process"]["capabilities"] = json!({
+                "bounding": ["CAP_KILL", "CAP_SYS_ADMIN"], "permitted": ["CAP_KILL"], "effective": ["CAP_KILL"],
+                "inheritable": ["CAP_KILL"], "ambient": ["CAP_KILL"],
+            });
+        });
+        // Root gets what is in its bounding set by execve(2).
+        let expected = if uid == 0 { "0000000000200020" } else { "0000000000000020" };
+        bundle.run().ok().assert_stdout(&format!("{expected}\n{expected}"));
+    }
+}
+
 /// signal(7): SIGSYS is 31.
 #[test]
 fn kill() {

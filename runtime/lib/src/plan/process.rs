@@ -81,9 +81,9 @@ pub enum Keyring {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seccomp {
     pub program: Program,
-    /// While the process has `CAP_SYS_ADMIN` still, which a filter takes without `no_new_privs`;
-    /// and while it can still hand over a listener. Otherwise as late as can be, so that the
-    /// filter need not allow what only this runtime does.
+    /// In `create`: while the process has `CAP_SYS_ADMIN` still, which a filter takes without
+    /// `no_new_privs`; and while it can still hand over a listener. Otherwise after `start`, as late as
+    /// can be. Either way the filter need not allow what makes the process the container's.
     pub early: bool,
 }
 

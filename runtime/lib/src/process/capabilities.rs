@@ -59,17 +59,30 @@ pub(crate) fn limit(keep: u64) -> Result<(), StepError> {
     Ok(())
 }
 
-/// Gives the process its sets. Called as the final user, with the permitted set kept.
-pub(crate) fn set(plan: &Capabilities) -> Result<(), StepError> {
-    let Capabilities { effective, permitted, inheritable, .. } = *plan;
-    caps::set(caps::Sets { effective, permitted, inheritable })
-        .at("set capabilities", "(does the caller have those that it gives?)")?;
+/// What a seccomp filter is installed with, where `no_new_privs` is not to be set.
+pub(crate) const SYS_ADMIN: u64 = 1 << 21;
+
+/// Gives the process its sets, and those of `held` besides until [`give_up`]. Called as the final user, with the
+/// permitted set kept.
+pub(crate) fn set(plan: &Capabilities, held: u64) -> Result<(), StepError> {
+    set_three(plan, held)?;
     // The caller's own ambient capabilities stay raised where they are permitted here as well.
     caps::clear_ambient().at("clear ambient capabilities", "")?;
     for capability in (0..u64::BITS).filter(|n| plan.ambient & 1 << n != 0) {
         caps::raise_ambient(capability).at("raise as ambient", &format!("capability {capability}"))?;
     }
     Ok(())
+}
+
+/// Leaves the process with its own sets.
+pub(crate) fn give_up(plan: &Capabilities) -> Result<(), StepError> {
+    set_three(plan, 0)
+}
+
+fn set_three(plan: &Capabilities, held: u64) -> Result<(), StepError> {
+    let (effective, permitted) = (plan.effective | held, plan.permitted | held);
+    caps::set(caps::Sets { effective, permitted, inheritable: plan.inheritable })
+        .at("set capabilities", "(does the caller have those that it gives?)")
 }
 
 /// The kernel's number, from linux/capability.h.

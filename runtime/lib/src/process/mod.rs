@@ -51,9 +51,9 @@ pub fn set_from_host(plan: &ProcessPlan, pid: i32) -> Result<(), StepError> {
 /// Runs inside the container, after `pivot_root` and with the console in place, in a process of
 /// one thread. Its privileges are gone afterwards: on error the process can only report and end.
 ///
-/// The order is the kernel's. First what takes privilege, then a seccomp filter that must be
-/// installed with `CAP_SYS_ADMIN`, then the ids and capabilities, then what has to be seen with
-/// the final user's eyes.
+/// The order is the kernel's. First what takes privilege, then the ids and capabilities, then what
+/// has to be seen with the final user's eyes. A seccomp filter that must be installed with
+/// `CAP_SYS_ADMIN` comes last: a profile need not allow what is called above it.
 pub fn prepare<'a>(
     plan: &'a ProcessPlan,
     on_listener: &mut dyn FnMut(OwnedFd) -> Result<(), StepError>,
@@ -69,24 +69,28 @@ pub fn prepare<'a>(
     // Late: a small RLIMIT_NOFILE or RLIMIT_FSIZE must not hinder the steps above.
     rlimits::set(&plan.rlimits)?;
 
-    let late = match &plan.seccomp {
-        Some(filter) if filter.early => {
-            if let Some(listener) = filter.program.install()? {
-                on_listener(listener)?;
-            }
-            None
-        }
-        filter => filter.as_ref().map(|filter| &filter.program),
+    let (early, late) = match &plan.seccomp {
+        Some(filter) if filter.early => (Some(&filter.program), None),
+        filter => (None, filter.as_ref().map(|filter| &filter.program)),
     };
-
+    let held = match early {
+        Some(_) if !plan.no_new_privileges => capabilities::SYS_ADMIN & !plan.capabilities.effective,
+        _ => 0,
+    };
     capabilities::limit(plan.capabilities.bounding)?;
     user::change(&plan.user)?;
-    capabilities::set(&plan.capabilities)?;
+    capabilities::set(&plan.capabilities, held)?;
 
     cwd::enter_as_user(plan, entered)?;
     let path = executable::find(&plan.args[0], &env)?;
     if plan.no_new_privileges {
         nix::sys::prctl::set_no_new_privs().at("set no_new_privs", "")?;
+    }
+    if let Some(listener) = early.map(Program::install).transpose()?.flatten() {
+        on_listener(listener)?;
+    }
+    if held != 0 {
+        capabilities::give_up(&plan.capabilities)?;
     }
     Ok(Ready { path, args: &plan.args, env, seccomp: late })
 }

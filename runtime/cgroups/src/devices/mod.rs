@@ -17,14 +17,14 @@ const WRITE: u8 = 4;
 const ALL: u8 = MKNOD | READ | WRITE;
 
 /// Block or character, with the values that `struct bpf_cgroup_dev_ctx` gives them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Block = 1,
     Char = 2,
 }
 
 /// Some devices: all of a kind, of a major number, or one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Devices {
     kind: Kind,
     major: Option<u32>,

@@ -2,7 +2,6 @@
 //!
 //! The kernel keeps one default and a set of exceptions from it, so the ordered list is played through first.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use oci_spec::runtime::LinuxDeviceCgroup;
@@ -15,7 +14,8 @@ use crate::Error;
 pub(crate) struct List {
     /// Whether what is no exception is allowed.
     pub allow: bool,
-    exceptions: BTreeMap<Devices, u8>,
+    /// In the order of the rules, which is the kernel's in `devices.list`; of some devices once.
+    exceptions: Vec<(Devices, u8)>,
 }
 
 /// Plays the rules through.
@@ -26,10 +26,8 @@ pub(crate) fn list(configured: &[LinuxDeviceCgroup]) -> Result<List, Error> {
     let mut list = List::default();
     for rule in rules(configured)? {
         match rule {
-            Rule::Everything { allow } => list = List { allow, exceptions: BTreeMap::new() },
-            Rule::Some { allow, devices, access } if allow != list.allow => {
-                *list.exceptions.entry(devices).or_default() |= access;
-            }
+            Rule::Everything { allow } => list = List { allow, exceptions: Vec::new() },
+            Rule::Some { allow, devices, access } if allow != list.allow => list.except(devices, access),
             Rule::Some { devices, access, .. } => list.except_no_more(&devices, access)?,
         }
     }
@@ -37,6 +35,13 @@ pub(crate) fn list(configured: &[LinuxDeviceCgroup]) -> Result<List, Error> {
 }
 
 impl List {
+    fn except(&mut self, devices: Devices, access: u8) {
+        match self.exceptions.iter_mut().find(|(its_devices, _)| *its_devices == devices) {
+            Some((_, its_access)) => *its_access |= access,
+            None => self.exceptions.push((devices, access)),
+        }
+    }
+
     fn except_no_more(&mut self, devices: &Devices, access: u8) -> Result<(), Error> {
         for (exception, its_access) in &mut self.exceptions {
             if devices.contain(exception) {
@@ -50,7 +55,7 @@ impl List {
                 return Err(Error::unsupported(what, reason));
             }
         }
-        self.exceptions.retain(|_, access| *access != 0);
+        self.exceptions.retain(|(_, access)| *access != 0);
         Ok(())
     }
 
@@ -89,7 +94,7 @@ mod tests {
     use super::super::tests::from_json;
     use super::*;
 
-    const DEFAULTS: &str = "b *:* m,c *:* m,c 1:3 rwm,c 1:5 rwm,c 1:7 rwm,c 1:8 rwm,c 1:9 rwm,c 5:0 rwm,\
+    const DEFAULTS: &str = "c *:* m,b *:* m,c 1:3 rwm,c 1:5 rwm,c 1:7 rwm,c 1:8 rwm,c 1:9 rwm,c 5:0 rwm,\
                             c 5:2 rwm,c 10:200 rwm,c 136:* rwm";
 
     fn lines(json: &str) -> Result<(bool, String), Error> {
@@ -98,7 +103,15 @@ mod tests {
     }
 
     #[test]
-    fn as_runc_lists_them() {
+    fn the_order_of_the_rules_is_kept() {
+        let json = r#"[{"allow":false},{"allow":true,"type":"c","major":10,"minor":229,"access":"rw"},
+                       {"allow":true,"type":"b","major":8,"minor":20,"access":"r"},
+                       {"allow":true,"type":"c","major":10,"minor":229,"access":"m"}]"#;
+        assert_eq!(lines(json).unwrap(), (false, format!("c 10:229 rwm,b 8:20 r,{DEFAULTS}")));
+    }
+
+    #[test]
+    fn the_defaults() {
         for json in ["[]", r#"[{"allow":false,"access":"rwm"}]"#] {
             assert_eq!(lines(json).unwrap(), (false, DEFAULTS.to_owned()), "{json}");
         }

@@ -35,7 +35,7 @@ fn both_versions() {
         ),
         (
             r#"{"memory":{"limit":1000,"swap":3000,"reservation":500,"kernel":9,"kernelTCP":9,"disableOOMKiller":false}}"#,
-            "memory.limit_in_bytes=1000, memory.memsw.limit_in_bytes=3000, memory.soft_limit_in_bytes=500",
+            "memory.limit_in_bytes=1000, memory.memsw.limit_in_bytes=3000, memory.soft_limit_in_bytes=500, memory.kmem.tcp.limit_in_bytes=9",
             "memory.swap.max=2000, memory.max=1000, memory.low=500",
         ),
         (

@@ -1,8 +1,8 @@
 //! Resources → cgroup v1 files.
 //!
-//! Passed over, as runc does: a value of 0 where it means "not given", `memory.kernel` and `memory.kernelTCP` (the
-//! kernel has dropped them), `memory.useHierarchy` (always so since Linux 5.11), `memory.checkBeforeUpdate` (v1
-//! refuses a limit below usage by itself), and `disableOOMKiller: false`.
+//! Passed over, as runc does: a value of 0 where it means "not given", `memory.kernel` (written to no effect since
+//! Linux 5.16), `memory.useHierarchy` (always so since Linux 5.11), `memory.checkBeforeUpdate` (v1 refuses a limit
+//! below usage by itself), and `disableOOMKiller: false`.
 
 use oci_spec::runtime::{
     LinuxBlockIo, LinuxCpu, LinuxHugepageLimit, LinuxMemory, LinuxNetwork, LinuxResources,
@@ -38,6 +38,9 @@ fn memory(memory: &LinuxMemory, writes: &mut Writes) -> Result<(), Error> {
     }
     if let Some(soft) = memory.reservation().filter(|soft| *soft != 0) {
         writes.push("memory.reservation", "memory.soft_limit_in_bytes", &soft);
+    }
+    if let Some(buffers) = memory.kernel_tcp().filter(|buffers| *buffers != 0) {
+        writes.push("memory.kernelTCP", "memory.kmem.tcp.limit_in_bytes", &buffers);
     }
     match memory.swappiness() {
         None => {}

@@ -16,7 +16,8 @@ pub(crate) fn error(globals: &Globals, error: &anyhow::Error) {
     let message = one_line(&causes::line(error.as_ref()));
     log(globals, "error", &message);
     // Nobody may be listening; there is nowhere else to say so.
-    let _ = writeln!(std::io::stderr(), "ketchrun: {message}");
+    // With that word in it, as every runtime's: callers that know no exit status look for it.
+    let _ = writeln!(std::io::stderr(), "ketchrun: error: {message}");
 }
 
 /// Says that something went wrong that does not stop the command.

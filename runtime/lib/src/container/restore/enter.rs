@@ -1,12 +1,13 @@
 //! What happens in the process that becomes CRIU: it gets the container's surroundings, which what it restores inherits.
 
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use ketch_sys::mount::{self, Change, Propagation};
+use ketch_sys::Errno;
+use ketch_sys::mount::{self, Change, Propagation, attr};
 use nix::fcntl::{AT_FDCWD, OFlag, open};
 use nix::sched::{CloneFlags, unshare};
-use nix::sys::stat::Mode;
+use nix::sys::stat::{Mode, mkdirat};
 
 use crate::criu::external;
 use crate::init::{namespace, stdio};
@@ -23,9 +24,26 @@ pub(super) struct Entering<'a> {
     pub(super) cgroup_namespace: bool,
     /// A detached mount, the container's root.
     pub(super) root: &'a OwnedFd,
-    /// The directory to mount it on.
+    /// The directory that holds the [`Places`].
     pub(super) at: &'a Path,
     pub(super) stdio: Option<&'a [OwnedFd; 3]>,
+}
+
+/// Where CRIU finds what is mounted for it alone, on a file system of its own over the container's directory.
+pub(super) struct Places {
+    pub(super) root: PathBuf,
+    /// CRIU mounts the cgroup hierarchies below it (criu(8), `--cgroup-yard`). Without one it makes one in its work
+    /// directory, which it has from us: that is in the host's mount namespace, where it cannot mount (EINVAL).
+    pub(super) cgroup_yard: PathBuf,
+}
+
+const ROOT: &str = "root";
+const CGROUP_YARD: &str = "cgroup";
+
+impl Places {
+    pub(super) fn below(directory: &Path) -> Places {
+        Places { root: directory.join(ROOT), cgroup_yard: directory.join(CGROUP_YARD) }
+    }
 }
 
 /// Nothing is undone on error: the namespaces die with the process.
@@ -43,10 +61,23 @@ pub(super) fn enter(entering: &Entering<'_>) -> Result<(), StepError> {
     let host = open("/", OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty()).at("open", "/")?;
     let slave = Change { propagation: Some(Propagation::Slave), ..Change::default() };
     mount::set_attr(&host, true, slave).at("set the propagation of", "the namespace's mounts")?;
-    let at = open(entering.at, OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())
-        .at("open", entering.at)?;
-    mount::attach(entering.root, &at).at("mount the container's root on", entering.at)?;
+    let places = make_places(entering.at).at("mount a tmpfs on", entering.at)?;
+    mount::attach_at(entering.root, &places, ROOT).at("mount the container's root on", entering.at)?;
     make_mount_points(entering.plan, entering.root)
+}
+
+/// A tmpfs with the places in it, mounted on the directory `at`.
+fn make_places(at: &Path) -> Result<OwnedFd, Errno> {
+    let tmpfs = mount::Filesystem::open(c"tmpfs")?;
+    tmpfs.create()?;
+    let tmpfs = tmpfs.mount(attr::NOSUID | attr::NODEV | attr::NOEXEC)?;
+    for name in [ROOT, CGROUP_YARD] {
+        // A user namespace's root goes through them too.
+        mkdirat(&tmpfs, name, Mode::from_bits_truncate(0o711))?;
+    }
+    let at = open(at, OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())?;
+    mount::attach(&tmpfs, &at)?;
+    Ok(tmpfs)
 }
 
 /// CRIU mounts on what is there. A container's root may be an older one than that of the checkpoint, or a new one.

@@ -184,14 +184,15 @@ impl Ground<'_> {
 
     fn opts(&self, options: &Options<'_>, cgroup: &Cgroup, mode: CgroupMode) -> Opts {
         let text = |path: &Path| path.to_string_lossy().into_owned();
+        let places = enter::Places::below(&self.directory.path);
         Opts {
             log_level: Some(4),
             log_file: Some(LOG.to_owned()),
             notify_scripts: Some(true),
             // init becomes a child of this process.
             rst_sibling: Some(true),
-            // Where `enter` puts it.
-            root: Some(text(&self.directory.path)),
+            root: Some(text(&places.root)),
+            cgroup_yard: Some(text(&places.cgroup_yard)),
             ext_masters: Some(true),
             // A device node is opened by its path if its mount is gone.
             evasive_devices: Some(true),

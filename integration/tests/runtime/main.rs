@@ -41,8 +41,11 @@ fn is_ours() -> bool {
 /// runtime's command.
 fn run_on_host(bundle: &Bundle, propagation: &str, script: &str) -> Output {
     bundle.write();
+    // Private first: where this host's mounts are shared, a copy would be of the same peer group (mount_namespaces(7)), and
+    // what anybody mounts meanwhile would come here, as what is mounted here would get out.
+    let script = format!("mount --make-r{propagation} /; {script}");
     let mut command = Command::new("unshare");
-    command.args(["--mount", "--propagation", propagation, "sh", "-ec", script, "sh"]);
+    command.args(["--mount", "--propagation", "private", "sh", "-ec", &script, "sh"]);
     command.arg(program::runtime()).arg("--root").arg(bundle.path().join("state"));
     command.args([Path::new("run"), Path::new("--bundle"), bundle.path(), Path::new(&bundle.id)]);
     program::finish(command.stdin(Stdio::null()))

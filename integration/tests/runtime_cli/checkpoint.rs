@@ -72,6 +72,24 @@ impl Bundle {
         self.talk(&[&["restore", "--detach", "--image-path", text(&images)], flags].concat())
     }
 
+    /// Has the container have a terminal, which comes to the socket.
+    fn give_a_terminal(&self) -> UnixListener {
+        self.configure(|config| config["process"]["terminal"] = true.into());
+        UnixListener::bind(self.path().join("socket")).expect("a socket")
+    }
+
+    /// Runs a command that makes the container with a terminal.
+    fn terminal(&self, listener: &UnixListener, words: &[&str]) -> Terminal {
+        let (socket, mut words) = (self.path().join("socket"), words.to_vec());
+        words.extend(["--console-socket", text(&socket), "--bundle", text(self.path()), &self.id]);
+        self.call(&words).succeeds();
+        Terminal(accept(listener).into())
+    }
+
+    fn restore_terminal(&self, listener: &UnixListener) -> Terminal {
+        self.terminal(listener, &["restore", "--detach", "--image-path", text(&self.images())])
+    }
+
     /// All mounts of the container, without what is numbered anew each time.
     fn mounts(&self) -> Vec<String> {
         let table = self.call(&["exec", &self.id, "cat", "/proc/1/mountinfo"]).succeeds().stdout;
@@ -299,25 +317,35 @@ fn hooks_run_for_a_restored_container() {
 #[test]
 fn a_terminal_is_restored_to_the_console_socket() {
     let bundle = Bundle::new(&["sh", "-c", &format!("stty -echo; {COUNTER}")]);
-    bundle.configure(|config| config["process"]["terminal"] = true.into());
-    let path = bundle.path().join("socket");
-    let listener = UnixListener::bind(&path).expect("a socket");
-    let master = |words: &[&str]| {
-        let mut words = words.to_vec();
-        words.extend(["--console-socket", text(&path), "--bundle", text(bundle.path()), &bundle.id]);
-        bundle.call(&words).succeeds();
-        accept(&listener)
-    };
-    let images = bundle.images();
-
-    let mut before = Terminal(master(&["run", "--detach"]).into());
+    let listener = bundle.give_a_terminal();
+    let mut before = bundle.terminal(&listener, &["run", "--detach"]);
     assert_eq!(before.ask(), "1");
     bundle.checkpoint(&[]).succeeds();
-    let mut after = Terminal(master(&["restore", "--detach", "--image-path", text(&images)]).into());
+    let mut after = bundle.restore_terminal(&listener);
     assert_eq!(after.ask(), "2");
     // Still the controlling terminal of its session: field 7 of stat is not 0.
     let stat = bundle.call(&["exec", &bundle.id, "cat", "/proc/1/stat"]).succeeds().stdout;
     assert_ne!(stat.split(' ').nth(6), Some("0"), "{stat}");
+    bundle.checkpoint(&[]).succeeds();
+    let mut again = bundle.restore_terminal(&listener);
+    assert_eq!(again.ask(), "3");
+}
+
+/// One that was opened a second time is no controlling terminal once CRIU has restored it; it is a terminal all the same.
+#[test]
+fn a_terminal_that_was_opened_twice_is_restored_each_time() {
+    if !is_ours() {
+        return;
+    }
+    let bundle = Bundle::new(&["sh", "-c", &format!("stty -echo; exec </dev/console; {COUNTER}")]);
+    let listener = bundle.give_a_terminal();
+    let mut terminal = bundle.terminal(&listener, &["run", "--detach"]);
+    for count in ["1", "2", "3"] {
+        assert_eq!(terminal.ask(), count);
+        bundle.checkpoint(&[]).succeeds();
+        terminal = bundle.restore_terminal(&listener);
+    }
+    assert_eq!(terminal.ask(), "4");
 }
 
 struct Terminal(fs::File);
@@ -363,6 +391,8 @@ fn on_a_host_with_a_shared_root() {
     bundle.configure(|config| config["root"]["readonly"] = false.into());
     let script = r#"
         set -e
+        # Apart from this host's mounts, which may be shared as well.
+        mount --make-rshared /
         fifo=$2/rootfs/tmp/fifo answer=$2/rootfs/tmp/answer
         mkfifo "$fifo" "$answer"
         run() { "$runtime" --root "$bundle/state" "$@"; }
@@ -375,7 +405,7 @@ fn on_a_host_with_a_shared_root() {
         run delete --force "$id"
         ! grep "$bundle" /proc/self/mounts"#;
     let mut command = Command::new("unshare");
-    command.args(["--mount", "--propagation", "shared", "sh", "-c", script, "sh"]);
+    command.args(["--mount", "--propagation", "private", "sh", "-c", script, "sh"]);
     command.arg(crate::subject::runtime()).arg(bundle.path()).arg(&bundle.id).stdin(Stdio::null());
     run(command).succeeds();
 }

@@ -200,7 +200,9 @@ impl Ground<'_> {
             tcp_established: Some(options.tcp_established),
             tcp_close: Some(options.tcp_close),
             ext_unix_sk: Some(options.ext_unix_sk),
-            shell_job: Some(options.shell_job),
+            // CRIU makes no terminal that is nobody's controlling one without it. A restored container's may have become
+            // that: CRIU forgets to take it where the slave was opened twice, which it mistakes for a pair.
+            shell_job: Some(options.shell_job || self.plan.process.terminal),
             file_locks: Some(options.file_locks),
             auto_dedup: Some(options.auto_dedup),
             empty_ns: options.empty_network.then_some(libc::CLONE_NEWNET.cast_unsigned()),

@@ -147,6 +147,46 @@ fn the_containers_own_cgroup_is_mounted() {
 }
 
 /// What no mount has an option for is refused with its name.
+/// crun's options, of which podman makes use.
+#[test]
+fn symlinks_at_the_ends_of_a_bind() {
+    let dir = tempfile::tempdir().expect("a directory");
+    fs::write(dir.path().join("file"), "text").expect("a file");
+    symlink("file", dir.path().join("link")).expect("a symlink");
+    for (source, options, said) in [
+        ("link", "dest-nofollow", "text"),
+        ("link", "src-nofollow,dest-nofollow", "file"),
+        ("file", "src-nofollow,dest-nofollow", "text"),
+        ("link", "copy-symlink", "file"),
+        ("file", "copy-symlink,dest-nofollow", "text"),
+    ] {
+        let bundle = shell("readlink /there || cat /there").bind(&dir.path().join(source), "/there", options);
+        if options.contains("dest") {
+            symlink("nowhere", bundle.rootfs().join("there")).expect("a symlink");
+        }
+        let out = bundle.run();
+        // runc has none of them.
+        if is_ours() {
+            out.ok().assert_stdout(said);
+            assert!(!bundle.rootfs().join("nowhere").exists(), "{options}");
+        }
+    }
+}
+
+#[test]
+fn a_symlink_is_not_copied_over_another() {
+    let dir = tempfile::tempdir().expect("a directory");
+    symlink("file", dir.path().join("link")).expect("a symlink");
+    for (there, code) in [("file", 0), ("other", 1)] {
+        let bundle = shell("readlink /there").bind(&dir.path().join("link"), "/there", "copy-symlink");
+        symlink(there, bundle.rootfs().join("there")).expect("a symlink");
+        let out = bundle.run();
+        if is_ours() {
+            out.assert_exit(code);
+        }
+    }
+}
+
 #[test]
 fn an_option_that_nobody_knows() {
     for (kind, option) in [("tmpfs", "nonesuch=1"), ("tmpfs", "size=many"), ("proc", "nonesuch")] {

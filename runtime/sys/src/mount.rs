@@ -68,8 +68,21 @@ const AT_RECURSIVE: libc::c_uint = libc::AT_RECURSIVE as libc::c_uint;
 /// A detached copy of the mount at `path` (a bind mount that is nowhere yet), with those below it when `recursive`.
 /// It vanishes when the descriptor is closed, unless it was attached.
 pub fn clone_tree(dir: impl AsFd, path: &(impl NixPath + ?Sized), recursive: bool) -> Result<OwnedFd> {
-    let flags =
-        OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | if recursive { AT_RECURSIVE } else { 0 };
+    open_tree(dir, path, if recursive { AT_RECURSIVE } else { 0 })
+}
+
+/// The same, but a symlink at the end of `path` is not followed: it is the root of the copy.
+pub fn clone_tree_nofollow(
+    dir: impl AsFd,
+    path: &(impl NixPath + ?Sized),
+    recursive: bool,
+) -> Result<OwnedFd> {
+    const AT_SYMLINK_NOFOLLOW: libc::c_uint = libc::AT_SYMLINK_NOFOLLOW as libc::c_uint;
+    open_tree(dir, path, AT_SYMLINK_NOFOLLOW | if recursive { AT_RECURSIVE } else { 0 })
+}
+
+fn open_tree(dir: impl AsFd, path: &(impl NixPath + ?Sized), flags: libc::c_uint) -> Result<OwnedFd> {
+    let flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | flags;
     let fd = path.with_nix_path(|path| {
         // SAFETY: the path is a C string that outlives the call.
         unsafe { libc::syscall(libc::SYS_open_tree, dir.as_fd().as_raw_fd(), path.as_ptr(), flags) }

@@ -21,6 +21,20 @@ pub struct Mount {
     pub recursive: Change,
     /// Fill the new tmpfs with what it hides (`tmpcopyup`).
     pub copy_up: bool,
+    /// For a bind.
+    pub symlinks: Symlinks,
+}
+
+/// What is done about a symlink at the end of a bind's two paths; crun's options, which podman uses. By default both are
+/// followed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Symlinks {
+    /// The source is bound itself (`src-nofollow`).
+    pub bind_source: bool,
+    /// The source is made anew at the destination, in place of the bind (`copy-symlink`).
+    pub copy_source: bool,
+    /// The destination is covered itself (`dest-nofollow`).
+    pub cover_destination: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,6 +121,9 @@ fn plan_one(mount: &spec::Mount, bundle: &Path) -> Result<Mount, Invalid> {
     if words.copy_up && kind != "tmpfs" {
         return Err(refuse("tmpcopyup is for a tmpfs".to_owned()));
     }
+    if words.symlinks != Symlinks::default() && !matches!(source, Source::Bind { .. }) {
+        return Err(refuse("copy-symlink, src-nofollow and dest-nofollow are for a bind mount".to_owned()));
+    }
     check_proc(&destination, kind, &source).map_err(refuse)?;
     Ok(Mount {
         destination,
@@ -114,6 +131,7 @@ fn plan_one(mount: &spec::Mount, bundle: &Path) -> Result<Mount, Invalid> {
         change: words.change,
         recursive: words.recursive,
         copy_up: words.copy_up,
+        symlinks: words.symlinks,
     })
 }
 
@@ -123,6 +141,7 @@ struct Words {
     bind: Option<bool>,
     remount: bool,
     copy_up: bool,
+    symlinks: Symlinks,
     change: Change,
     recursive: Change,
     parameters: Vec<String>,
@@ -136,6 +155,9 @@ impl Words {
                 Meaning::Bind { recursive } => words.bind = Some(recursive || words.bind == Some(true)),
                 Meaning::Remount => words.remount = true,
                 Meaning::CopyUp => words.copy_up = true,
+                Meaning::BindSymlink => words.symlinks.bind_source = true,
+                Meaning::CopySymlink => words.symlinks.copy_source = true,
+                Meaning::CoverSymlink => words.symlinks.cover_destination = true,
                 Meaning::Attribute { change, recursive: false } => words.change = merge(words.change, change),
                 Meaning::Attribute { change, recursive: true } => {
                     words.recursive = merge(words.recursive, change);
@@ -222,6 +244,12 @@ mod tests {
         assert_eq!(mount.recursive.set, attr::NOSUID);
         assert_eq!(mount.recursive.propagation, Some(Propagation::Private));
 
+        let links = read(
+            r#"{"destination": "/l", "source": "/s", "options": ["bind", "src-nofollow", "dest-nofollow"]}"#,
+        );
+        let expected = Symlinks { bind_source: true, cover_destination: true, ..Symlinks::default() };
+        assert_eq!(links.expect("valid").symlinks, expected);
+
         let typed = read(r#"{"destination": "/data", "type": "bind", "source": "/src"}"#).expect("valid");
         assert_eq!(typed.source, Source::Bind { path: "/src".into(), recursive: false });
     }
@@ -256,6 +284,7 @@ mod tests {
             ),
             (r#"{"destination": "/x", "source": "/y", "options": ["bind", "idmap"]}"#, "id-mapped"),
             (r#"{"destination": "/x", "type": "proc", "options": ["tmpcopyup"]}"#, "for a tmpfs"),
+            (r#"{"destination": "/x", "type": "tmpfs", "options": ["copy-symlink"]}"#, "for a bind mount"),
             (r#"{"destination": "/proc", "type": "tmpfs"}"#, "a part of /proc"),
             (r#"{"destination": "/proc/self", "source": "/y", "options": ["bind"]}"#, "a part of /proc"),
             (r#"{"destination": "/proc/sys", "type": "tmpfs"}"#, "a part of /proc"),

@@ -17,6 +17,10 @@ pub(super) enum Meaning {
     ReadOnly(bool),
     Propagation(Propagation, bool),
     CopyUp,
+    /// `src-nofollow`, `copy-symlink` and `dest-nofollow`: see [`super::mount::Symlinks`].
+    BindSymlink,
+    CopySymlink,
+    CoverSymlink,
     Remount,
     /// A parameter of every file system, such as `sync`.
     Superblock,
@@ -47,6 +51,9 @@ pub(super) fn meaning(word: &str) -> Meaning {
         "ro" => Meaning::ReadOnly(true),
         "rw" => Meaning::ReadOnly(false),
         "tmpcopyup" => Meaning::CopyUp,
+        "src-nofollow" => Meaning::BindSymlink,
+        "copy-symlink" => Meaning::CopySymlink,
+        "dest-nofollow" => Meaning::CoverSymlink,
         "remount" => Meaning::Remount,
         "sync" | "async" | "dirsync" | "mand" | "nomand" | "lazytime" | "nolazytime" => Meaning::Superblock,
         "defaults" | "silent" | "loud" | "" => Meaning::Nothing,

@@ -5,8 +5,9 @@ use std::path::Path;
 
 use ketch_sys::Errno;
 use ketch_sys::mount::{self, Change, attr};
-use nix::fcntl::AT_FDCWD;
+use nix::fcntl::{AT_FDCWD, readlinkat};
 use nix::sys::stat::{SFlag, fstat};
+use nix::unistd::symlinkat;
 
 use super::{copy_up, target};
 use crate::plan::mount::{Filesystem, Mount, Parameter, Source};
@@ -24,17 +25,50 @@ pub(super) fn bind(
     let destination = &mount.destination;
     let tree = match opened {
         Some(tree) => tree,
-        None => mount::clone_tree(AT_FDCWD, path, recursive).at(&step, destination)?,
+        None => clone_source(mount, path, recursive)?,
     };
+    let kind = SFlag::from_bits_truncate(fstat(&tree).at("inspect", path)?.st_mode) & SFlag::S_IFMT;
+    if mount.symlinks.copy_source && kind == SFlag::S_IFLNK {
+        return copy_symlink(root, &tree, destination);
+    }
 
     // A bind keeps its source's flags, so ours are set while the clone is detached and nobody can see it without them.
     change(&tree, mount).at(&format!("set the options of {} on", path.display()), destination)?;
 
-    let is_dir = SFlag::from_bits_truncate(fstat(&tree).at("inspect", path)?.st_mode) & SFlag::S_IFMT
-        == SFlag::S_IFDIR;
-    let target =
-        if is_dir { target::directory(root, destination)? } else { target::file(root, destination)? };
+    let covered = match mount.symlinks.cover_destination {
+        true => target::unfollowed(&root, destination)?,
+        false => None,
+    };
+    let target = match covered {
+        Some(target) => target,
+        None if kind == SFlag::S_IFDIR => target::directory(root, destination)?,
+        None => target::file(root, destination)?,
+    };
     mount::attach(&tree, &target).at(&step, destination)
+}
+
+/// A detached clone of the source of a bind.
+pub(super) fn clone_source(mount: &Mount, path: &Path, recursive: bool) -> Result<OwnedFd, StepError> {
+    let itself = mount.symlinks.bind_source || mount.symlinks.copy_source;
+    let tree = match itself {
+        true => mount::clone_tree_nofollow(AT_FDCWD, path, recursive),
+        false => mount::clone_tree(AT_FDCWD, path, recursive),
+    };
+    tree.at(&format!("bind {} on", path.display()), &mount.destination)
+}
+
+/// Makes the symlink that `tree` is open on anew at `destination`, where the same one may be already.
+fn copy_symlink(root: impl AsFd, tree: &OwnedFd, destination: &Path) -> Result<(), StepError> {
+    let step = "copy a symlink to";
+    let link = readlinkat(tree, c"").at(step, destination)?;
+    let (Some(parent), Some(name)) = (destination.parent(), destination.file_name()) else {
+        return Err(Errno::EINVAL).at(step, destination);
+    };
+    let parent = target::directory(root, parent)?;
+    match symlinkat(&*link, &parent, name) {
+        Err(Errno::EEXIST) if readlinkat(&parent, name).is_ok_and(|there| there == link) => Ok(()),
+        made => made.at(step, destination),
+    }
 }
 
 /// Mounts a new file system on the mount's destination.

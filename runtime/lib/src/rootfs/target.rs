@@ -43,6 +43,19 @@ pub(crate) fn existing(root: impl AsFd, path: &Path) -> Result<Option<OwnedFd>, 
     }
 }
 
+/// What is at `path` below `root`, itself where it is a symlink; `None` if nothing is. The directories above it are made.
+pub(crate) fn unfollowed(root: impl AsFd, path: &Path) -> Result<Option<OwnedFd>, StepError> {
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(Errno::EINVAL).at("open in the container's root", path);
+    };
+    let parent = directory(root, parent)?;
+    match openat(&parent, name, OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC, Mode::empty()) {
+        Ok(target) => refuse_procfs(target, path).map(Some),
+        Err(Errno::ENOENT) => Ok(None),
+        Err(errno) => Err(errno).at("open in the container's root", path),
+    }
+}
+
 /// The directory `path` below `root`, for a file system whose place nothing may redirect: no symlink leads to it.
 pub(crate) fn plain_directory(root: impl AsFd, path: &Path) -> Result<OwnedFd, StepError> {
     match open_plain(&root, path, OFlag::O_DIRECTORY) {

@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use ketch_integration::Bundle;
 use serde_json::json;
 
-use crate::{shell, start};
+use crate::{is_ours, shell, start};
 
 /// Its ids 0 to 65535 are the host's from 100000 on.
 fn mapped(bundle: Bundle) -> Bundle {
@@ -32,6 +32,18 @@ fn maps_and_owners() {
     bundle.run().ok().assert_stdout("0 100000 65536 0 100000 65536\n0\n0:0\n0:0\n65534:65534\ncgroup");
     let mine = fs::metadata(bundle.rootfs().join("tmp/mine")).expect("the file");
     assert_eq!((mine.uid(), mine.gid()), (100_000, 100_000));
+}
+
+/// As in crun, the caller is root there, and nobody else is.
+#[test]
+fn without_maps() {
+    let bundle = shell("echo $(cat /proc/self/uid_map) $(cat /proc/self/gid_map); id -u").edit(|config| {
+        config["linux"]["namespaces"].as_array_mut().expect("a list").push(json!({"type": "user"}));
+    });
+    let out = bundle.run();
+    if is_ours() {
+        out.ok().assert_stdout("0 0 1 0 0 1\n0");
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use nix::libc;
+use nix::unistd::{getegid, geteuid};
 
 use super::Invalid;
 use super::namespace::Namespaces;
@@ -22,6 +23,15 @@ pub struct Range {
     pub size: u32,
 }
 
+impl Maps {
+    /// As in crun, a user namespace without maps has one user, root, who is the caller: all that an ordinary user could map
+    /// anyway. (runc refuses it.)
+    fn of_caller() -> Maps {
+        let one = |host| vec![Range { container: 0, host, size: 1 }];
+        Maps { uids: one(geteuid().as_raw()), gids: one(getegid().as_raw()) }
+    }
+}
+
 /// The kernel takes this many lines (Linux 4.15).
 const MAX_RANGES: usize = 340;
 
@@ -35,6 +45,9 @@ pub(super) fn plan(linux: &Linux, namespaces: &Namespaces) -> Result<Maps, Inval
             return Err(Invalid::new("linux.uidMappings", "cannot be set without a user namespace"));
         }
         return Ok(Maps::default());
+    }
+    if uids.is_empty() && gids.is_empty() {
+        return Ok(Maps::of_caller());
     }
     Ok(Maps { uids: ranges("linux.uidMappings", uids)?, gids: ranges("linux.gidMappings", gids)? })
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use crate::{run_on_host, shell};
+use crate::{is_ours, run_on_host, shell};
 
 /// On a host where everything is shared, as systemd makes it, no container changes what is mounted there.
 #[test]
@@ -57,6 +57,34 @@ fn a_bind_has_its_own() {
         run_on_host(&bundle, "shared", &format!("mount --bind {0} {0}; exec \"$@\"", dir.path().display()))
             .ok()
             .assert_stdout(shown);
+    }
+}
+
+/// As in runc: that all is private is where it begins, not the last word.
+#[test]
+fn a_bind_has_its_own_in_a_private_root() {
+    let script = "awk '$5 == \"/data\" { print $7 }' /proc/self/mountinfo | sed 's/:.*//'";
+    let dir = tempfile::tempdir().expect("a directory");
+    for (root, user) in [("private", false), ("rprivate", false), ("rprivate", true)] {
+        for (option, shown) in [("", "-"), ("rprivate", "-"), ("rshared", "shared")] {
+            let bundle = shell(script).bind(dir.path(), "/data", option).edit(|config| {
+                config["linux"]["rootfsPropagation"] = json!(root);
+                if user {
+                    let map = json!([{"containerID": 0, "hostID": 0, "size": 65536}]);
+                    config["linux"]["namespaces"]
+                        .as_array_mut()
+                        .expect("a list")
+                        .push(json!({"type": "user"}));
+                    config["linux"]["uidMappings"] = map.clone();
+                    config["linux"]["gidMappings"] = map;
+                }
+            });
+            let host = format!("mount --bind {0} {0}; exec \"$@\"", dir.path().display());
+            let out = run_on_host(&bundle, "shared", &host);
+            if is_ours() {
+                out.ok().assert_stdout(shown);
+            }
+        }
     }
 }
 

@@ -14,8 +14,7 @@ pub(crate) mod target;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 
-use ketch_sys::mount::{Change, Propagation, clone_tree, set_attr};
-use nix::fcntl::AT_FDCWD;
+use ketch_sys::mount::{Change, Propagation, set_attr};
 use nix::sys::stat::{Mode, umask};
 
 use self::node::Nodes;
@@ -62,8 +61,7 @@ impl Sources {
             }
             binds.push(match &mount.source {
                 Source::Bind { path, recursive } => {
-                    let tree = clone_tree(AT_FDCWD, path, *recursive);
-                    Some(cut_off(tree.at(&format!("bind {} on", path.display()), &mount.destination)?)?)
+                    Some(cut_off(mount::clone_source(mount, path, *recursive)?)?)
                 }
                 _ => None,
             });
@@ -100,6 +98,9 @@ pub(crate) fn build(plan: &Plan, sources: Sources, cgroups: &mut Cgroups<'_>) ->
     let mut binds = sources.binds.into_iter();
     for entry in &plan.mounts {
         let opened = binds.next().flatten();
+        if let Some(tree) = &opened {
+            root::isolate_opened(&plan.root, entry, tree)?;
+        }
         match &entry.source {
             Source::Bind { path, recursive } => mount::bind(&root, entry, path, *recursive, opened)?,
             Source::New(filesystem) => mount::new(&root, entry, filesystem)?,

@@ -10,6 +10,7 @@ use nix::sys::stat::{Mode, fstat};
 use nix::unistd::{chdir, chroot, fchdir};
 
 use crate::plan::Root;
+use crate::plan::mount::Mount;
 use crate::step::{At, StepError};
 
 /// Cuts the namespace's mounts off from the host's.
@@ -20,6 +21,17 @@ pub(super) fn isolate(plan: &Root) -> Result<(), StepError> {
     let Some(propagation) = apart(plan) else { return Ok(()) };
     let root = open("/", OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty()).at("open", "/")?;
     set(&root, true, propagation).at("set the propagation of", "the namespace's mounts")
+}
+
+/// Makes private what was opened outside for `mount`, where all is to be that and the mount does not say otherwise.
+pub(super) fn isolate_opened(plan: &Root, mount: &Mount, tree: impl AsFd) -> Result<(), StepError> {
+    let own = mount.change.propagation.or(mount.recursive.propagation);
+    match (apart(plan), own) {
+        (Some(Propagation::Private), None) => {
+            set(tree, true, Propagation::Private).at("set the propagation of", &mount.destination)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// How mounts are cut off from the host's; None: they stay connected.
@@ -91,12 +103,13 @@ pub(crate) fn move_over(root: impl AsFd, plan: &Root) -> Result<(), StepError> {
     apply_propagation(root, plan)
 }
 
+/// Private is what every mount is from the start ([`isolate`]), but for those that are to be something else.
 fn apply_propagation(root: impl AsFd, plan: &Root) -> Result<(), StepError> {
     match plan.propagation {
+        Some((Propagation::Private, _)) | None => Ok(()),
         Some((propagation, recursive)) => {
             set(root, recursive, propagation).at("set the propagation of", "the container's root")
         }
-        None => Ok(()),
     }
 }
 

@@ -79,10 +79,29 @@ fn a_failing_hook_undoes_everything() {
                 .assert_one_error_line()
                 .assert_stderr_has(stage)
                 .assert_stderr_has("/bin/sh");
-            out.assert_stderr_has("because").assert_stderr_has("exit status: 3");
+            out.assert_stderr_has("because").assert_stderr_has("exit code 3");
             assert!(log.path().join("poststop").exists(), "{stage}");
             bundle.runtime(["state", &bundle.id]).assert_exit(1);
         }
+    }
+}
+
+/// runtime-spec, lifecycle, 9.
+#[test]
+fn a_failing_poststart_hook_destroys_the_container() {
+    let log = tempfile::tempdir().expect("a directory");
+    let bundle = recorded(Bundle::busybox().args(["sleep", "1000"]), log.path()).edit(|config| {
+        let failing = json!({"path": "/bin/false"});
+        config["hooks"]["poststart"].as_array_mut().expect("a list").push(failing);
+    });
+    bundle.create().ok();
+    let out = bundle.runtime(["start", &bundle.id]);
+    assert_ne!(out.code, 0, "{out:?}");
+    // runc kills it and keeps what is left.
+    if is_ours() {
+        out.assert_one_error_line().assert_stderr_has("poststart hook failed with exit code 1");
+        assert!(log.path().join("poststop").exists());
+        bundle.runtime(["state", &bundle.id]).assert_exit(1);
     }
 }
 

@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
@@ -134,22 +134,28 @@ fn run_one(
     about: &About<'_>,
     default_env: Option<&[CString]>,
 ) -> Result<(), StepError> {
-    let step = format!("run the {} hook", stage.name());
-    let text = serde_json::to_vec(about).map_err(|_| Errno::EINVAL).at(&step, hook.path())?;
-    let (reader, writer) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).at(&step, hook.path())?;
-    let mut child = spawn(hook, default_env, &text, writer).at(&step, hook.path())?;
+    let (stage, path) = (stage.name(), hook.path());
+    let step = format!("run the {stage} hook");
+    let text = serde_json::to_vec(about).map_err(|_| Errno::EINVAL).at(&step, path)?;
+    let (reader, writer) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).at(&step, path)?;
+    let mut child = spawn(hook, default_env, &text, writer).at(&step, path)?;
     let mut output = String::new();
     let deadline = hook.timeout().map(|seconds| Instant::now() + Duration::from_secs(seconds.unsigned_abs()));
-    let ended = wait(&mut child, File::from(reader), deadline, &mut output).at(&step, hook.path())?;
-    let object = |why: &str| match output.trim() {
-        "" => format!("{} ({why})", hook.path().display()),
-        said => format!("{} ({why}, it said: {said})", hook.path().display()),
+    let ended = wait(&mut child, File::from(reader), deadline, &mut output).at(&step, path)?;
+    // In crun's words.
+    let (why, errno) = match ended.map(|status| (status.code(), status.signal())) {
+        Some((Some(0), _)) => return Ok(()),
+        Some((Some(code), _)) => (format!("{stage} hook failed with exit code {code}"), Errno::ECANCELED),
+        Some((None, signal)) => {
+            (format!("{stage} hook was killed by signal {}", signal.unwrap_or_default()), Errno::ECANCELED)
+        }
+        None => (format!("{stage} hook was killed"), Errno::ETIMEDOUT),
     };
-    match ended {
-        Some(status) if status.success() => Ok(()),
-        Some(status) => Err(StepError { step, object: object(&status.to_string()), errno: Errno::ECANCELED }),
-        None => Err(StepError { step, object: object("killed"), errno: Errno::ETIMEDOUT }),
-    }
+    let object = match output.trim() {
+        "" => format!("{} ({why})", path.display()),
+        said => format!("{} ({why}, it said: {said})", path.display()),
+    };
+    Err(StepError { step: "run".to_owned(), object, errno })
 }
 
 fn spawn(

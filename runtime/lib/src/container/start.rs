@@ -4,6 +4,7 @@ use std::path::Path;
 
 use ketch_sys::Errno;
 
+use super::delete::{delete, with_causes};
 use super::kill;
 use super::state::{FIFO, State, StateError, Status};
 use crate::hooks::{self, About, Stage};
@@ -22,9 +23,13 @@ pub enum StartError {
     Ended { id: String },
     #[error(transparent)]
     Step(#[from] StepError),
+    /// The container was to be destroyed because of `error`.
+    #[error("{error}; and what was made could not all be undone: {}", .problems.join("; "))]
+    Left { error: StepError, problems: Vec<String> },
 }
 
-/// Starts the program of a container that `create` has made; returns once it executes and the poststart hooks have run.
+/// Starts the program of a container that `create` has made; returns once it executes and the poststart hooks have run. If one
+/// of these fails nothing is left of the container: runtime-spec, lifecycle, 9.
 pub fn start(root: &Path, id: &str) -> Result<(), StartError> {
     let state = State::load(root, id)?;
     let not_created = |status| StartError::NotCreated { id: id.to_owned(), status };
@@ -38,11 +43,18 @@ pub fn start(root: &Path, id: &str) -> Result<(), StartError> {
         Err(StepError { errno: Errno::ENXIO, .. }) => return Err(StartError::Ended { id: id.to_owned() }),
         result => result?,
     }
-    poststart(&state)?;
-    Ok(())
+    poststart(&state).map_err(|error| destroy(root, id, error))
 }
 
-/// Runs the poststart hooks of a container that runs; if one fails the container is killed: runtime-spec, lifecycle, 9.
+fn destroy(root: &Path, id: &str, error: StepError) -> StartError {
+    let problems = match delete(root, id, true) {
+        Ok(deleted) => deleted.warnings,
+        Err(failed) => vec![with_causes(&failed)],
+    };
+    if problems.is_empty() { error.into() } else { StartError::Left { error, problems } }
+}
+
+/// Runs the poststart hooks of a container that runs; if one fails the container is killed.
 pub(super) fn poststart(state: &State) -> Result<(), StepError> {
     let about = About::new(state, Stage::Poststart);
     hooks::run(state.config.hooks.as_ref(), Stage::Poststart, &about).inspect_err(|_| {

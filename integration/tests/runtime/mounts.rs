@@ -146,7 +146,6 @@ fn the_containers_own_cgroup_is_mounted() {
     bundle.run().ok().assert_stdout("own\nRead-only");
 }
 
-/// What no mount has an option for is refused with its name.
 /// crun's options, of which podman makes use.
 #[test]
 fn symlinks_at_the_ends_of_a_bind() {
@@ -187,6 +186,7 @@ fn a_symlink_is_not_copied_over_another() {
     }
 }
 
+/// What no mount has an option for is refused with its name.
 #[test]
 fn an_option_that_nobody_knows() {
     for (kind, option) in [("tmpfs", "nonesuch=1"), ("tmpfs", "size=many"), ("proc", "nonesuch")] {

@@ -39,6 +39,10 @@ fn maps_and_owners() {
 fn without_maps() {
     let bundle = shell("echo $(cat /proc/self/uid_map) $(cat /proc/self/gid_map); id -u").edit(|config| {
         config["linux"]["namespaces"].as_array_mut().expect("a list").push(json!({"type": "user"}));
+        // Group 5, which terminals get otherwise, is nobody there.
+        for mount in config["mounts"].as_array_mut().expect("a list") {
+            mount["options"].as_array_mut().map(|options| options.retain(|option| option != "gid=5"));
+        }
     });
     let out = bundle.run();
     if is_ours() {
@@ -114,12 +118,4 @@ fn hooks_and_limits_work_in_it() {
         config["hooks"]["createRuntime"] = json!([{"path": "/bin/true"}]);
     });
     bundle.run().ok().assert_stdout("77\n100");
-}
-
-#[test]
-fn without_maps_it_is_refused() {
-    let bundle = shell("true").edit(|config| {
-        config["linux"]["namespaces"].as_array_mut().expect("a list").push(json!({"type": "user"}));
-    });
-    bundle.run().assert_exit(1).assert_stderr_has("apping");
 }

@@ -44,7 +44,7 @@ fn ids_that_are_no_file_names() {
     let bundle = Bundle::new(&["true"]);
     for id in ["", ".", "..", "a/b", "../x", "a b", "a:b"] {
         let path = bundle.path().to_str().expect("UTF-8");
-        bundle.call(&["create", "--bundle", path, id]).fails(1, "container id");
+        bundle.call(&["create", "--bundle", path, id]).fails(1, "container ID");
     }
     assert!(!bundle.root().join("a").exists());
 }

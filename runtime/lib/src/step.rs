@@ -13,7 +13,7 @@ use ketch_sys::Errno;
 pub const EXECUTE: &str = "execute";
 
 /// The step of entering the working directory.
-pub const CHDIR: &str = "change to the working directory";
+pub const CHDIR: &str = "chdir to the working directory";
 
 /// A step that failed.
 ///

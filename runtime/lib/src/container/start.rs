@@ -4,9 +4,10 @@ use std::path::Path;
 
 use ketch_sys::Errno;
 
-use super::delete::{delete, with_causes};
+use super::delete::delete;
 use super::kill;
 use super::state::{FIFO, State, StateError, Status};
+use crate::causes;
 use crate::hooks::{self, About, Stage};
 use crate::init::gate;
 use crate::step::StepError;
@@ -49,7 +50,7 @@ pub fn start(root: &Path, id: &str) -> Result<(), StartError> {
 fn destroy(root: &Path, id: &str, error: StepError) -> StartError {
     let problems = match delete(root, id, true) {
         Ok(deleted) => deleted.warnings,
-        Err(failed) => vec![with_causes(&failed)],
+        Err(failed) => vec![causes::line(&failed)],
     };
     if problems.is_empty() { error.into() } else { StartError::Left { error, problems } }
 }

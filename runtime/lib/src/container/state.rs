@@ -88,7 +88,7 @@ pub enum Status {
 /// Why a container's state cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
-    #[error("invalid container id {id:?}: letters, digits and _ + - . , are allowed")]
+    #[error("container ID {id:?} has an invalid character: letters, digits and _ + - . , are allowed")]
     InvalidId { id: String },
     #[error("container {id:?} does not exist")]
     NotFound { id: String },

@@ -256,6 +256,22 @@ mod tests {
                 "process.scheduler: runtime, deadline and period are for SCHED_DEADLINE only",
             ),
             (
+                r#"{"scheduler": {"policy": "SCHED_DEADLINE", "deadline": 4000}}"#,
+                "process.scheduler: sched_setattr: `SCHED_DEADLINE` requires `runtime`",
+            ),
+            (
+                r#"{"scheduler": {"policy": "SCHED_DEADLINE", "runtime": 1000, "deadline": 4000}}"#,
+                "process.scheduler: sched_setattr: `SCHED_DEADLINE` runtime 1000 must be between 1024 and 9223372036854775807",
+            ),
+            (
+                r#"{"scheduler": {"policy": "SCHED_DEADLINE", "runtime": 4001, "deadline": 4000}}"#,
+                "process.scheduler: sched_setattr: `SCHED_DEADLINE` runtime 4001 must be <= deadline 4000",
+            ),
+            (
+                r#"{"scheduler": {"policy": "SCHED_DEADLINE", "runtime": 2000, "deadline": 4000, "period": 3000}}"#,
+                "process.scheduler: sched_setattr: `SCHED_DEADLINE` deadline 4000 must be <= period 3000",
+            ),
+            (
                 r#"{"execCPUAffinity": {"initial": "3-1"}}"#,
                 r#"process.execCPUAffinity: "3-1" is no list of CPUs"#,
             ),

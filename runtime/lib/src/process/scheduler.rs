@@ -53,16 +53,16 @@ pub(crate) fn plan(scheduler: &Scheduler) -> Result<Attributes, Invalid> {
         (true, _) => return Err(Invalid::new(FIELD, format!("priority {priority} is outside 1..99"))),
         (false, _) => return Err(Invalid::new(FIELD, "priority is for SCHED_FIFO and SCHED_RR only")),
     }
-    let (runtime, deadline, period) = (
-        scheduler.runtime().unwrap_or(0),
-        scheduler.deadline().unwrap_or(0),
-        scheduler.period().unwrap_or(0),
-    );
+    let times = (*scheduler.runtime(), *scheduler.deadline(), *scheduler.period());
+    let (runtime, deadline, period) = (times.0.unwrap_or(0), times.1.unwrap_or(0), times.2.unwrap_or(0));
     if policy != SCHED_DEADLINE && (runtime, deadline, period) != (0, 0, 0) {
         return Err(Invalid::new(FIELD, "runtime, deadline and period are for SCHED_DEADLINE only"));
     }
     if policy == SCHED_DEADLINE {
-        check_deadline(runtime, deadline, period).map_err(|reason| Invalid::new(FIELD, reason))?;
+        check_deadline(times).map_err(|reason| {
+            // In crun's words.
+            Invalid::new(FIELD, format!("sched_setattr: `SCHED_DEADLINE` {reason}"))
+        })?;
     }
     let flags = scheduler.flags().iter().flatten().fold(0, |flags, flag| flags | flag_bit(*flag));
     Ok(Attributes {
@@ -79,17 +79,26 @@ pub(crate) fn plan(scheduler: &Scheduler) -> Result<Attributes, Invalid> {
 
 /// sched(7), "SCHED_DEADLINE": runtime <= deadline <= period, none below 1024 ns, all below 2^63. A period of 0 is the
 /// deadline's.
-fn check_deadline(runtime: u64, deadline: u64, period: u64) -> Result<(), String> {
+fn check_deadline(
+    (runtime, deadline, period): (Option<u64>, Option<u64>, Option<u64>),
+) -> Result<(), String> {
     const LEAST: u64 = 1024;
     const MOST: u64 = i64::MAX as u64;
-    let period = if period == 0 { deadline } else { period };
+    let runtime = runtime.ok_or("requires `runtime`")?;
+    let deadline = deadline.ok_or("requires `deadline`")?;
+    let period = period.filter(|period| *period != 0).unwrap_or(deadline);
     for (name, value) in [("runtime", runtime), ("deadline", deadline), ("period", period)] {
-        if !(LEAST..=MOST).contains(&value) {
-            return Err(format!("SCHED_DEADLINE needs a {name} of {LEAST} ns or more, not {value}"));
+        match value {
+            0 => return Err(format!("{name} must be greater than 0")),
+            LEAST..=MOST => {}
+            _ => return Err(format!("{name} {value} must be between {LEAST} and {MOST}")),
         }
     }
-    if runtime > deadline || deadline > period {
-        return Err(format!("runtime {runtime}, deadline {deadline} and period {period} do not ascend"));
+    if runtime > deadline {
+        return Err(format!("runtime {runtime} must be <= deadline {deadline}"));
+    }
+    if deadline > period {
+        return Err(format!("deadline {deadline} must be <= period {period}"));
     }
     Ok(())
 }

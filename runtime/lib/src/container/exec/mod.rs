@@ -11,6 +11,7 @@ use ketch_cgroups::Cgroup;
 use ketch_sys::clone::Child;
 use ketch_sys::{Errno, pidfd};
 use nix::libc;
+use nix::sys::stat::stat;
 
 use super::console_socket::ConsoleSocket;
 use super::create::Stdio;
@@ -170,8 +171,17 @@ fn plan(state: &State, process: &Process) -> Result<ProcessPlan, Invalid> {
 }
 
 /// The namespaces that are the container's own; the others it shares with the caller.
+///
+/// A restored container has a time namespace that nobody configured: CRIU gives it one in which the clocks go on. With a
+/// process outside of it the container could be checkpointed again, and not restored.
 fn namespaces(state: &State) -> libc::c_int {
-    state.config.namespaces.iter().fold(0, |flags, namespace| flags | kind(namespace.typ()).0)
+    let configured =
+        state.config.namespaces.iter().fold(0, |flags, namespace| flags | kind(namespace.typ()).0);
+    let time = |process: &str| stat(format!("/proc/{process}/ns/time").as_str()).map(|file| file.st_ino);
+    match (time(&state.pid.to_string()), time("self")) {
+        (Ok(inits), Ok(own)) if inits != own => configured | libc::CLONE_NEWTIME,
+        _ => configured,
+    }
 }
 
 /// Serves the child until it executes the program, which closes its end of the channel.

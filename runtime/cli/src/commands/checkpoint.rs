@@ -20,7 +20,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DIR")]
     image_path: Option<PathBuf>,
 
-    /// Directory for CRIU's log and statistics
+    /// Directory for CRIU's log and statistics [default: the images']
     #[arg(long, value_name = "DIR")]
     work_path: Option<PathBuf>,
 
@@ -98,12 +98,13 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
     let page_server = args.page_server.as_deref().map(page_server).transpose()?;
     let criu = criu::program();
     let images = criu::images(args.image_path.as_deref())?;
-    let work = args.work_path.as_ref().map(std::path::absolute).transpose()?;
+    // As in crun: what was logged outlives the container.
+    let work = args.work_path.as_ref().map(std::path::absolute).transpose()?.unwrap_or_else(|| images.clone());
     let options = checkpoint::Options {
         root: &root,
         criu: &criu,
         images: &images,
-        work: work.as_deref(),
+        work: Some(&work),
         parent: args.parent_path.as_deref(),
         pre_dump: args.pre_dump,
         leave_running: args.leave_running,

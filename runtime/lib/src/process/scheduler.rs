@@ -128,7 +128,8 @@ pub(crate) fn plan_io(priority: &LinuxIOPriority) -> Result<IoPriority, Invalid>
     }
 }
 
-pub(crate) fn plan_affinity(affinity: Option<&ExecCPUAffinity>) -> Result<Affinity, Invalid> {
+/// `process.execCPUAffinity`: lists of CPUs as masks.
+pub fn plan_affinity(affinity: Option<&ExecCPUAffinity>) -> Result<Affinity, Invalid> {
     let Some(affinity) = affinity else { return Ok(Affinity::default()) };
     let mask =
         |list: &Option<String>| list.as_deref().filter(|list| !list.is_empty()).map(cpu_mask).transpose();

@@ -4,10 +4,12 @@ use std::process::ExitCode;
 use anyhow::Context;
 use ketch_runtime::container::exec::{Options, exec};
 use ketch_runtime::container::state::State;
+use ketch_runtime::process::scheduler::{Affinity, plan_affinity};
+use ketch_runtime::spec::Process;
 use ketch_runtime::terminal;
 
 use crate::globals::Globals;
-use crate::{descriptors, streams};
+use crate::{descriptors, report, streams};
 
 mod process;
 
@@ -102,6 +104,9 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
     let root = globals.root();
     let state = State::load(&root, &args.container)?;
     let mut process = process::build(&state, args)?;
+    if process.exec_cpu_affinity().is_some() {
+        report::debug(globals, || initial_affinity(&process));
+    }
     let terminal = process.terminal().unwrap_or(false);
     let stdio = streams::stdio(terminal, args.detach, args.console_socket.as_deref())?;
     let options = Options {
@@ -124,4 +129,15 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     streams::attend(&started.pidfd, started.console)
+}
+
+/// As runc says it: a mask that lasts until the process is in its cgroup shows nowhere else.
+fn initial_affinity(process: &Process) -> String {
+    match plan_affinity(process.exec_cpu_affinity().as_ref()) {
+        Ok(Affinity { initial: Some(words), .. }) => {
+            let digits: String = words.iter().rev().map(|word| format!("{word:016x}")).collect();
+            format!("initial CPU affinity: 0x{}", digits.trim_start_matches('0'))
+        }
+        _ => "no initial CPU affinity".to_owned(),
+    }
 }

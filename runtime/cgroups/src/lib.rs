@@ -17,12 +17,15 @@ use std::path::{Path, PathBuf};
 
 use oci_spec::runtime::LinuxResources;
 
+mod below;
 mod delegated;
+pub mod detail;
 mod devices;
 mod error;
 mod file;
 mod layout;
 mod made;
+mod oom;
 mod plan;
 mod stats;
 pub mod systemd;
@@ -32,8 +35,10 @@ mod v2;
 mod wait;
 
 pub use delegated::{Delegated, delegated};
+pub use detail::Detail;
 pub use error::Error;
 pub use layout::{Layout, ROOT, detect, path_for};
+pub use oom::OomWatch;
 pub use stats::{Cpu, Io, Memory, Pids, Stats, Usage};
 pub use v2::in_user_namespace;
 
@@ -66,11 +71,9 @@ pub fn create(layout: &Layout, path: &Path, resources: Option<&LinuxResources>) 
         Layout::V1 { hierarchies } => {
             Location { paths: v1::create(hierarchies, path, resources)?, ..Location::default() }
         }
-        Layout::V2 => Location {
-            paths: vec![v2::create(Path::new(ROOT), path, resources)?],
-            v2: true,
-            unit: None,
-        },
+        Layout::V2 => {
+            Location { paths: vec![v2::create(Path::new(ROOT), path, resources)?], v2: true, unit: None }
+        }
     };
     Ok(Cgroup { location })
 }
@@ -92,9 +95,7 @@ pub fn at(layout: &Layout, path: &Path) -> Cgroup {
             let paths = hierarchies.iter().map(|hierarchy| layout::join(hierarchy, path)).collect();
             Location { paths, ..Location::default() }
         }
-        Layout::V2 => {
-            Location { paths: vec![layout::join(Path::new(ROOT), path)], v2: true, unit: None }
-        }
+        Layout::V2 => Location { paths: vec![layout::join(Path::new(ROOT), path)], v2: true, unit: None },
     };
     Cgroup { location }
 }
@@ -108,10 +109,15 @@ pub fn enter(entrances: &[OwnedFd]) -> Result<(), ketch_sys::Errno> {
 
 /// Whether [`Cgroup::oom_events`] has a process that the OOM killer ended. An error says that the cgroup has gone.
 pub fn oom_kill_in(events: &File) -> std::io::Result<bool> {
+    Ok(oom_kills_in(events)? > 0)
+}
+
+/// The count in a v2 `memory.events`, from its start, so that poll(2) tells of changes from here on.
+fn oom_kills_in(events: &File) -> std::io::Result<u64> {
     let mut text = [0; 512];
     let n = events.read_at(&mut text, 0)?;
     let text = String::from_utf8_lossy(&text[..n]);
-    Ok(file::field(&text, "oom_kill").is_some_and(|kills| kills > 0))
+    Ok(file::field(&text, "oom_kill").unwrap_or(0))
 }
 
 impl Cgroup {
@@ -135,6 +141,11 @@ impl Cgroup {
         let name = path_for(Some(Path::new(name)), "");
         let paths = self.location.paths.iter().map(|parent| layout::join(parent, &name)).collect();
         Cgroup { location: Location { paths, v2: self.location.v2, unit: None } }
+    }
+
+    /// The cgroup below this one that `exec --cgroup` names: one `PATH`, or on v1 `CONTROLLER[,CONTROLLER…]:PATH` for some.
+    pub fn named_below(&self, words: &[String]) -> Result<Cgroup, Error> {
+        below::named(self, words)
     }
 
     /// Sees to it that the calling process may start others in the cgroup: an ordinary user's is moved below his own systemd.
@@ -172,8 +183,10 @@ impl Cgroup {
         self.location.paths.iter().try_for_each(|path| file::write(&path.join("cgroup.procs"), &pid))
     }
 
-    /// Writes changed limits (`update`). Device rules are passed over, as runc's `update` does: a
-    /// running container's would be denied everything for a moment.
+    /// Writes changed limits (`update`); those that are not given stay. On error nothing has changed, as far as the kernel
+    /// takes back what it shows.
+    ///
+    /// Device rules are passed over, as runc's `update` does: a running container's would be denied everything for a moment.
     pub fn apply(&self, resources: &LinuxResources) -> Result<(), Error> {
         match &self.location.paths[..] {
             [path] if self.location.v2 => v2::apply(path, self.location.unit.as_ref(), resources),
@@ -222,6 +235,11 @@ impl Cgroup {
         stats::oom_kills(&self.location).is_some_and(|kills| kills > 0)
     }
 
+    /// Begins to listen for its running out of memory. None where memory is not counted.
+    pub fn watch_oom(&self) -> Result<Option<OomWatch>, Error> {
+        oom::watch(&self.location)
+    }
+
     /// For a cgroup that systemd removes the moment it is empty, before anybody could ask [`Cgroup::oom_killed`]: a file
     /// for [`oom_kill_in`], with POLLPRI when that may have changed. None for a cgroup that only we remove.
     pub fn oom_events(&self) -> Option<File> {
@@ -249,6 +267,11 @@ impl Cgroup {
     /// What it uses now. A controller that is not there, or a file that cannot be read, is None.
     pub fn stats(&self) -> Stats {
         stats::read(&self.location)
+    }
+
+    /// All that it counts, in runc's shape.
+    pub fn detail(&self) -> Detail {
+        detail::read(&self.location)
     }
 
     /// Removes the directories, sub-cgroups first. Goes on past an error; what is gone already is no error.

@@ -291,7 +291,7 @@ fn number(path: &Path, name: &str) -> Option<u64> {
     file::read_line(&path.join(name)).ok()?.parse().ok()
 }
 
-fn table(text: &str) -> BTreeMap<String, u64> {
+pub(crate) fn table(text: &str) -> BTreeMap<String, u64> {
     let pair = |line: &str| {
         let (key, value) = line.split_once(' ')?;
         Some((key.to_owned(), value.parse().ok()?))

@@ -48,7 +48,7 @@ pub(crate) fn create(
 pub(crate) fn apply(paths: &[PathBuf], resources: &LinuxResources) -> Result<(), Error> {
     let writes = plan::v1::plan(resources)?;
     check_mounted(paths, &writes)?;
-    write_all(paths, &writes)
+    plan::change(&writes, |controller| hierarchy(paths, controller).expect("checked before").to_owned())
 }
 
 /// The path, of one a hierarchy, that `controller` has: `/sys/fs/cgroup/cpu,cpuacct/…` has cpu and cpuacct.

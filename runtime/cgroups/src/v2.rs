@@ -36,14 +36,46 @@ pub(crate) fn apply(
     unit: Option<&systemd::Unit>,
     resources: &LinuxResources,
 ) -> Result<(), Error> {
-    let writes = plan::v2::plan(resources)?;
+    let writes = plan::v2::plan(&completed(directory, resources))?;
     if let Some(memory) = resources.memory().filter(|m| m.check_before_update() == Some(true)) {
         check_usage(directory, memory.limit())?;
     }
-    if let Some(unit) = unit {
-        systemd::set(unit, &writes)?;
+    // Before systemd is told, which would put back at its next reload what the kernel refuses.
+    plan::change(&writes, |_| directory.to_owned())?;
+    match unit {
+        None => Ok(()),
+        Some(unit) => {
+            systemd::set(unit, &writes)?;
+            // And once more: it has rounded some.
+            plan::carry_out(&writes, |_| directory.to_owned())
+        }
     }
-    plan::carry_out(&writes, |_| directory.to_owned())
+}
+
+/// v2 has two of OCI's limits in one file (quota and period), or reckons one by another (swap by memory): where only one of
+/// the two is changed, the other is what the cgroup has.
+fn completed(directory: &Path, resources: &LinuxResources) -> LinuxResources {
+    let mut resources = resources.clone();
+    let now = |name: &str| file::read_line(&directory.join(name)).unwrap_or_default();
+    let is_given = |value: Option<i64>| value.is_some_and(|value| value != 0);
+    if let Some(mut cpu) = resources.cpu().clone() {
+        let period = cpu.period().filter(|period| *period != 0);
+        if is_given(cpu.quota()) != period.is_some() {
+            let now = now("cpu.max");
+            let (quota_now, period_now) = now.split_once(' ').unwrap_or_default();
+            cpu.set_period(period.or(period_now.parse().ok()));
+            cpu.set_quota(cpu.quota().filter(|quota| *quota != 0).or(quota_now.parse().ok()));
+        }
+        resources.set_cpu(Some(cpu));
+    }
+    if let Some(mut memory) = *resources.memory()
+        && memory.swap().is_some_and(|swap| swap > 0)
+        && !is_given(memory.limit())
+    {
+        memory.set_limit(now("memory.max").parse().ok());
+        resources.set_memory(Some(memory));
+    }
+    resources
 }
 
 /// `memory.checkBeforeUpdate`: v2 would take a limit below usage, and kill until it fits.

@@ -94,6 +94,35 @@ pub(crate) fn carry_out(writes: &[Write], directory: impl Fn(&str) -> PathBuf) -
     }
 }
 
+/// The same for a cgroup in use: on error the files have again what they had, as far as the kernel takes back what it
+/// shows (a device's first throttle stays).
+pub(crate) fn change(writes: &[Write], directory: impl Fn(&str) -> PathBuf) -> Result<(), Error> {
+    let before: Vec<(PathBuf, String)> = writes
+        .iter()
+        .flat_map(|write| {
+            let other = match &write.missing {
+                Missing::Try { file, .. } => Some(file),
+                _ => None,
+            };
+            let directory = directory(&write.controller);
+            [Some(&write.file), other]
+                .into_iter()
+                .flatten()
+                .map(|file| directory.join(file))
+                .collect::<Vec<_>>()
+        })
+        .filter_map(|path| file::read(&path).ok().map(|text| (path, text)))
+        .collect();
+    carry_out(writes, directory).inspect_err(|_| {
+        // Twice: a value may be refused until another one is back. The error to tell is the one that led here.
+        for (path, text) in before.iter().chain(&before) {
+            for line in text.lines() {
+                let _ = file::try_write(path, line);
+            }
+        }
+    })
+}
+
 fn one(write: &Write, directory: &Path) -> Result<(), Error> {
     let (mut path, mut value) = (directory.join(&write.file), &write.value);
     let mut result = file::try_write(&path, value);
@@ -133,8 +162,9 @@ fn hint(name: &str, directory: &Path, error: &io::Error) -> String {
     let (controller, errno) = (name.split('.').next().unwrap_or_default(), error.raw_os_error().unwrap_or(0));
     let cause = match (controller, errno) {
         ("memory", libc::EBUSY) => {
-            let usage = file::read_line(&directory.join("memory.usage_in_bytes")).unwrap_or_default();
-            format!("{usage} bytes are in use already")
+            let read = |name: &str| file::read_line(&directory.join(name)).unwrap_or_default();
+            let (usage, peak) = (read("memory.usage_in_bytes"), read("memory.max_usage_in_bytes"));
+            format!("{usage} bytes are in use already, {peak} at the most so far")
         }
         ("memory", libc::EINVAL) if name.contains("memsw") => {
             "memory and swap together cannot be less than the memory limit".into()

@@ -172,7 +172,7 @@ pub(crate) fn locate(unit: &Unit) -> Result<Option<PathBuf>, Error> {
         .map(|group| layout::join(Path::new(layout::ROOT), Path::new(&group))))
 }
 
-/// Tells systemd of changed limits.
+/// Tells systemd of changed limits; returns when it has set them.
 pub(crate) fn set(unit: &Unit, writes: &[Write]) -> Result<(), Error> {
     let list: Vec<Value> =
         properties::of(writes).into_iter().map(|(name, value)| Value::property(name, value)).collect();
@@ -180,8 +180,9 @@ pub(crate) fn set(unit: &Unit, writes: &[Write]) -> Result<(), Error> {
         return Ok(());
     }
     let arguments = vec![Value::text(&unit.name), Value::Bool(true), Value::Array("(sv)".into(), list)];
-    let call = of_systemd("SetUnitProperties", arguments);
-    Talk::with(&unit.manager).and_then(|mut talk| talk.call(call)).map(drop).map_err(failed("change", unit))
+    talk(unit, "change")?.call(of_systemd("SetUnitProperties", arguments)).map_err(failed("change", unit))?;
+    // It answers before it goes to the cgroup, but to another call only after that.
+    locate(unit).map(drop)
 }
 
 /// Ends a unit without processes, and removes its directory. With processes it is EBUSY, as for a directory.

@@ -1,0 +1,75 @@
+//! Being told when a cgroup runs out of memory, without asking again and again.
+
+use std::fs::File;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::path::{Path, PathBuf};
+
+use nix::poll::PollFlags;
+use nix::sys::eventfd::{EfdFlags, EventFd};
+
+use crate::{Error, Location, file, oom_kills_in, v1};
+
+/// An ear for one cgroup. Dropping it ends it.
+#[derive(Debug)]
+pub struct OomWatch(Source);
+
+#[derive(Debug)]
+enum Source {
+    /// v2: `memory.events`, with POLLPRI at each change; the kills that were told already.
+    Events { file: File, told: u64 },
+    /// v1: an eventfd registered for `memory.oom_control` (cgroup-v1/memory.txt, section 10). It is written to when the
+    /// cgroup is removed, too.
+    Control { eventfd: EventFd, directory: PathBuf },
+}
+
+/// None where the memory controller is not there.
+pub(crate) fn watch(location: &Location) -> Result<Option<OomWatch>, Error> {
+    let source = match &location.paths[..] {
+        [path] if location.v2 => events(path)?,
+        paths => v1::hierarchy(paths, "memory").map(control).transpose()?,
+    };
+    Ok(source.map(OomWatch))
+}
+
+fn events(directory: &Path) -> Result<Option<Source>, Error> {
+    let path = directory.join("memory.events");
+    let file = match File::open(&path) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        file => file.map_err(Error::io("open", &path))?,
+    };
+    let told = oom_kills_in(&file).map_err(Error::io("read", &path))?;
+    Ok(Some(Source::Events { file, told }))
+}
+
+fn control(directory: &Path) -> Result<Source, Error> {
+    let eventfd = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)
+        .map_err(|errno| Error::io("make an eventfd for", directory)(errno.into()))?;
+    let path = directory.join("memory.oom_control");
+    let control = File::open(&path).map_err(Error::io("open", &path))?;
+    let line = format!("{} {}", eventfd.as_fd().as_raw_fd(), control.as_raw_fd());
+    file::write(&directory.join("cgroup.event_control"), &line)?;
+    Ok(Source::Control { eventfd, directory: directory.to_owned() })
+}
+
+impl OomWatch {
+    /// What to poll(2), and for which events; [`OomWatch::happened`] tells then.
+    pub fn poll(&self) -> (BorrowedFd<'_>, PollFlags) {
+        match &self.0 {
+            Source::Events { file, .. } => (file.as_fd(), PollFlags::POLLPRI),
+            Source::Control { eventfd, .. } => (eventfd.as_fd(), PollFlags::POLLIN),
+        }
+    }
+
+    /// Whether it has run out of memory since this was asked last, or the watch began. A cgroup that is gone has not.
+    pub fn happened(&mut self) -> bool {
+        match &mut self.0 {
+            Source::Events { file, told } => {
+                let kills = oom_kills_in(file).unwrap_or(*told);
+                std::mem::replace(told, kills) < kills
+            }
+            Source::Control { eventfd, directory } => {
+                eventfd.read().is_ok() && directory.join("memory.oom_control").exists()
+            }
+        }
+    }
+}

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::json;
 
-use crate::subject::{Bundle, is_crun, is_ours};
+use crate::subject::{Bundle, is_crun, is_ours, is_v2};
 
 fn running() -> Bundle {
     let bundle = Bundle::new(&["sleep", "1000"]);
@@ -95,4 +95,83 @@ fn what_cannot_start_is_255() {
     bundle.call(&["exec", "--detach", "--tty", id, "true"]).fails(255, "--console-socket");
     bundle.kill_and_wait();
     bundle.call(&["exec", id, "true"]).fails(255, "running");
+}
+
+/// A cgroup of the container's own, in all hierarchies or in some.
+#[test]
+fn into_a_cgroup_below_the_containers() {
+    let bundle = running();
+    for directory in bundle.cgroups() {
+        let below = directory.join("sub");
+        fs::create_dir(&below).expect("mkdir");
+        if directory.to_string_lossy().contains("/cpuset/") {
+            for name in ["cpuset.cpus", "cpuset.mems"] {
+                fs::write(below.join(name), fs::read(directory.join(name)).expect(name)).expect(name);
+            }
+        }
+    }
+    let seen = |flags: &[&str]| -> Vec<String> {
+        let pid = bundle.path().join("pid");
+        let pid_file = pid.to_str().expect("UTF-8");
+        let words = [&["exec", "-d", "--pid-file", pid_file], flags, &[&bundle.id, "sleep", "1000"]].concat();
+        bundle.call(&words).succeeds();
+        let path = format!("/proc/{}/cgroup", fs::read_to_string(&pid).expect("the pid file"));
+        let text = fs::read_to_string(path).expect("it runs");
+        text.lines().filter(|line| line.ends_with("/sub")).map(str::to_owned).collect()
+    };
+    assert_eq!(seen(&[]), [""; 0]);
+    let all = seen(&["--cgroup", "sub"]);
+    assert!(!all.is_empty());
+    // crun makes what is missing, and takes the whole word as a path.
+    if is_crun() {
+        return;
+    }
+    bundle.call(&["exec", "--cgroup", "nonesuch", &bundle.id, "true"]).fails(255, "nonesuch");
+    if is_v2() {
+        return;
+    }
+    assert!(all.len() > 2, "{all:?}");
+    let some = seen(&["--cgroup", "pids:sub", "--cgroup", "freezer,memory:sub"]);
+    assert_eq!(some.len(), 3, "{some:?}");
+    bundle
+        .call(&["exec", "--cgroup", "sub", "--cgroup", "sub", &bundle.id, "true"])
+        .fails(255, "name its controllers");
+    bundle
+        .call(&["exec", "--cgroup", "pids:sub", "--cgroup", "pids:sub", &bundle.id, "true"])
+        .fails(255, "twice");
+}
+
+#[test]
+fn into_a_paused_container_only_when_asked_to() {
+    if is_crun() {
+        return;
+    }
+    let bundle = running();
+    let file = bundle.path().join("pid");
+    let pid_file = file.to_str().expect("UTF-8");
+    bundle.verb("pause").succeeds();
+    bundle.call(&["exec", &bundle.id, "true"]).fails(255, "paused");
+    let words = ["exec", "-d", "--pid-file", pid_file, "--ignore-paused", &bundle.id, "sleep", "1000"];
+    let mut exec = bundle.command(&words).spawn().expect("the runtime starts");
+    bundle.verb("resume").succeeds();
+    assert!(exec.wait().expect("it ends").success());
+    let pid = fs::read_to_string(file).expect("the pid file");
+    assert!(fs::read_to_string(format!("/proc/{pid}/cmdline")).is_ok_and(|words| words.starts_with("sleep")));
+}
+
+#[test]
+fn privileges_and_descriptors() {
+    let bundle = Bundle::new(&["sleep", "1000"]);
+    bundle.configure(|config| config["process"]["noNewPrivileges"] = false.into());
+    bundle.make("run", &["--detach"]).succeeds();
+    let script = "while read k v; do [ $k = NoNewPrivs: ] && echo $v; done </proc/self/status; true";
+    for (flags, expected) in [(&[][..], "0\n"), (&["--no-new-privs"], "1\n")] {
+        let words = [&["exec"], flags, &[&bundle.id, "sh", "-c", script]].concat();
+        assert_eq!(bundle.call(&words).succeeds().stdout, expected, "{flags:?}");
+    }
+    // This kernel has no such security module, or no such profile.
+    if is_crun() {
+        return;
+    }
+    bundle.call(&["exec", "--apparmor", "nonesuch", &bundle.id, "true"]).fails(255, "apparmorProfile");
 }

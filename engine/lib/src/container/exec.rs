@@ -84,7 +84,7 @@ pub fn exec(
         stdio,
         preserve_fds: 0,
         pid_file: None,
-        cgroup: None,
+        cgroup: &[],
         ignore_paused: false,
     };
     let started = run(&state, &process, how).map_err(|error| match error {

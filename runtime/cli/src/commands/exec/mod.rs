@@ -91,9 +91,9 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value_t = 0)]
     preserve_fds: u32,
 
-    /// Run in this cgroup below the container's
-    #[arg(long, value_name = "[CONTROLLER:]PATH")]
-    cgroup: Option<String>,
+    /// Run in this cgroup below the container's; on cgroup v1 may be given more than once, for different controllers
+    #[arg(long, value_name = "[CONTROLLER[,…]:]PATH")]
+    cgroup: Vec<String>,
 
     /// Go into a paused container too; the process runs when it is resumed
     #[arg(long)]
@@ -114,7 +114,7 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
         stdio,
         preserve_fds: args.preserve_fds + descriptors::listen(Some(&mut process)),
         pid_file: args.pid_file.as_deref(),
-        cgroup: args.cgroup.as_deref(),
+        cgroup: &args.cgroup,
         ignore_paused: args.ignore_paused,
     };
     if !args.detach {

@@ -33,8 +33,8 @@ pub struct Options<'a> {
     pub stdio: Stdio<'a>,
     pub preserve_fds: u32,
     pub pid_file: Option<&'a Path>,
-    /// A cgroup below the container's own.
-    pub cgroup: Option<&'a str>,
+    /// Where below the container's own cgroup, see [`Cgroup::named_below`]; empty: in it.
+    pub cgroup: &'a [String],
     /// Go into a paused container; the process then waits for `resume`.
     pub ignore_paused: bool,
 }
@@ -73,8 +73,8 @@ pub fn exec(state: &State, process: &Process, options: Options<'_>) -> Result<St
     let container = Cgroup::open(state.cgroup.clone());
     container.come_near()?;
     let cgroup = match options.cgroup {
-        Some(name) => Way::into_exactly(&container.below(name))?,
-        None => Way::into(container, state.pid)?,
+        [] => Way::into(container, state.pid)?,
+        words => Way::into_exactly(&container.named_below(words)?)?,
     };
 
     let console = match &options.stdio {

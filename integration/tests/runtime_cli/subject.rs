@@ -35,7 +35,7 @@ pub(crate) struct Output {
 }
 
 pub(crate) fn runtime() -> PathBuf {
-    if let Some(path) = std::env::var_os("KETCH_RUNTIME") {
+    if let Some(path) = std::env::var_os("KETCH_TEST_RUNTIME") {
         return path.into();
     }
     // target/<triple>/<profile>/deps/<this test>
@@ -74,6 +74,11 @@ pub(crate) fn is_ours() -> bool {
 /// For what runc and ketchrun have and crun has not, or has otherwise.
 pub(crate) fn is_crun() -> bool {
     subject() == Subject::Crun
+}
+
+/// Whether this host has cgroup v2 and nothing else.
+pub(crate) fn is_v2() -> bool {
+    Path::new("/sys/fs/cgroup/cgroup.controllers").exists()
 }
 
 impl Bundle {
@@ -157,6 +162,19 @@ impl Bundle {
         self.call(&["kill", &self.id, "KILL"]).succeeds();
         let mut ended = [PollFd::new(std::os::fd::AsFd::as_fd(&init), PollFlags::POLLIN)];
         poll(&mut ended, PollTimeout::NONE).expect("poll");
+    }
+
+    /// A file of the container's cgroup: `memory/memory.limit_in_bytes` on v1, `memory.max` on v2.
+    pub(crate) fn limit(&self, v1: &str, v2: &str) -> String {
+        let path = match is_v2() {
+            true => Path::new("/sys/fs/cgroup").join(&self.cgroup[1..]).join(v2),
+            false => {
+                let (controller, file) = v1.split_once('/').expect("a controller and a file");
+                Path::new("/sys/fs/cgroup").join(controller).join(&self.cgroup[1..]).join(file)
+            }
+        };
+        let text = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        text.trim_end().to_owned()
     }
 
     /// Directories of this test's cgroup that are there now.

@@ -62,6 +62,31 @@ fn limits_are_properties_and_files() {
     }
 }
 
+/// `update`, too, and what the kernel does not take systemd never hears of.
+#[test]
+fn changed_limits_are_properties_and_files() {
+    let scope = Scope::new(FOREVER);
+    scope.start();
+    let update =
+        |flags: &[&str]| scope.bundle.runtime([&["update"], flags, &[scope.bundle.id.as_str()]].concat());
+    update(&["--memory", "64M", "--pids-limit", "77", "--cpu-quota", "12345", "--cpu-share", "2048"]).ok();
+    update(&["--cpu-period", "50000"]).ok();
+    update(&["--pids-limit", "78", "--cpuset-cpus", "8191"]).assert_exit(1);
+    for (name, value) in [("MemoryMax", "67108864"), ("TasksMax", "77"), ("CPUWeight", "174")] {
+        assert_eq!(property(&scope.unit, name), value, "{name}");
+    }
+    let files =
+        [("memory.max", "67108864"), ("pids.max", "77"), ("cpu.weight", "174"), ("cpu.max", "12345 50000")];
+    for (file, value) in files {
+        assert_eq!(limit(&scope.unit, file), value, "{file}");
+    }
+    // What systemd can say of it in full is not undone by a reload.
+    update(&["--cpu-quota", "10000", "--cpu-period", "100000"]).ok();
+    program::run("systemctl", ["daemon-reload"]).ok();
+    assert_eq!(limit(&scope.unit, "cpu.max"), "10000 100000");
+    assert_eq!(limit(&scope.unit, "pids.max"), "77");
+}
+
 #[test]
 fn every_process_is_in_the_scope() {
     let scope = Scope::new(FOREVER);

@@ -42,6 +42,10 @@ pub(crate) struct Flags {
     #[arg(long)]
     no_new_keyring: bool,
 
+    /// Accepted for runc's sake: ketchrun never adopts the processes that a container leaves behind
+    #[arg(long)]
+    no_subreaper: bool,
+
     /// Hand down this many descriptors after the standard three (and those of $LISTEN_FDS)
     #[arg(long, value_name = "N", default_value_t = 0)]
     preserve_fds: u32,
@@ -60,6 +64,7 @@ pub(crate) enum Life {
 
 /// Enters the bundle, reads its configuration and makes the container.
 pub(crate) fn create(globals: &Globals, id: &str, flags: &Flags, life: Life) -> anyhow::Result<Created> {
+    let Flags { no_subreaper: _, .. } = flags;
     check_id(id)?;
     // What the command line names starts where it was called from, what the configuration names in the bundle.
     let root = std::path::absolute(globals.root())?;

@@ -7,6 +7,7 @@ use anyhow::{Context, bail};
 use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum};
 
 use crate::commands::{self, COMMANDS};
+use crate::log::{Level, Target};
 use crate::report;
 
 /// OCI runtime: creates and runs containers from bundles.
@@ -24,17 +25,21 @@ pub(crate) struct Globals {
     #[arg(long, value_name = "DIR")]
     root: Option<PathBuf>,
 
-    /// Also append errors to this file, where engines read them
-    #[arg(long, value_name = "FILE")]
-    pub log: Option<PathBuf>,
+    /// Also write messages to a file, where engines read them, or to journald:ID or syslog:ID
+    #[arg(long, value_name = "[file:]PATH", value_parser = target)]
+    pub log: Option<Target>,
 
     /// How the lines of --log are written
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub log_format: LogFormat,
 
-    /// Say on the log what is being done
+    /// Say on the log what is being done: --log-level=debug
     #[arg(long)]
-    pub debug: bool,
+    debug: bool,
+
+    /// What is worth a message
+    #[arg(long, value_name = "LEVEL", default_value = "warning")]
+    log_level: LogLevel,
 
     /// Have systemd make the cgroups: linux.cgroupsPath is then slice:prefix:name
     #[arg(long)]
@@ -61,6 +66,14 @@ pub(crate) enum LogFormat {
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogLevel {
+    Error,
+    #[default]
+    Warning,
+    Debug,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum CgroupManager {
     #[default]
     Cgroupfs,
@@ -74,6 +87,10 @@ pub(crate) enum Rootless {
     Auto,
     True,
     False,
+}
+
+fn target(word: &str) -> Result<Target, std::convert::Infallible> {
+    Ok(Target::parse(word))
 }
 
 /// What the words before the verb lead to.
@@ -117,6 +134,11 @@ fn help(words: &[OsString]) -> anyhow::Result<First> {
 /// The whole tree, for `--help` only.
 fn tree() -> clap::Command {
     Globals::command().subcommands(COMMANDS.iter().map(|c| clap::Command::new(c.name).about(c.about)))
+}
+
+/// The same with all that each command takes, for shells.
+pub(crate) fn whole() -> clap::Command {
+    Globals::command().subcommands(COMMANDS.iter().map(|c| (c.parser)().name(c.name).about(c.about)))
 }
 
 /// Parses a verb's words. `None`: help was asked for and has been printed.
@@ -175,6 +197,16 @@ impl Globals {
             return Path::new(&runtime).join("ketchrun");
         }
         PathBuf::from("/run/ketchrun")
+    }
+
+    /// The least urgent that is said.
+    pub(crate) fn level(&self) -> Level {
+        match self.log_level {
+            _ if self.debug => Level::Debug,
+            LogLevel::Error => Level::Error,
+            LogLevel::Warning => Level::Warning,
+            LogLevel::Debug => Level::Debug,
+        }
     }
 
     pub(crate) fn cgroup_manager(&self) -> CgroupManager {

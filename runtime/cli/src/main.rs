@@ -7,11 +7,13 @@
 
 mod bundle;
 mod cgroups;
+mod chosen;
 mod commands;
 mod criu;
 mod descriptors;
 mod exe;
 mod globals;
+mod log;
 mod report;
 mod streams;
 

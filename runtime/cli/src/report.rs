@@ -3,18 +3,18 @@
 //! podman (through conmon), docker and containerd read the last error of the log file that they named,
 //! in the form that runc gives it.
 
-use std::fs::File;
 use std::io::Write;
 use std::time::SystemTime;
 
 use ketch_runtime::{causes, clock};
 
 use crate::globals::{Globals, LogFormat};
+use crate::log::Level;
 
 /// Reports why a command failed: the whole chain of causes on one line.
 pub(crate) fn error(globals: &Globals, error: &anyhow::Error) {
     let message = one_line(&causes::line(error.as_ref()));
-    log(globals, "error", &message);
+    log(globals, Level::Error, &message);
     // Nobody may be listening; there is nowhere else to say so.
     // With that word in it, as every runtime's: callers that know no exit status look for it.
     let _ = writeln!(std::io::stderr(), "ketchrun: error: {message}");
@@ -22,19 +22,22 @@ pub(crate) fn error(globals: &Globals, error: &anyhow::Error) {
 
 /// Says that something went wrong that does not stop the command.
 pub(crate) fn warning(globals: &Globals, message: &str) {
+    if globals.level() < Level::Warning {
+        return;
+    }
     let message = one_line(message);
-    log(globals, "warning", &message);
+    log(globals, Level::Warning, &message);
     let _ = writeln!(std::io::stderr(), "ketchrun: warning: {message}");
 }
 
-/// With `--debug`: on the log, or on stderr where there is none.
+/// With `--debug` or `--log-level=debug`: on the log, or on stderr where there is none.
 pub(crate) fn debug(globals: &Globals, message: impl FnOnce() -> String) {
-    if !globals.debug {
+    if globals.level() < Level::Debug {
         return;
     }
     let message = one_line(&message());
     if globals.log.is_some() {
-        log(globals, "debug", &message);
+        log(globals, Level::Debug, &message);
     } else {
         let _ = writeln!(std::io::stderr(), "ketchrun: debug: {message}");
     }
@@ -48,16 +51,11 @@ pub(crate) fn print(text: &str) -> anyhow::Result<()> {
         .map_err(|e| anyhow::anyhow!("cannot write to stdout: {e}"))
 }
 
-fn log(globals: &Globals, level: &str, message: &str) {
-    let Some(path) = &globals.log else { return };
-    let line = line(globals.log_format, level, message, &clock::to_second(SystemTime::now()));
-    let written = File::options()
-        .append(true)
-        .create(true)
-        .open(path)
-        .and_then(|mut file| file.write_all(line.as_bytes()));
-    if let Err(e) = written {
-        let _ = writeln!(std::io::stderr(), "ketchrun: cannot write the log {}: {e}", path.display());
+fn log(globals: &Globals, level: Level, message: &str) {
+    let Some(target) = &globals.log else { return };
+    let line = line(globals.log_format, level.word(), message, &clock::to_second(SystemTime::now()));
+    if let Err(e) = target.write(level, message, &line) {
+        let _ = writeln!(std::io::stderr(), "ketchrun: cannot write the log {target}: {e}");
     }
 }
 

@@ -45,6 +45,8 @@ fn features() -> Value {
             // As runc says it: whether the commands are there. What they need of CRIU is known when they run.
             "org.opencontainers.runc.checkpoint.enabled": "true",
         },
+        // A prefix where it ends with a dot: annotations that an engine must not take from an image.
+        "potentiallyUnsafeConfigAnnotations": ["org.systemd.property."],
     })
 }
 

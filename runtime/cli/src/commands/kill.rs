@@ -6,6 +6,7 @@ use ketch_runtime::container::state::State;
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
 
+use crate::chosen;
 use crate::globals::Globals;
 
 /// Send a signal to a container's first process, or to all of its processes
@@ -13,6 +14,10 @@ use crate::globals::Globals;
 pub(crate) struct Args {
     /// The container's id
     container: String,
+
+    /// CONTAINER is a regular expression: signal every container whose id it is found in
+    #[arg(short, long)]
+    regex: bool,
 
     /// Name, with or without SIG, or number
     #[arg(default_value = "TERM")]
@@ -25,13 +30,16 @@ pub(crate) struct Args {
 
 pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
     let signal = signal_number(&args.signal).with_context(|| format!("unknown signal {:?}", args.signal))?;
-    let state = State::load(&globals.root(), &args.container)?;
-    match kill(&state, signal, args.all) {
-        Ok(()) => Ok(ExitCode::SUCCESS),
-        // Engines look for these very words.
-        Err(Errno::ESRCH) => bail!("container not running"),
-        Err(errno) => Err(errno).with_context(|| format!("cannot signal container {:?}", args.container)),
-    }
+    chosen::each(globals, &args.container, args.regex, |id| {
+        let state = State::load(&globals.root(), id)?;
+        match kill(&state, signal, args.all) {
+            Ok(()) => Ok(()),
+            // Engines look for these very words.
+            Err(Errno::ESRCH) => bail!("container not running"),
+            Err(errno) => Err(errno).with_context(|| format!("cannot signal container {id:?}")),
+        }
+    })?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// `TERM`, `sigterm`, `15`, `RTMIN+3`. Real-time signals count from 34, as glibc and every engine do.

@@ -6,12 +6,15 @@ use std::process::ExitCode;
 use crate::globals::Globals;
 
 mod checkpoint;
+mod completion;
 mod create;
 mod delete;
+mod events;
 mod exec;
 pub(crate) mod features;
 mod kill;
 mod list;
+mod mounts;
 mod pause;
 mod ps;
 mod restore;
@@ -20,6 +23,7 @@ mod run;
 mod spec;
 mod start;
 mod state;
+mod update;
 
 /// A command's name, its line in `--help`, and what it does with its words.
 #[derive(Debug)]
@@ -29,6 +33,8 @@ pub(crate) struct Command {
     pub run: fn(&Globals, Vec<OsString>) -> anyhow::Result<ExitCode>,
     /// The exit code of an error of ours.
     pub failure: u8,
+    /// What it takes, for who wants to know of all.
+    pub parser: fn() -> clap::Command,
 }
 
 /// `failure` is 1, but for `exec`, whose 1 would look like the program's own.
@@ -42,6 +48,7 @@ macro_rules! commands {
                 None => Ok(ExitCode::SUCCESS),
             },
             failure: $failure,
+            parser: <$name::Args as clap::CommandFactory>::command,
         }),*]
     };
 }
@@ -58,9 +65,13 @@ pub(crate) const COMMANDS: &[Command] = commands! {
     state    1 "Print a container's state as JSON"
     list     1 "List the containers below the root directory"
     ps       1 "List the processes of a container"
+    events   1 "Print what a container uses, and when it runs out of memory"
+    update   1 "Change the limits of a running container"
+    mounts   1 "Add mounts to a running container, or remove some"
     checkpoint 1 "Write a container's processes to images, and end it"
     restore  1 "Make a container from the images of a checkpoint"
     spec     1 "Write a config.json to start from"
+    completion 1 "Print a script that has a shell complete this program's words"
     features 1 "Print as JSON what this runtime can do"
 };
 
@@ -71,5 +82,5 @@ pub(crate) fn find(name: &str) -> Option<&'static Command> {
 /// Whether a command of this name sends a process into a container, which must not find this program's file to
 /// write to.
 pub(crate) fn enters_container(name: &OsStr) -> bool {
-    ["create", "run", "exec", "restore"].iter().any(|verb| name == *verb)
+    ["create", "run", "exec", "restore", "mounts"].iter().any(|verb| name == *verb)
 }

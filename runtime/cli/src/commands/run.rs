@@ -24,14 +24,10 @@ pub(crate) struct Args {
     /// Leave the container's state and cgroups when it has ended
     #[arg(long)]
     keep: bool,
-
-    /// Accepted for runc's sake: ketchrun never adopts the processes that a container leaves behind
-    #[arg(long)]
-    no_subreaper: bool,
 }
 
 pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
-    let Args { container, flags, detach, keep, no_subreaper: _ } = args;
+    let Args { container, flags, detach, keep } = args;
     let life = if *detach { Life::Detached } else { Life::Foreground };
     if !*detach {
         terminal::hold_signals()?;

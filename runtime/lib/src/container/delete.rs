@@ -1,19 +1,16 @@
 //! `delete`: cgroups, runtime state and poststop hooks of a container that has ended.
 
-use std::fs::File;
 use std::io::ErrorKind;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use ketch_cgroups::Cgroup;
 use ketch_sys::{Errno, pidfd};
-use nix::fcntl::{Flock, FlockArg};
 use nix::poll::{PollFd, PollFlags, poll};
 use serde::Deserialize;
 
-use super::directory::{CGROUP_OWNED, CGROUP_PLANNED};
+use super::directory::{CGROUP_OWNED, CGROUP_PLANNED, lock};
 use super::kill;
 use super::state::{FIFO, FILE, State, StateError, Status, check_id};
 use crate::causes;
@@ -38,8 +35,6 @@ pub enum DeleteError {
         "container {id:?} lives on with SIGKILL pending: process {pid} is frozen by another cgroup, or stuck in the kernel"
     )]
     Lives { id: String, pid: i32 },
-    #[error("cannot lock {path}")]
-    Lock { path: PathBuf, source: std::io::Error },
     #[error("container {id:?} was only partly deleted: {}", .problems.join("; "))]
     Partly { id: String, problems: Vec<String> },
 }
@@ -51,7 +46,7 @@ pub enum DeleteError {
 pub fn delete(root: &Path, id: &str, force: bool) -> Result<Deleted, DeleteError> {
     check_id(id)?;
     let _lock = match lock(root, id) {
-        Err(DeleteError::State(StateError::NotFound { .. })) if force => return Ok(Deleted::default()),
+        Err(StateError::NotFound { .. }) if force => return Ok(Deleted::default()),
         lock => lock?,
     };
     let state = match State::load(root, id) {
@@ -73,7 +68,7 @@ pub fn delete(root: &Path, id: &str, force: bool) -> Result<Deleted, DeleteError
 /// Another `delete` that was faster is no error.
 pub fn delete_stopped(root: &Path, state: &State) -> Result<Deleted, DeleteError> {
     let _lock = match lock(root, &state.id) {
-        Err(DeleteError::State(StateError::NotFound { .. })) => return Ok(Deleted::default()),
+        Err(StateError::NotFound { .. }) => return Ok(Deleted::default()),
         lock => lock?,
     };
     // The name may have been deleted and given to a new container in the meantime.
@@ -81,21 +76,6 @@ pub fn delete_stopped(root: &Path, state: &State) -> Result<Deleted, DeleteError
         return Ok(Deleted::default());
     }
     remove(root, state)
-}
-
-/// Holds a container's directory against other deletes, and against a `create` still at work on it.
-fn lock(root: &Path, id: &str) -> Result<Flock<File>, DeleteError> {
-    let path = root.join(id);
-    let missing = || StateError::NotFound { id: id.to_owned() };
-    let failed = |source: std::io::Error| match source.kind() {
-        ErrorKind::NotFound => missing().into(),
-        _ => DeleteError::Lock { path: path.clone(), source },
-    };
-    let directory = File::open(&path).map_err(failed)?;
-    let lock = Flock::lock(directory, FlockArg::LockExclusive).map_err(|(_, errno)| failed(errno.into()))?;
-    // Whoever held the lock before may have removed the directory, and a new container may bear its name.
-    let (held, now) = (lock.metadata().map_err(failed)?, path.metadata().map_err(failed)?);
-    if (held.dev(), held.ino()) == (now.dev(), now.ino()) { Ok(lock) } else { Err(missing().into()) }
 }
 
 /// Whether the state on disk is still `state`'s container.

@@ -2,14 +2,14 @@
 
 use std::fs::{DirBuilder, File};
 use std::io::{ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use ketch_cgroups::systemd::Unit;
 use nix::fcntl::{Flock, FlockArg};
 
 use super::create::CreateError;
-use super::state::{FILE, State};
+use super::state::{FILE, State, StateError};
 use crate::step::{At, StepError};
 
 /// Symlinks to where the cgroup is below each hierarchy's root, or to a unit's description (JSON); the first before it is made,
@@ -71,10 +71,30 @@ impl Directory {
     }
 
     pub(super) fn write_state(&self, state: &State) -> Result<(), StepError> {
-        let path = self.path.join(FILE);
-        let text = serde_json::to_vec(state).map_err(std::io::Error::other).at("write", &path)?;
-        write_atomically(&path, 0o600, &text)
+        write_state(&self.path, state)
     }
+}
+
+/// Holds a container's directory against a `delete`, another `update`, and against a `create` still at work on it.
+pub(super) fn lock(root: &Path, id: &str) -> Result<Flock<File>, StateError> {
+    let path = root.join(id);
+    let missing = || StateError::NotFound { id: id.to_owned() };
+    let failed = |source: std::io::Error| match source.kind() {
+        ErrorKind::NotFound => missing(),
+        _ => StateError::Lock { path: path.clone(), source },
+    };
+    let directory = File::open(&path).map_err(failed)?;
+    let lock = Flock::lock(directory, FlockArg::LockExclusive).map_err(|(_, errno)| failed(errno.into()))?;
+    // Whoever held the lock before may have removed the directory, and a new container may bear its name.
+    let (held, now) = (lock.metadata().map_err(failed)?, path.metadata().map_err(failed)?);
+    if (held.dev(), held.ino()) == (now.dev(), now.ino()) { Ok(lock) } else { Err(missing()) }
+}
+
+/// Writes the state into a container's directory, the lock on which is held.
+pub(super) fn write_state(directory: &Path, state: &State) -> Result<(), StepError> {
+    let path = directory.join(FILE);
+    let text = serde_json::to_vec(state).map_err(std::io::Error::other).at("write", &path)?;
+    write_atomically(&path, 0o600, &text)
 }
 
 /// Puts a file in its place whole: no reader ever sees a part of it.

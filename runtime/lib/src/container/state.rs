@@ -14,11 +14,11 @@ use serde::{Deserialize, Serialize};
 use crate::clock;
 use crate::criu::external::{self, Names};
 use crate::plan::Plan;
-use crate::spec::Spec;
+use crate::spec::{LinuxResources, Spec};
 use crate::step::{At, StepError};
 
-/// `<root>/<id>/state.json`. Written once by `create` or `restore`; the status is never in it, it is derived
-/// from the kernel each time.
+/// `<root>/<id>/state.json`. Written by `create` or `restore`, and again by `update`; the status is never in it, it is
+/// derived from the kernel each time.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct State<C = ExecConfig> {
@@ -56,6 +56,9 @@ pub struct ExecConfig {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub personality: Option<crate::spec::LinuxPersonality>,
     pub hooks: Option<crate::spec::Hooks>,
+    /// The limits, as the last `update` left them; without device rules, which no update changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<LinuxResources>,
     /// What a checkpoint leaves out.
     #[serde(default)]
     pub external: Names,
@@ -96,6 +99,8 @@ pub enum StateError {
     Creating { id: String },
     #[error("cannot read {path}")]
     Read { path: PathBuf, source: std::io::Error },
+    #[error("cannot lock {path}")]
+    Lock { path: PathBuf, source: std::io::Error },
     #[error("{path} is damaged")]
     Parse { path: PathBuf, source: serde_json::Error },
 }
@@ -124,6 +129,7 @@ impl State {
                 seccomp: linux.and_then(|linux| linux.seccomp().clone()),
                 personality: linux.and_then(|linux| linux.personality().clone()),
                 hooks: spec.hooks().clone(),
+                resources: linux.and_then(|linux| linux.resources().as_ref()).and_then(limits),
                 external: external::names(plan, layout),
             },
         }))
@@ -177,6 +183,13 @@ impl<C> State<C> {
     pub fn is_alive(&self) -> bool {
         start_time(self.pid) == Some(self.start_time) && is_this_boot(&self.boot_id)
     }
+}
+
+/// What `update` may change of `linux.resources`; None if that is nothing.
+fn limits(resources: &LinuxResources) -> Option<LinuxResources> {
+    let mut limits = resources.clone();
+    limits.set_devices(None);
+    (limits != LinuxResources::default()).then_some(limits)
 }
 
 /// The state's file in a container's directory.

@@ -79,8 +79,9 @@ const PROC_MAY_BE_COVERED: [&str; 10] = [
     "/proc/sys/crypto/fips_enabled",
 ];
 
-pub(super) fn plan(mounts: &[spec::Mount], bundle: &Path) -> Result<Vec<Mount>, Invalid> {
-    mounts.iter().map(|mount| plan_one(mount, bundle)).collect()
+/// `base` is where relative sources of binds start.
+pub(crate) fn plan(mounts: &[spec::Mount], base: &Path) -> Result<Vec<Mount>, Invalid> {
+    mounts.iter().map(|mount| plan_one(mount, base)).collect()
 }
 
 fn plan_one(mount: &spec::Mount, bundle: &Path) -> Result<Mount, Invalid> {

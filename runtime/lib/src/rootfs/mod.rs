@@ -6,7 +6,7 @@ mod cgroup;
 mod copy_up;
 mod device;
 pub(crate) mod hide;
-mod mount;
+pub(crate) mod mount;
 mod node;
 pub(crate) mod root;
 pub(crate) mod target;
@@ -20,7 +20,7 @@ use nix::sys::stat::{Mode, umask};
 use self::node::Nodes;
 use crate::init::cgroup::Cgroups;
 use crate::plan::Plan;
-use crate::plan::mount::Source;
+use crate::plan::mount::{Mount, Source};
 use crate::step::{At, StepError};
 
 /// What the root and the mounts are made from, where that had to be opened beforehand.
@@ -59,12 +59,7 @@ impl Sources {
                 binds.push(Some(opened));
                 continue;
             }
-            binds.push(match &mount.source {
-                Source::Bind { path, recursive } => {
-                    Some(cut_off(mount::clone_source(mount, path, *recursive)?)?)
-                }
-                _ => None,
-            });
+            binds.push(open_source(mount)?);
         }
         let nodes = match &plan.dev {
             Some(devices) => Nodes::make(devices, &plan.ids)?,
@@ -72,6 +67,12 @@ impl Sources {
         };
         Ok(Sources { root: Some(root), binds, nodes })
     }
+}
+
+/// The source of a bind, cloned with the rights of the caller and cut off from its peers on the host.
+pub(crate) fn open_source(mount: &Mount) -> Result<Option<OwnedFd>, StepError> {
+    let Source::Bind { path, recursive } = &mount.source else { return Ok(None) };
+    cut_off(mount::clone_source(mount, path, *recursive)?).map(Some)
 }
 
 /// The mount that was opened for a bind of this source.
@@ -102,10 +103,8 @@ pub(crate) fn build(plan: &Plan, sources: Sources, cgroups: &mut Cgroups<'_>) ->
             root::isolate_opened(&plan.root, entry, tree)?;
         }
         match &entry.source {
-            Source::Bind { path, recursive } => mount::bind(&root, entry, path, *recursive, opened)?,
-            Source::New(filesystem) => mount::new(&root, entry, filesystem)?,
             Source::Cgroup => cgroup::mount(&root, entry, cgroups)?,
-            Source::Remount => mount::remount(&root, entry)?,
+            _ => mount::one(&root, entry, opened)?,
         }
     }
     if let Some(devices) = &plan.dev {

@@ -13,8 +13,18 @@ use super::{copy_up, target};
 use crate::plan::mount::{Filesystem, Mount, Parameter, Source};
 use crate::step::{At, StepError};
 
+/// Carries out one entry, which is none of cgroups.
+pub(crate) fn one(root: impl AsFd, entry: &Mount, opened: Option<OwnedFd>) -> Result<(), StepError> {
+    match &entry.source {
+        Source::Bind { path, recursive } => bind(root, entry, path, *recursive, opened),
+        Source::New(filesystem) => new(root, entry, filesystem),
+        Source::Remount => remount(root, entry),
+        Source::Cgroup => Err(Errno::EINVAL).at("mount cgroups on", &entry.destination),
+    }
+}
+
 /// Binds `path` on the mount's destination. `opened` is the source where it had to be opened outside.
-pub(super) fn bind(
+fn bind(
     root: impl AsFd,
     mount: &Mount,
     path: &Path,
@@ -72,7 +82,7 @@ fn copy_symlink(root: impl AsFd, tree: &OwnedFd, destination: &Path) -> Result<(
 }
 
 /// Mounts a new file system on the mount's destination.
-pub(super) fn new(root: impl AsFd, mount: &Mount, filesystem: &Filesystem) -> Result<(), StepError> {
+fn new(root: impl AsFd, mount: &Mount, filesystem: &Filesystem) -> Result<(), StepError> {
     let kind = filesystem.kind.to_string_lossy();
     // As in runc and crun, a tmpfs whose mode is not said has that of the directory which it hides, if there is one.
     let has_mode = filesystem.parameters.iter().any(|parameter| &*parameter.key == c"mode");

@@ -12,9 +12,13 @@ use crate::globals::Globals;
 /// Write a config.json to start from: sh on a terminal, in a read-only root
 #[derive(Debug, clap::Parser)]
 pub(crate) struct Args {
-    /// Where to write config.json [default: the current directory]
+    /// Directory to write to [default: the current one]
     #[arg(short, long, value_name = "DIR")]
     bundle: Option<PathBuf>,
+
+    /// The file to write, below the bundle
+    #[arg(short, long, value_name = "FILE", default_value = "config.json")]
+    file: PathBuf,
 
     /// For a container that an ordinary user can make: root in it is the caller
     #[arg(long)]
@@ -29,7 +33,7 @@ pub(super) const ROOT: &str = include_str!("root.json");
 const ROOTLESS: &str = include_str!("rootless.json.in");
 
 pub(crate) fn run(_globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
-    let path = args.bundle.clone().unwrap_or_default().join("config.json");
+    let path = args.bundle.clone().unwrap_or_default().join(&args.file);
     let text = match args.rootless {
         true => rootless(geteuid().as_raw(), getegid().as_raw()),
         false if ketch_cgroups::detect().is_ok_and(|layout| layout == Layout::V2) => {

@@ -12,6 +12,7 @@ pub mod container;
 pub mod criu;
 pub mod hooks;
 mod init;
+pub mod netlink;
 pub mod plan;
 pub mod process;
 mod rootfs;

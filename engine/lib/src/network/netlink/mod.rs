@@ -1,7 +1,6 @@
 //! Interfaces, addresses and routes: rtnetlink(7), spoken directly.
 //!
-//! One writer of messages serves rtnetlink and nf_tables. Messages go out in batches, many to a system call, and the
-//! kernel has answered all of them when the call returns.
+//! Messages and the socket are the runtime's ([`ketch_runtime::netlink`]), which moves devices into containers by them.
 
 mod address;
 mod attach;
@@ -9,7 +8,6 @@ mod bridge;
 mod error;
 mod forwarding;
 mod link;
-pub(crate) mod message;
 mod namespace;
 pub(crate) mod socket;
 
@@ -18,6 +16,7 @@ pub(crate) use address::{octets, read_ip};
 pub use attach::{Attachment, Route, attach, detach, speak};
 pub use bridge::{Bridge, ensure_bridge, remove_bridge};
 pub use error::Error;
+pub(crate) use ketch_runtime::netlink::message;
 pub use link::{Link, Mac, find_link, links, mac_of};
 pub use namespace::{Namespace, loopback_up, within};
 pub use socket::Socket;

@@ -10,7 +10,7 @@ const SEQUENCE: usize = 8;
 
 /// Messages that are sent by one system call. Each has a sequence number: its place, from 1.
 #[derive(Debug, Default)]
-pub(crate) struct Batch {
+pub struct Batch {
     bytes: Vec<u8>,
     steps: Vec<Step>,
     /// The sequence number of the last message that is answered in any case.
@@ -30,7 +30,7 @@ pub(super) struct Step {
 
 impl Batch {
     /// Appends a message. `body` writes the fixed header of its family, then attributes.
-    pub(crate) fn push(
+    pub fn push(
         &mut self,
         (name, object): (&'static str, &str),
         kind: u16,
@@ -52,7 +52,7 @@ impl Batch {
     }
 
     /// Takes `errno` as success of the message that was pushed last.
-    pub(crate) fn tolerate(&mut self, errno: Errno) {
+    pub fn tolerate(&mut self, errno: Errno) {
         if let Some(step) = self.steps.last_mut() {
             step.tolerated = Some(errno);
         }
@@ -60,7 +60,7 @@ impl Batch {
 
     /// Has the kernel answer the message that was pushed last also when it succeeds. The others are answered when
     /// they fail.
-    pub(crate) fn acknowledge(&mut self) {
+    pub fn acknowledge(&mut self) {
         if let Some(step) = self.steps.last() {
             let at = step.start + FLAGS;
             let flags = u16::from_ne_bytes([self.bytes[at], self.bytes[at + 1]]) | ACK;
@@ -69,13 +69,17 @@ impl Batch {
         }
     }
 
-    pub(crate) fn bytes(&self) -> &[u8] {
+    pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
     /// How many messages are in it.
-    pub(crate) fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.steps.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
     }
 
     /// The sequence number of the last message that is answered in any case.
@@ -92,25 +96,25 @@ const REQUEST: u16 = 1;
 const ACK: u16 = 4;
 
 /// NLM_F_DUMP, _EXCL, _CREATE, _APPEND.
-pub(crate) const DUMP: u16 = 0x300;
-pub(crate) const EXCL: u16 = 0x200;
-pub(crate) const CREATE: u16 = 0x400;
-pub(crate) const APPEND: u16 = 0x800;
+pub const DUMP: u16 = 0x300;
+pub const EXCL: u16 = 0x200;
+pub const CREATE: u16 = 0x400;
+pub const APPEND: u16 = 0x800;
 
 /// Writes one message's body.
 #[derive(Debug)]
-pub(crate) struct Writer<'a> {
+pub struct Writer<'a> {
     bytes: &'a mut Vec<u8>,
 }
 
 impl Writer<'_> {
     /// Plain bytes: the fixed header of a family.
-    pub(crate) fn raw(&mut self, bytes: &[u8]) {
+    pub fn raw(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
         self.align();
     }
 
-    pub(crate) fn attribute(&mut self, kind: u16, value: &[u8]) {
+    pub fn attribute(&mut self, kind: u16, value: &[u8]) {
         self.bytes.extend_from_slice(&((ATTRIBUTE + value.len()) as u16).to_ne_bytes());
         self.bytes.extend_from_slice(&kind.to_ne_bytes());
         self.bytes.extend_from_slice(value);
@@ -118,17 +122,17 @@ impl Writer<'_> {
     }
 
     /// A number in the machine's byte order, as rtnetlink has them.
-    pub(crate) fn number(&mut self, kind: u16, value: u32) {
+    pub fn number(&mut self, kind: u16, value: u32) {
         self.attribute(kind, &value.to_ne_bytes());
     }
 
     /// A number in network byte order, as nf_tables has them.
-    pub(crate) fn big(&mut self, kind: u16, value: u32) {
+    pub fn big(&mut self, kind: u16, value: u32) {
         self.attribute(kind, &value.to_be_bytes());
     }
 
     /// A string, ended by NUL.
-    pub(crate) fn text(&mut self, kind: u16, value: &str) {
+    pub fn text(&mut self, kind: u16, value: &str) {
         let mut bytes = Vec::with_capacity(value.len() + 1);
         bytes.extend_from_slice(value.as_bytes());
         bytes.push(0);
@@ -136,12 +140,12 @@ impl Writer<'_> {
     }
 
     /// An attribute that consists of attributes.
-    pub(crate) fn nest(&mut self, kind: u16, body: impl FnOnce(&mut Writer<'_>)) {
+    pub fn nest(&mut self, kind: u16, body: impl FnOnce(&mut Writer<'_>)) {
         self.nest_plain(kind | NESTED, body);
     }
 
     /// The same without the flag, which some old families refuse.
-    pub(crate) fn nest_plain(&mut self, kind: u16, body: impl FnOnce(&mut Writer<'_>)) {
+    pub fn nest_plain(&mut self, kind: u16, body: impl FnOnce(&mut Writer<'_>)) {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(&[0; 2]);
         self.bytes.extend_from_slice(&kind.to_ne_bytes());
@@ -165,14 +169,14 @@ fn aligned(length: usize) -> usize {
 
 /// A message as received.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Received<'a> {
-    pub(crate) kind: u16,
-    pub(crate) sequence: u32,
-    pub(crate) body: &'a [u8],
+pub struct Received<'a> {
+    pub kind: u16,
+    pub sequence: u32,
+    pub body: &'a [u8],
 }
 
 /// The messages in one datagram. The last may be cut off: an error comes with the whole request, which nobody needs.
-pub(crate) fn messages(mut bytes: &[u8]) -> impl Iterator<Item = Received<'_>> {
+pub fn messages(mut bytes: &[u8]) -> impl Iterator<Item = Received<'_>> {
     std::iter::from_fn(move || {
         let length = read_u32(bytes, 0)? as usize;
         let body = bytes.get(HEADER..length.min(bytes.len()))?;
@@ -184,7 +188,7 @@ pub(crate) fn messages(mut bytes: &[u8]) -> impl Iterator<Item = Received<'_>> {
 }
 
 /// The attributes in `bytes`: type and value.
-pub(crate) fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+pub fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     std::iter::from_fn(move || {
         let length = read_u16(bytes, 0)? as usize;
         let kind = read_u16(bytes, 2)? & !NOT_TYPE;
@@ -195,20 +199,20 @@ pub(crate) fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])>
 }
 
 /// The value of the first attribute of a type.
-pub(crate) fn attribute(bytes: &[u8], kind: u16) -> Option<&[u8]> {
+pub fn attribute(bytes: &[u8], kind: u16) -> Option<&[u8]> {
     attributes(bytes).find_map(|(found, value)| (found == kind).then_some(value))
 }
 
-pub(crate) fn read_u16(bytes: &[u8], at: usize) -> Option<u16> {
+pub fn read_u16(bytes: &[u8], at: usize) -> Option<u16> {
     Some(u16::from_ne_bytes(bytes.get(at..at + 2)?.try_into().ok()?))
 }
 
-pub(crate) fn read_u32(bytes: &[u8], at: usize) -> Option<u32> {
+pub fn read_u32(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_ne_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
 }
 
 /// A string attribute, without its NUL.
-pub(crate) fn read_text(value: &[u8]) -> String {
+pub fn read_text(value: &[u8]) -> String {
     String::from_utf8_lossy(value.split(|&byte| byte == 0).next().unwrap_or_default()).into_owned()
 }
 

@@ -24,6 +24,7 @@ mod user_namespace;
 
 use std::path::Path;
 use std::process::{Command, Stdio};
+mod seccomp_notify;
 
 use ketch_integration::{Bundle, Output, program};
 

@@ -25,6 +25,17 @@ pub fn send_signal(pidfd: impl AsFd, signal: i32) -> Result<()> {
     Errno::result(result).map(drop)
 }
 
+/// A copy, close-on-exec, of the descriptor `number` of the process: pidfd_getfd(2), Linux 5.6. EPERM: the caller may not
+/// trace the process. EBADF: it has no such descriptor.
+pub fn get_fd(pidfd: impl AsFd, number: i32) -> Result<OwnedFd> {
+    // SAFETY: takes integers only; the answer is a new descriptor.
+    unsafe {
+        let fd = pidfd.as_fd().as_raw_fd();
+        let fd = Errno::result(libc::syscall(libc::SYS_pidfd_getfd, fd, number, 0))?;
+        Ok(OwnedFd::from_raw_fd(fd as i32))
+    }
+}
+
 /// Waits until the child ends, and reaps it.
 pub fn wait(pidfd: impl AsFd) -> Result<WaitStatus> {
     loop {

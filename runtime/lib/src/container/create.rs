@@ -285,15 +285,15 @@ impl Ground<'_> {
                     Some(socket) => socket.send(&master)?,
                     None => console = Some(master),
                 },
-                Some(Message::Listener(fd)) => {
+                Some(Message::ListenerAt(number)) => {
                     let seccomp = state.config.seccomp.as_ref();
-                    listener::hand_over(seccomp, state, Status::Creating, state.pid, &fd)?;
+                    channel.take_listener(init, number, |listener| {
+                        listener::hand_over(seccomp, state, Status::Creating, state.pid, listener)
+                    })?;
                 }
                 Some(Message::Ready) => return Ok(console),
                 Some(Message::Failed(error)) => return Err(error.into()),
-                Some(Message::Go | Message::Cgroups(..) | Message::Successor(..)) => {
-                    return Err(Errno::EBADMSG).at("understand", "init").map_err(Into::into);
-                }
+                Some(_) => return Err(Errno::EBADMSG).at("understand", "init").map_err(Into::into),
                 None => return Err(died(init)),
             }
         }
@@ -351,10 +351,6 @@ impl Created {
             match channel.receive()? {
                 // Closed by execve; or init was killed, which whoever waits for it sees.
                 None => return Ok(start::poststart(&self.state)?),
-                Some(Message::Listener(fd)) => {
-                    let seccomp = self.state.config.seccomp.as_ref();
-                    listener::hand_over(seccomp, &self.state, Status::Created, self.state.pid, &fd)?;
-                }
                 Some(Message::Failed(error)) => return Err(error.into()),
                 Some(_) => return Err(Errno::EBADMSG).at("understand", "init").map_err(Into::into),
             }

@@ -1,12 +1,13 @@
 //! The socketpair between the runtime and a process that it prepares: one message a datagram.
 
 use std::ffi::OsStr;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use ketch_cgroups::Location;
-use ketch_sys::{Errno, socket};
+use ketch_sys::{Errno, pidfd, socket};
+use nix::unistd::write;
 
 use crate::step::{At, StepError};
 
@@ -26,6 +27,10 @@ pub(crate) enum Message {
     Ready,
     /// Child: the pty's master.
     Console(OwnedFd),
+    /// Child: the number that seccomp's user notification has with it, see [`Channel::offer_listener`].
+    ListenerAt(i32),
+    /// Parent: it cannot take what was offered, and wants it sent.
+    SendListener,
     /// Child: the descriptor of seccomp's user notification.
     Listener(OwnedFd),
     /// Child: a process made in its stead, in the parent's pid namespace, and its pidfd.
@@ -66,6 +71,51 @@ impl Channel {
         message.map(Some).at("understand", "the other end of init's channel")
     }
 
+    /// Hands the other end the listener of a filter that the caller has just installed.
+    ///
+    /// Every system call from now on may be one that the filter asks about, and nobody answers before the listener is
+    /// there; `write` never is ([`crate::seccomp`]). So its number is written, the other end takes a copy of it by
+    /// pidfd_getfd(2), and answers Go when it has handed that on. Only an end that may not do so asks for a message that
+    /// carries it.
+    pub(crate) fn offer_listener(&self, listener: OwnedFd) -> Result<(), StepError> {
+        let step = "hand over seccomp's notifications by";
+        let object = "init's channel";
+        // Nothing is allocated: that could be a system call too.
+        let [a, b, c, d] = listener.as_raw_fd().to_ne_bytes();
+        write(&self.0, &[b'N', a, b, c, d]).at(step, object)?;
+        match self.receive()? {
+            Some(Message::Go) => Ok(()),
+            Some(Message::SendListener) => {
+                self.send(&Message::Listener(listener))?;
+                self.wait_for_go()
+            }
+            Some(_) => Err(Errno::EBADMSG).at("understand", "the other end of init's channel"),
+            None => Err(Errno::EPIPE).at("hear from", "the runtime"),
+        }
+    }
+
+    /// The other side of [`Channel::offer_listener`], on the first message of it: `then` hands on the listener of the process.
+    pub(crate) fn take_listener(
+        &self,
+        process: impl AsFd,
+        number: i32,
+        then: impl FnOnce(&OwnedFd) -> Result<(), StepError>,
+    ) -> Result<(), StepError> {
+        let listener = match pidfd::get_fd(process, number) {
+            Err(Errno::EPERM | Errno::ENOSYS) => {
+                self.send(&Message::SendListener)?;
+                match self.receive()? {
+                    Some(Message::Listener(listener)) => listener,
+                    Some(Message::Failed(error)) => return Err(error),
+                    _ => return Err(Errno::EBADMSG).at("understand", "the other end of init's channel"),
+                }
+            }
+            listener => listener.at("take over", "seccomp's notifications")?,
+        };
+        then(&listener)?;
+        self.send(&Message::Go)
+    }
+
     /// Waits for Go; without the other end there is no use in going on.
     pub(crate) fn wait_for_go(&self) -> Result<(), StepError> {
         match self.receive()? {
@@ -89,6 +139,8 @@ fn encode(message: &Message) -> (Vec<u8>, Vec<BorrowedFd<'_>>) {
         Message::Hooks => (vec![b'H'], vec![]),
         Message::Ready => (vec![b'R'], vec![]),
         Message::Console(fd) => (vec![b'C'], vec![fd.as_fd()]),
+        Message::ListenerAt(number) => ([&b"N"[..], &number.to_ne_bytes()].concat(), vec![]),
+        Message::SendListener => (vec![b'W'], vec![]),
         Message::Listener(fd) => (vec![b'L'], vec![fd.as_fd()]),
         Message::Successor(pid, fd) => ([&b"S"[..], &pid.to_ne_bytes()].concat(), vec![fd.as_fd()]),
         Message::Failed(error) => (encode_error(error), vec![]),
@@ -103,6 +155,8 @@ fn decode(bytes: &[u8], mut fds: Vec<OwnedFd>) -> Option<Message> {
         b'H' => Message::Hooks,
         b'R' => Message::Ready,
         b'C' => Message::Console(fds.pop()?),
+        b'N' => Message::ListenerAt(i32::from_ne_bytes(rest.try_into().ok()?)),
+        b'W' => Message::SendListener,
         b'L' => Message::Listener(fds.pop()?),
         b'S' => Message::Successor(i32::from_ne_bytes(rest.try_into().ok()?), fds.pop()?),
         b'E' => Message::Failed(decode_error(rest)?),

@@ -97,7 +97,7 @@ fn prepare<'a>(job: &Job<'a>, sources: Sources, channel: &Channel) -> Result<Rea
     }?;
 
     connect(job, console, channel)?;
-    let mut on_listener = |fd| channel.send(&Message::Listener(fd));
+    let mut on_listener = |listener| channel.offer_listener(listener);
     process::prepare(&plan.process, &mut on_listener)
 }
 

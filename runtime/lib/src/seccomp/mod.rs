@@ -65,6 +65,9 @@ pub fn compile(profile: &LinuxSeccomp) -> Result<Program, Invalid> {
     if rules.notifies() && profile.listener_path().is_none() {
         return Err(Invalid::new("listenerPath", "is missing, and an entry has the action SCMP_ACT_NOTIFY"));
     }
+    if profile.listener_metadata().is_some() && profile.listener_path().is_none() {
+        return Err(Invalid::new("listenerMetadata", "is given without listenerPath"));
+    }
     let instructions = tree::program(&mut rules, &architectures(profile));
     if instructions.len() > emit::MAX_INSTRUCTIONS {
         let reason = format!("is too long: {} instructions, and the kernel takes 4096", instructions.len());
@@ -77,8 +80,8 @@ impl Program {
     /// Installs the filter for the calling thread and what comes of it; answers the listener if
     /// an entry has the action SCMP_ACT_NOTIFY.
     ///
-    /// Needs `no_new_privs` or CAP_SYS_ADMIN, and sets neither: the caller knows which of the two there is. The
-    /// listener must be handed over with calls that the filter does not notify about; `write` never is.
+    /// Needs `no_new_privs` or CAP_SYS_ADMIN, and sets neither: the caller knows which of the two there is. Until the
+    /// listener is handed over, a call that the filter notifies about hangs; `write` is never one.
     pub fn install(&self) -> Result<Option<OwnedFd>, StepError> {
         sys::set_filter(&self.instructions, self.flags).at("install", "the seccomp filter")
     }
@@ -140,6 +143,10 @@ fn action(action: LinuxSeccompAction, errno: Option<u32>, field: &str) -> Result
     const MAX_ERRNO: u32 = 4095;
     if errno.is_some_and(|errno| errno > MAX_ERRNO) {
         return Err(Invalid::new(field, "is above 4095, the highest errno"));
+    }
+    let takes_errno = matches!(action, LinuxSeccompAction::ScmpActErrno | LinuxSeccompAction::ScmpActTrace);
+    if errno.is_some() && !takes_errno {
+        return Err(Invalid::new(field, "is for SCMP_ACT_ERRNO and SCMP_ACT_TRACE only"));
     }
     // EPERM unless said otherwise, for a tracer's message too.
     Ok(action.as_u32(errno))

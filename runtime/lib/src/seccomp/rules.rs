@@ -105,6 +105,9 @@ impl<'a> Rules<'a> {
         let mut drafts: Vec<(Option<u32>, Vec<Rule>)> = vec![(None, Vec::new())];
         for (i, entry) in entries.iter().enumerate() {
             let named = |error: Invalid| Invalid { field: format!("syscalls[{i}].{}", error.field), ..error };
+            if entry.names().is_empty() {
+                return Err(named(Invalid::new("names", "is empty")));
+            }
             let answer = action(entry.action(), entry.errno_ret(), "errnoRet").map_err(named)?;
             let alternatives = alternatives(entry).map_err(named)?;
             rules.notifies |= notifies(entry).map_err(named)?;

@@ -360,6 +360,15 @@ fn refused_profiles() {
         (r#"{"defaultAction":"SCMP_ACT_NOTIFY"}"#, "defaultAction"),
         (r#"{"defaultAction":"SCMP_ACT_ERRNO","defaultErrnoRet":5000}"#, "4095"),
         (
+            r#"{"defaultAction":"SCMP_ACT_ALLOW","defaultErrnoRet":5}"#,
+            "defaultErrnoRet is for SCMP_ACT_ERRNO",
+        ),
+        (r#"{"defaultAction":"SCMP_ACT_ALLOW","listenerMetadata":"x"}"#, "without listenerPath"),
+        (
+            r#"{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":[],"action":"SCMP_ACT_ERRNO"}]}"#,
+            "syscalls[0].names",
+        ),
+        (
             r#"{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["mkdir"],"action":"SCMP_ACT_NOTIFY"}]}"#,
             "listenerPath",
         ),

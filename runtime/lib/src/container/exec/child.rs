@@ -148,6 +148,6 @@ fn become_program(
     if uid != 0 || join.namespaces & libc::CLONE_NEWUSER != 0 {
         stdio::give_to(uid)?;
     }
-    let ready = process::prepare(program.plan, &mut |listener| channel.send(&Message::Listener(listener)))?;
+    let ready = process::prepare(program.plan, &mut |listener| channel.offer_listener(listener))?;
     Err(ready.exec())
 }

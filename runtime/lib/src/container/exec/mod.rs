@@ -198,9 +198,11 @@ fn follow(
                 Console::Here(here) => *here = Some(master),
                 Console::Elsewhere(socket) => socket.send(&master)?,
             },
-            Some(Message::Listener(listener)) => {
+            Some(Message::ListenerAt(number)) => {
                 let seccomp = state.config.seccomp.as_ref();
-                hand_over(seccomp, state, Status::Running, child.pid, &listener)?;
+                channel.take_listener(&child.pidfd, number, |listener| {
+                    hand_over(seccomp, state, Status::Running, child.pid, listener)
+                })?;
             }
             Some(Message::Failed(error)) => return Err(error),
             Some(_) => return Err(Errno::EBADMSG).at("understand", "the process to be"),

@@ -6,10 +6,11 @@ use anyhow::Context;
 use ketch_cgroups::Layout;
 use ketch_runtime::container::create::{self, Created, Options};
 use ketch_runtime::container::state::check_id;
-use ketch_runtime::spec;
+use ketch_runtime::plan::annotations::pidfd_receiver;
+use ketch_runtime::spec::{self, Loaded};
 
 use crate::globals::Globals;
-use crate::{cgroups, descriptors, streams};
+use crate::{cgroups, descriptors, report, streams};
 
 /// The flags of `create` that `run` has too.
 #[derive(Debug, clap::Args)]
@@ -76,7 +77,8 @@ pub(crate) fn create(globals: &Globals, id: &str, flags: &Flags, life: Life) -> 
             .with_context(|| format!("cannot enter bundle {}", bundle.display()))?;
     }
     let bundle = std::env::current_dir().context("cannot find out the current directory")?;
-    let mut spec = spec::load(&bundle.join(&flags.config))?;
+    let Loaded { value: mut spec, warnings } = spec::load(&bundle.join(&flags.config))?;
+    warnings.iter().for_each(|warning| report::warning(globals, warning));
 
     let terminal = spec.process().as_ref().and_then(spec::Process::terminal).unwrap_or(false);
     let preserve_fds = flags.preserve_fds + descriptors::listen(spec.process_mut().as_mut());

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 
 pub use oci_spec::runtime::*;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 /// Why a bundle's `config.json` cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -13,8 +15,115 @@ pub enum LoadError {
     Parse { path: PathBuf, source: serde_json::Error },
 }
 
+/// What was read, and what of it was passed over: the caller has to say so.
+#[derive(Debug)]
+pub struct Loaded<T> {
+    pub value: T,
+    pub warnings: Vec<String>,
+}
+
 /// Reads and parses `path`, usually `<bundle>/config.json`, in one pass.
-pub fn load(path: &Path) -> Result<Spec, LoadError> {
+pub fn load(path: &Path) -> Result<Loaded<Spec>, LoadError> {
+    read(path, |config| config.get_mut("process"))
+}
+
+/// The same for a file with a `process` alone, as `exec` takes it.
+pub fn load_process(path: &Path) -> Result<Loaded<Process>, LoadError> {
+    read(path, |process| Some(process))
+}
+
+fn read<T: DeserializeOwned>(
+    path: &Path,
+    process: fn(&mut Value) -> Option<&mut Value>,
+) -> Result<Loaded<T>, LoadError> {
     let text = std::fs::read(path).map_err(|source| LoadError::Read { path: path.into(), source })?;
-    serde_json::from_slice(&text).map_err(|source| LoadError::Parse { path: path.into(), source })
+    parse(&text, process).map_err(|source| LoadError::Parse { path: path.into(), source })
+}
+
+/// What the types do not take at once is looked at again as plain JSON.
+fn parse<T: DeserializeOwned>(
+    text: &[u8],
+    process: fn(&mut Value) -> Option<&mut Value>,
+) -> Result<Loaded<T>, serde_json::Error> {
+    let error = match serde_json::from_slice(text) {
+        Ok(value) => return Ok(Loaded { value, warnings: Vec::new() }),
+        Err(error) => error,
+    };
+    let Ok(mut config) = serde_json::from_slice::<Value>(text) else { return Err(error) };
+    let Some(process) = process(&mut config) else { return Err(error) };
+    let mut warnings = Vec::new();
+    drop_unknown_capabilities(process, &mut warnings);
+    rename_scheduler_flags(process);
+    // The first error knows its line and column.
+    let value = serde_json::from_value(config).map_err(|_| error)?;
+    Ok(Loaded { value, warnings })
+}
+
+/// runtime-spec, config, "Linux Process": what no kernel interface is known for is warned of, and no error.
+fn drop_unknown_capabilities(process: &mut Value, warnings: &mut Vec<String>) {
+    // Indexing would make what is missing.
+    let sets = process.get_mut("capabilities").and_then(Value::as_object_mut);
+    for (set, names) in sets.into_iter().flatten() {
+        let Some(names) = names.as_array_mut() else { continue };
+        names.retain(|name| {
+            let is_known = !name.is_string() || serde_json::from_value::<Capability>(name.clone()).is_ok();
+            if !is_known {
+                warnings.push(format!("process.capabilities.{set}: {name} is unknown, and left out"));
+            }
+            is_known
+        });
+    }
+}
+
+/// Two flags have other names in the types than in the specification.
+fn rename_scheduler_flags(process: &mut Value) {
+    let flags = process.pointer_mut("/scheduler/flags").and_then(Value::as_array_mut);
+    for flag in flags.into_iter().flatten() {
+        match flag.as_str() {
+            Some("SCHED_FLAG_RESET_ON_FORK") => *flag = "SCHED_RESET_ON_FORK".into(),
+            Some("SCHED_FLAG_DL_OVERRUN") => *flag = "SCHED_FLAG_D_L_OVERRUN".into(),
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn process(fields: &str) -> Result<Loaded<Process>, serde_json::Error> {
+        let text = format!(r#"{{"user": {{"uid": 0, "gid": 0}}, "cwd": "/", "args": ["sh"], {fields}}}"#);
+        parse(text.as_bytes(), |process| Some(process))
+    }
+
+    #[test]
+    fn unknown_capabilities_are_left_out() {
+        let read = process(r#""capabilities": {"bounding": ["CAP_KILL", "CAP_NONESUCH"], "ambient": ["X"]}"#)
+            .expect("no error");
+        let sets = read.value.capabilities().clone().expect("sets");
+        assert_eq!(sets.bounding(), &Some([Capability::Kill].into()));
+        assert_eq!(sets.ambient(), &Some([].into()));
+        assert_eq!(read.warnings.len(), 2, "{:?}", read.warnings);
+        assert!(read.warnings.iter().any(|line| line.contains("bounding: \"CAP_NONESUCH\" is unknown")));
+        // Nothing else is mended by that.
+        let error = process(r#""capabilities": {"bounding": ["CAP_NONESUCH", 7]}"#).expect_err("no name");
+        assert!(error.line() == 1, "{error}");
+    }
+
+    #[test]
+    fn every_scheduler_flag_of_the_specification() {
+        for flag in [
+            "SCHED_FLAG_RESET_ON_FORK",
+            "SCHED_FLAG_RECLAIM",
+            "SCHED_FLAG_DL_OVERRUN",
+            "SCHED_FLAG_KEEP_POLICY",
+            "SCHED_FLAG_KEEP_PARAMS",
+            "SCHED_FLAG_UTIL_CLAMP_MIN",
+            "SCHED_FLAG_UTIL_CLAMP_MAX",
+        ] {
+            let read = process(&format!(r#""scheduler": {{"policy": "SCHED_OTHER", "flags": ["{flag}"]}}"#));
+            let read = read.unwrap_or_else(|error| panic!("{flag}: {error}"));
+            assert!(read.warnings.is_empty());
+        }
+    }
 }

@@ -140,7 +140,8 @@ fn make(globals: &Globals, args: &Args) -> anyhow::Result<Restored> {
             .with_context(|| format!("cannot enter bundle {}", bundle.display()))?;
     }
     let bundle = std::env::current_dir().context("cannot find out the current directory")?;
-    let spec = spec::load(&bundle.join(&args.config))?;
+    // What is warned of was warned of when the container was created.
+    let spec = spec::load(&bundle.join(&args.config))?.value;
     let terminal = spec.process().as_ref().and_then(spec::Process::terminal).unwrap_or(false);
     let systemd = cgroups::systemd(globals);
     let options = restore::Options {

@@ -111,7 +111,11 @@ pub fn plan(process: &spec::Process, seccomp: Option<&spec::LinuxSeccomp>) -> Re
         label: lsm::plan(process)?,
         seccomp: seccomp.map(|profile| filter(profile, no_new_privileges)).transpose()?,
         terminal: process.terminal().unwrap_or(false),
-        console_size: process.console_size().map(console_size).transpose()?,
+        // Without a terminal the specification has it ignored.
+        console_size: match process.terminal() {
+            Some(true) => process.console_size().map(console_size).transpose()?,
+            _ => None,
+        },
     })
 }
 
@@ -218,7 +222,7 @@ mod tests {
             (r#"{"user": {"umask": 4095}}"#, "process.user.umask: 0o7777 is above 0777"),
             (r#"{"oomScoreAdj": 1001}"#, "process.oomScoreAdj: 1001 is outside -1000..1000"),
             (
-                r#"{"consoleSize": {"height": 70000, "width": 1}}"#,
+                r#"{"terminal": true, "consoleSize": {"height": 70000, "width": 1}}"#,
                 "process.consoleSize: 70000 is above 65535",
             ),
             (
@@ -300,6 +304,8 @@ mod tests {
 
     #[test]
     fn capability_masks() {
+        let unused = planned(r#"{"consoleSize": {"height": 70000, "width": 1}}"#).expect("no terminal");
+        assert_eq!(unused.console_size, None);
         let plan = planned(
             r#"{"capabilities": {
                 "bounding": ["CAP_CHOWN", "CAP_KILL", "CAP_CHECKPOINT_RESTORE"],
@@ -340,7 +346,7 @@ mod tests {
                 "scheduler": {"policy": "SCHED_FIFO", "priority": 5, "flags": ["SCHED_RESET_ON_FORK"]},
                 "ioPriority": {"class": "IOPRIO_CLASS_IDLE", "priority": 0},
                 "execCPUAffinity": {"initial": "0-2,65", "final": "1"},
-                "consoleSize": {"height": 24, "width": 80}
+                "terminal": true, "consoleSize": {"height": 24, "width": 80}
             }"#,
         )
         .expect("valid");

@@ -103,7 +103,7 @@ pub(crate) struct Args {
 pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
     let root = globals.root();
     let state = State::load(&root, &args.container)?;
-    let mut process = process::build(&state, args)?;
+    let mut process = process::build(globals, &state, args)?;
     if process.exec_cpu_affinity().is_some() {
         report::debug(globals, || initial_affinity(&process));
     }

@@ -1,21 +1,20 @@
 //! The process that `exec` starts: the container's own with the flags' changes, or one from a file.
 
-use std::fs::File;
-use std::io::BufReader;
-
 use anyhow::{Context, bail};
 use ketch_runtime::container::state::State;
-use ketch_runtime::spec::{Capabilities, Capability, LinuxCapabilities, Process};
+use ketch_runtime::spec::{Capabilities, Capability, LinuxCapabilities, Process, load_process};
 
 use super::Args;
+use crate::globals::Globals;
+use crate::report;
 
 /// Builds it. Flags apply to a process read from a file too.
-pub(crate) fn build(state: &State, args: &Args) -> anyhow::Result<Process> {
+pub(crate) fn build(globals: &Globals, state: &State, args: &Args) -> anyhow::Result<Process> {
     let mut process = match &args.process {
         Some(path) => {
-            let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
-            serde_json::from_reader(BufReader::new(file))
-                .with_context(|| format!("{} is not a valid OCI process", path.display()))?
+            let read = load_process(path)?;
+            read.warnings.iter().for_each(|warning| report::warning(globals, warning));
+            read.value
         }
         None => of_container(state, args)?,
     };

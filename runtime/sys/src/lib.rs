@@ -15,6 +15,7 @@ pub mod exe;
 pub mod inherit;
 pub mod keyring;
 pub mod lock;
+pub mod memory_policy;
 pub mod mount;
 pub mod ns;
 pub mod openat2;

@@ -115,6 +115,8 @@ fn check_version(version: &str) -> Result<(), Invalid> {
         return Err(Invalid::new(field, format!("{version:?} is not supported, only 1.x is")));
     }
     Ok(())
+    plan.memory_policy =
+        linux.memory_policy().as_ref().map(crate::process::memory_policy::plan).transpose()?;
 }
 
 fn root(spec: &Spec, bundle: &Path) -> Result<Root, Invalid> {

@@ -12,7 +12,7 @@ use ketch_sys::scheduler::Attributes;
 use ketch_sys::tty::Size;
 
 use super::Invalid;
-use crate::process::{capabilities, lsm, rlimits, scheduler};
+use crate::process::{capabilities, lsm, memory_policy, rlimits, scheduler};
 use crate::seccomp::{self, Program};
 use crate::spec;
 
@@ -40,6 +40,8 @@ pub struct ProcessPlan {
     pub affinity: scheduler::Affinity,
     /// `linux.personality` is no part of `process`: set by the caller with [`scheduler::persona`].
     pub personality: Option<u32>,
+    /// As little a part of it: see [`memory_policy::plan`].
+    pub memory_policy: Option<memory_policy::MemoryPolicy>,
     pub label: Option<lsm::Label>,
     pub seccomp: Option<Seccomp>,
     pub terminal: bool,
@@ -110,6 +112,7 @@ pub fn plan(process: &spec::Process, seccomp: Option<&spec::LinuxSeccomp>) -> Re
         personality: None,
         label: lsm::plan(process)?,
         seccomp: seccomp.map(|profile| filter(profile, no_new_privileges)).transpose()?,
+        memory_policy: None,
         terminal: process.terminal().unwrap_or(false),
         // Without a terminal the specification has it ignored.
         console_size: match process.terminal() {

@@ -6,6 +6,7 @@ mod executable;
 mod home;
 mod keyring;
 pub mod lsm;
+pub mod memory_policy;
 pub mod rlimits;
 pub mod scheduler;
 mod user;
@@ -60,6 +61,9 @@ pub fn prepare<'a>(
 ) -> Result<Ready<'a>, StepError> {
     keyring::join(&plan.keyring)?;
     scheduler::set(plan)?;
+    if let Some(policy) = &plan.memory_policy {
+        memory_policy::set(policy)?;
+    }
     let entered = cwd::enter(plan)?;
     umask(Mode::from_bits_truncate(plan.user.umask));
     let env = environment(plan);

@@ -136,21 +136,25 @@ pub fn plan_affinity(affinity: Option<&ExecCPUAffinity>) -> Result<Affinity, Inv
     Ok(Affinity { initial: mask(affinity.initial())?, last: mask(affinity.cpu_affinity_final())? })
 }
 
-/// `0-3,7` as a mask.
 fn cpu_mask(list: &str) -> Result<Vec<u64>, Invalid> {
     let bad = || Invalid::new("process.execCPUAffinity", format!("{list:?} is no list of CPUs"));
-    let cpu = |text: &str| text.trim().parse::<usize>().ok().filter(|n| *n < MAX_CPUS).ok_or_else(bad);
+    numbers(list, MAX_CPUS).ok_or_else(bad)
+}
+
+/// `0-3,7` as a mask; None if it is no such list, or has a number that is not below `limit`.
+pub(super) fn numbers(list: &str, limit: usize) -> Option<Vec<u64>> {
+    let number = |text: &str| text.trim().parse::<usize>().ok().filter(|n| *n < limit);
     let mut mask = Vec::new();
     for part in list.split(',') {
         let (first, last) = part.split_once('-').unwrap_or((part, part));
-        let (first, last) = (cpu(first)?, cpu(last)?);
+        let (first, last) = (number(first)?, number(last)?);
         if first > last {
-            return Err(bad());
+            return None;
         }
         mask.resize(mask.len().max(last / 64 + 1), 0);
         (first..=last).for_each(|n| mask[n / 64] |= 1 << (n % 64));
     }
-    Ok(mask)
+    Some(mask)
 }
 
 /// `linux.personality` as personality(2) takes it. The specification defines no flags yet.

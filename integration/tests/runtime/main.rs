@@ -13,6 +13,7 @@ mod hooks;
 mod leaks;
 mod mounts;
 mod names;
+mod memory;
 mod namespaces;
 mod process;
 mod propagation;

@@ -15,6 +15,7 @@ mod init;
 pub mod netlink;
 pub mod plan;
 pub mod process;
+pub mod rdt;
 mod rootfs;
 pub mod seccomp;
 pub mod spec;

@@ -25,6 +25,7 @@ use crate::init::{self, Gate, Job, idmap, namespace, stdio};
 use crate::plan::process::Keyring;
 use crate::plan::{Invalid, ids};
 use crate::process;
+use crate::rdt;
 use crate::rootfs::Sources;
 use crate::spec::Spec;
 use crate::step::{At, StepError};
@@ -177,6 +178,10 @@ impl Ground<'_> {
         };
 
         // While init builds its root.
+        if let (Some(rdt), Some(group)) = (&self.plan.rdt, &self.rdt) {
+            self.directory.plan_rdt(group)?;
+            rdt::enter(unfinished.rdt.insert(group.clone()), rdt, child.pid)?;
+        }
         let Some(state) = self.state(child.pid, location)? else {
             return Err(last_words(&channel, init));
         };
@@ -340,6 +345,7 @@ impl Created {
             let mut unfinished = Unfinished::new(self.root.join(&self.state.id));
             unfinished.cgroup = Some(Cgroup::open(self.state.cgroup.clone()));
             unfinished.init = self.pidfd.try_clone().ok();
+            unfinished.rdt = self.state.config.rdt.clone();
             unfinished.hooked = Some(self.state.clone());
             unfinished.undo_after(error)
         })

@@ -10,11 +10,12 @@ use ketch_sys::{Errno, pidfd};
 use nix::poll::{PollFd, PollFlags, poll};
 use serde::Deserialize;
 
-use super::directory::{CGROUP_OWNED, CGROUP_PLANNED, lock};
+use super::directory::{CGROUP_OWNED, CGROUP_PLANNED, RDT_CLASS, RDT_MONITORING, lock};
 use super::kill;
 use super::state::{FIFO, FILE, State, StateError, Status, check_id};
 use crate::causes;
 use crate::hooks::{self, About, Stage};
+use crate::rdt;
 
 /// What a delete did not fail over.
 #[derive(Debug, Default)]
@@ -130,6 +131,9 @@ fn kill_and_wait(state: &State) -> Result<(), DeleteError> {
 fn remove(root: &Path, state: &State) -> Result<Deleted, DeleteError> {
     let partly = |problem: String| DeleteError::Partly { id: state.id.clone(), problems: vec![problem] };
     remove_cgroup(&Cgroup::open(state.cgroup.clone())).map_err(partly)?;
+    if let Some(group) = &state.config.rdt {
+        rdt::remove(group).map_err(|error| partly(error.to_string()))?;
+    }
     remove_directory(&root.join(&state.id)).map_err(partly)?;
     let about = About::new(state, Stage::Poststop);
     let failed = hooks::run_all(state.config.hooks.as_ref(), Stage::Poststop, &about);
@@ -174,6 +178,12 @@ fn delete_unfinished(root: &Path, id: &str) -> Result<Deleted, DeleteError> {
         if cgroup.pids().is_ok_and(|pids| pids.is_empty()) {
             cgroup.remove().map_err(|e| partly(causes::line(&e)))?;
         }
+    }
+    let [monitoring, class] =
+        [RDT_MONITORING, RDT_CLASS].map(|note| std::fs::read_link(directory.join(note)).ok());
+    if monitoring.is_some() || class.is_some() {
+        let group = rdt::Group { own: class.is_some(), directory: class.unwrap_or_default(), monitoring };
+        rdt::remove(&group).map_err(|error| partly(error.to_string()))?;
     }
     remove_directory(&directory).map_err(partly)?;
     Ok(Deleted::default())

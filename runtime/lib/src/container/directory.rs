@@ -10,12 +10,17 @@ use nix::fcntl::{Flock, FlockArg};
 
 use super::create::CreateError;
 use super::state::{FILE, State, StateError};
+use crate::rdt;
 use crate::step::{At, StepError};
 
 /// Symlinks to where the cgroup is below each hierarchy's root, or to a unit's description (JSON); the first before it is made,
 /// the second after.
 pub(super) const CGROUP_PLANNED: &str = "cgroup.planned";
 pub(super) const CGROUP_OWNED: &str = "cgroup";
+
+/// Symlinks to directories of resctrl that are the container's own.
+pub(super) const RDT_MONITORING: &str = "rdt.monitoring";
+pub(super) const RDT_CLASS: &str = "rdt.class";
 
 /// A new container's directory, locked until it is dropped: `delete` waits for that.
 #[derive(Debug)]
@@ -68,6 +73,18 @@ impl Directory {
     pub(super) fn own_cgroup(&self) -> Result<(), StepError> {
         let note = self.path.join(CGROUP_OWNED);
         std::fs::rename(self.path.join(CGROUP_PLANNED), &note).at("make", &note)
+    }
+
+    /// Notes which directories of resctrl will be made for the container, for the same case.
+    pub(super) fn plan_rdt(&self, group: &rdt::Group) -> Result<(), StepError> {
+        let own = group.own.then_some(&group.directory);
+        for (name, directory) in [(RDT_MONITORING, group.monitoring.as_ref()), (RDT_CLASS, own)] {
+            if let Some(directory) = directory {
+                let note = self.path.join(name);
+                std::os::unix::fs::symlink(directory, &note).at("make", &note)?;
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn write_state(&self, state: &State) -> Result<(), StepError> {

@@ -12,6 +12,7 @@ use super::directory::Directory;
 use super::state::{Birth, State, check_id};
 use crate::init::namespace;
 use crate::plan::{self, Plan};
+use crate::rdt;
 use crate::spec::Spec;
 use crate::step::StepError;
 
@@ -46,6 +47,8 @@ pub(super) struct Ground<'a> {
     pub(super) scope: Option<Scope>,
     pub(super) socket: Option<ConsoleSocket>,
     pub(super) joined: Vec<namespace::Open<'a>>,
+    /// Where `linux.intelRdt` puts it.
+    pub(super) rdt: Option<rdt::Group>,
     pub(super) directory: Directory,
 }
 
@@ -64,8 +67,12 @@ impl<'a> Ground<'a> {
         };
         let joined = namespace::open_joined(&plan.namespaces)?;
         namespace::refuse_host_sysctl(plan, &joined)?;
+        let rdt = match &plan.rdt {
+            Some(rdt) => Some(rdt::locate(&rdt::find()?, rdt, id)?),
+            None => None,
+        };
         let directory = Directory::make(root, id)?;
-        Ok(Ground { layout, spec, id, bundle, plan, scope, socket, joined, directory })
+        Ok(Ground { layout, spec, id, bundle, plan, scope, socket, joined, rdt, directory })
     }
 
     /// The state of the container whose init is `pid`; None if that has ended already.
@@ -78,6 +85,7 @@ impl<'a> Ground<'a> {
             plan: self.plan,
             layout: self.layout,
             cgroup,
+            rdt: self.rdt.clone(),
         })
     }
 }

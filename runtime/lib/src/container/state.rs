@@ -55,6 +55,10 @@ pub struct ExecConfig {
     pub seccomp: Option<crate::spec::LinuxSeccomp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub personality: Option<crate::spec::LinuxPersonality>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_policy: Option<crate::spec::LinuxMemoryPolicy>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rdt: Option<crate::rdt::Group>,
     pub hooks: Option<crate::spec::Hooks>,
     /// The limits, as the last `update` left them; without device rules, which no update changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -75,6 +79,7 @@ pub(super) struct Birth<'a> {
     pub(super) plan: &'a Plan,
     pub(super) layout: &'a Layout,
     pub(super) cgroup: Location,
+    pub(super) rdt: Option<crate::rdt::Group>,
 }
 
 /// OCI states, and `paused` as every runtime shows it.
@@ -108,7 +113,7 @@ pub enum StateError {
 impl State {
     /// The state of a container whose init is there; None if it has ended already.
     pub(super) fn new(birth: Birth<'_>) -> Result<Option<State>, StepError> {
-        let Birth { spec, id, pid, bundle, plan, layout, cgroup } = birth;
+        let Birth { spec, id, pid, bundle, plan, layout, cgroup, rdt } = birth;
         let Some(start_time) = start_time(pid) else { return Ok(None) };
         let linux = spec.linux().as_ref();
         Ok(Some(State {
@@ -128,6 +133,8 @@ impl State {
                 namespaces: linux.and_then(|linux| linux.namespaces().clone()).unwrap_or_default(),
                 seccomp: linux.and_then(|linux| linux.seccomp().clone()),
                 personality: linux.and_then(|linux| linux.personality().clone()),
+                memory_policy: linux.and_then(|linux| linux.memory_policy().clone()),
+                rdt,
                 hooks: spec.hooks().clone(),
                 resources: linux.and_then(|linux| linux.resources().as_ref()).and_then(limits),
                 external: external::names(plan, layout),

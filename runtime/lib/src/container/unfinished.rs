@@ -10,6 +10,7 @@ use super::create::CreateError;
 use super::delete::{remove_cgroup, remove_directory};
 use super::state::State;
 use crate::hooks::{self, About, Stage};
+use crate::rdt;
 
 /// What there is of a container so far.
 #[derive(Debug)]
@@ -17,13 +18,14 @@ pub(super) struct Unfinished {
     pub(super) directory: PathBuf,
     pub(super) cgroup: Option<Cgroup>,
     pub(super) init: Option<OwnedFd>,
+    pub(super) rdt: Option<rdt::Group>,
     /// Set once hooks have run: what they made, poststop hooks take away (runtime-spec, lifecycle).
     pub(super) hooked: Option<State>,
 }
 
 impl Unfinished {
     pub(super) fn new(directory: PathBuf) -> Unfinished {
-        Unfinished { directory, cgroup: None, init: None, hooked: None }
+        Unfinished { directory, cgroup: None, init: None, rdt: None, hooked: None }
     }
 
     /// Undoes all of it because of `error`, which becomes [`CreateError::Left`] where that does not succeed.
@@ -48,6 +50,9 @@ impl Unfinished {
                 Ok(_) | Err(Errno::ECHILD) => {}
                 Err(errno) => problems.push(format!("cannot wait for init: {}", errno.desc())),
             }
+        }
+        if let Some(group) = self.rdt.take() {
+            problems.extend(rdt::remove(&group).err().map(|error| error.to_string()));
         }
         if let Some(cgroup) = self.cgroup.take() {
             problems.extend(remove_cgroup(&cgroup).err());

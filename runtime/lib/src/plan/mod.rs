@@ -49,6 +49,7 @@ pub struct Plan {
 }
 
 /// Where the container's root comes from.
+    pub rdt: Option<crate::rdt::Rdt>,
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Root {
     /// Absolute; a mount given as a descriptor is attached there instead.
@@ -84,7 +85,8 @@ pub fn plan(spec: &Spec, id: &str, bundle: &Path) -> Result<Plan, Invalid> {
         hostname: name_of_uts("hostname", spec.hostname().as_ref(), &namespaces)?,
         domainname,
         cgroup: cgroup(linux.cgroups_path().as_deref(), id)?,
-        process: process_plan(process, &linux)?,
+        rdt: linux.intel_rdt().as_ref().map(crate::rdt::plan).transpose()?,
+        process: process_plan(spec, process, &linux)?,
         namespaces,
         ids,
         mounts,
@@ -106,6 +108,7 @@ fn check_version(version: &str) -> Result<(), Invalid> {
     if version.is_empty() {
         return Err(Invalid::new(field, "is missing"));
     }
+    spec: &Spec,
     let numbers = version.split(['-', '+']).next().unwrap_or_default();
     let parts: Vec<&str> = numbers.split('.').collect();
     if parts.len() != 3 || parts.iter().any(|n| n.parse::<u32>().is_err()) {
@@ -169,20 +172,6 @@ pub(crate) fn clean(path: &Path) -> Option<PathBuf> {
         }
     }
     Some(clean)
-}
-
-/// Fields of the specification that ketch does not carry out yet: refused, never ignored.
-fn refuse_unsupported(linux: &crate::spec::Linux) -> Result<(), Invalid> {
-    let given = [
-        ("linux.intelRdt", linux.intel_rdt().is_some()),
-        ("linux.memoryPolicy", linux.memory_policy().is_some()),
-        ("linux.netDevices", linux.net_devices().as_ref().is_some_and(|d| !d.is_empty())),
-        ("linux.mountLabel", linux.mount_label().as_ref().is_some_and(|label| !label.is_empty())),
-    ];
-    match given.into_iter().find(|(_, given)| *given) {
-        Some((field, _)) => Err(Invalid::new(field, "is not supported")),
-        None => Ok(()),
-    }
 }
 
 #[allow(

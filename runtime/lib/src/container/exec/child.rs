@@ -19,6 +19,7 @@ use crate::init::namespace::{become_root, fail};
 use crate::init::{console, stdio};
 use crate::plan::process::ProcessPlan;
 use crate::process;
+use crate::rdt;
 use crate::step::{At, StepError};
 
 /// What makes a process a member of the container.
@@ -26,6 +27,7 @@ use crate::step::{At, StepError};
 pub(super) struct Join<'a> {
     /// init's pidfd.
     pub(super) init: &'a OwnedFd,
+    pub(super) rdt: Option<&'a rdt::Group>,
     /// `CLONE_NEW*` of the namespaces that are the container's own.
     pub(super) namespaces: libc::c_int,
     pub(super) cgroup: Way,
@@ -109,6 +111,7 @@ pub(super) fn enter(
     affinity(&plan.affinity.initial)?;
     ketch_cgroups::enter(&join.cgroup.entrances).at("enter", "the container's cgroup")?;
     affinity(&plan.affinity.last)?;
+    join.rdt.map_or(Ok(()), rdt::join)?;
     process::set_from_host(plan, 0)?;
 
     // One call, so that rights which only the user namespace gives count for the others; it also

@@ -23,6 +23,7 @@ use crate::plan::namespace::kind;
 use crate::plan::process::{Keyring, ProcessPlan};
 use crate::plan::{self, Invalid};
 use crate::process::scheduler::persona;
+use crate::process::memory_policy;
 use crate::spec::Process;
 use crate::step::{At, StepError};
 use child::{Join, Program, Way};
@@ -82,7 +83,8 @@ pub fn exec(state: &State, process: &Process, options: Options<'_>) -> Result<St
         _ => Console::Here(None),
     };
 
-    let join = Join { init: &init, namespaces: namespaces(state), cgroup };
+    let rdt = state.config.rdt.as_ref();
+    let join = Join { init: &init, rdt, namespaces: namespaces(state), cgroup };
     let program = Program { plan: &plan, stdio: options.stdio, preserve_fds: options.preserve_fds };
     start(state, &join, program, console, options.pid_file).map_err(|error| {
         match error.errno != Errno::ESRCH && is_init(state) {
@@ -164,6 +166,8 @@ fn plan(state: &State, process: &Process) -> Result<ProcessPlan, Invalid> {
     let mut plan = plan::process::plan(&process, state.config.seccomp.as_ref())?;
     plan.personality = state.config.personality.as_ref().map(persona).transpose()?;
     plan.create_cwd = false;
+    plan.memory_policy = state.config.memory_policy.as_ref().map(memory_policy::plan).transpose()?;
+    plan.user.keeps_groups = annotations::keeps_groups(Some(&state.annotations));
     plan.keyring = Keyring::Named(
         CString::new(format!("_ses.{}", state.id)).map_err(|_| Invalid::new("id", "has a NUL byte"))?,
     );

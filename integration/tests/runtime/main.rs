@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod annotations;
 mod devices;
 mod errors;
 mod escapes;
@@ -21,6 +22,7 @@ mod resources;
 mod root;
 mod seccomp;
 mod symlinks;
+mod scheduling;
 mod user_namespace;
 
 use std::path::Path;

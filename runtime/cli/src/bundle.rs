@@ -71,7 +71,7 @@ pub(crate) fn create(globals: &Globals, id: &str, flags: &Flags, life: Life) -> 
     let root = std::path::absolute(globals.root())?;
     let console_socket = flags.console_socket.as_ref().map(std::path::absolute).transpose()?;
     let pid_file = flags.pid_file.as_ref().map(std::path::absolute).transpose()?;
-    let pidfd_socket = flags.pidfd_socket.as_ref().map(std::path::absolute).transpose()?;
+    let mut pidfd_socket = flags.pidfd_socket.as_ref().map(std::path::absolute).transpose()?;
     if let Some(bundle) = &flags.bundle {
         std::env::set_current_dir(bundle)
             .with_context(|| format!("cannot enter bundle {}", bundle.display()))?;
@@ -80,6 +80,7 @@ pub(crate) fn create(globals: &Globals, id: &str, flags: &Flags, life: Life) -> 
     let Loaded { value: mut spec, warnings } = spec::load(&bundle.join(&flags.config))?;
     warnings.iter().for_each(|warning| report::warning(globals, warning));
 
+    pidfd_socket = pidfd_socket.or_else(|| pidfd_receiver(spec.annotations().as_ref()));
     let terminal = spec.process().as_ref().and_then(spec::Process::terminal).unwrap_or(false);
     let preserve_fds = flags.preserve_fds + descriptors::listen(spec.process_mut().as_mut());
     let systemd = cgroups::systemd(globals);

@@ -23,6 +23,7 @@ use nix::unistd::{Pid, Whence, lseek, pipe2, write};
 use serde::Serialize;
 
 use crate::container::state::{State, Status};
+use crate::plan::annotations::{self, Annotations};
 use crate::spec::{Hook, Hooks};
 use crate::step::{At, StepError};
 
@@ -88,6 +89,24 @@ impl Stage {
     }
 }
 
+/// The files that hooks write to, by crun's annotations `run.oci.hooks.stdout` and `stderr`; where there is none, what they
+/// say is part of the error if they fail.
+#[derive(Debug, Default)]
+pub struct Streams([Option<File>; 2]);
+
+impl Streams {
+    /// Opens those that are asked for, in the caller's view of the file system, at their ends.
+    pub fn open(annotations: Option<&Annotations>) -> Result<Streams, StepError> {
+        let [output, error] = annotations::hook_streams(annotations).map(|path| match path {
+            Some(path) => {
+                File::options().append(true).create(true).open(path).map(Some).at("open, for hooks,", path)
+            }
+            None => Ok(None),
+        });
+        Ok(Streams([output?, error?]))
+    }
+}
+
 /// The hooks of a stage, in the order they run.
 #[allow(
     deprecated,
@@ -110,22 +129,26 @@ pub fn of(hooks: Option<&Hooks>, stage: Stage) -> &[Hook] {
 ///
 /// As in runc and crun, one without an environment of its own has the caller's.
 pub fn run(hooks: Option<&Hooks>, stage: Stage, about: &About<'_>) -> Result<(), StepError> {
-    of(hooks, stage).iter().try_for_each(|hook| run_one(hook, stage, about, None))
+    of(hooks, stage).iter().try_for_each(|hook| run_outside(hook, stage, about))
 }
 
-/// The same inside, where what a hook has without an environment of its own is `env`.
+/// The same inside, where what a hook has without an environment of its own is `env`, and files were opened beforehand.
 pub(crate) fn run_inside(
     hooks: Option<&Hooks>,
     stage: Stage,
     about: &About<'_>,
-    env: &[CString],
+    (env, streams): (&[CString], &Streams),
 ) -> Result<(), StepError> {
-    of(hooks, stage).iter().try_for_each(|hook| run_one(hook, stage, about, Some(env)))
+    of(hooks, stage).iter().try_for_each(|hook| run_one(hook, stage, about, Some(env), streams))
 }
 
 /// Runs all of the stage's hooks, and returns the errors of those that failed: what the specification wants of poststop.
 pub fn run_all(hooks: Option<&Hooks>, stage: Stage, about: &About<'_>) -> Vec<StepError> {
-    of(hooks, stage).iter().filter_map(|hook| run_one(hook, stage, about, None).err()).collect()
+    of(hooks, stage).iter().filter_map(|hook| run_outside(hook, stage, about).err()).collect()
+}
+
+fn run_outside(hook: &Hook, stage: Stage, about: &About<'_>) -> Result<(), StepError> {
+    run_one(hook, stage, about, None, &Streams::open(about.annotations)?)
 }
 
 fn run_one(
@@ -133,12 +156,13 @@ fn run_one(
     stage: Stage,
     about: &About<'_>,
     default_env: Option<&[CString]>,
+    streams: &Streams,
 ) -> Result<(), StepError> {
     let (stage, path) = (stage.name(), hook.path());
     let step = format!("run the {stage} hook");
     let text = serde_json::to_vec(about).map_err(|_| Errno::EINVAL).at(&step, path)?;
     let (reader, writer) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).at(&step, path)?;
-    let mut child = spawn(hook, default_env, &text, writer).at(&step, path)?;
+    let mut child = spawn(hook, default_env, &text, (writer, streams)).at(&step, path)?;
     let mut output = String::new();
     let deadline = hook.timeout().map(|seconds| Instant::now() + Duration::from_secs(seconds.unsigned_abs()));
     let ended = wait(&mut child, File::from(reader), deadline, &mut output).at(&step, path)?;
@@ -162,7 +186,7 @@ fn spawn(
     hook: &Hook,
     default_env: Option<&[CString]>,
     input: &[u8],
-    output: OwnedFd,
+    (pipe, Streams([output, error])): (OwnedFd, &Streams),
 ) -> std::io::Result<Child> {
     // A file rather than a pipe: a hook that does not read it hinders nobody.
     let stdin = memfd_create(c"state", MFdFlags::MFD_CLOEXEC)?;
@@ -187,7 +211,11 @@ fn spawn(
     }
     // A group of its own, so that a timeout ends what the hook has started too.
     command.process_group(0);
-    command.stdin(stdin).stdout(output.try_clone()?).stderr(output).spawn()
+    let stream = |file: &Option<File>| match file {
+        Some(file) => file.try_clone().map(OwnedFd::from),
+        None => pipe.try_clone(),
+    };
+    command.stdin(stdin).stdout(stream(output)?).stderr(stream(error)?).spawn()
 }
 
 /// `NAME=value`

@@ -23,7 +23,7 @@ use crate::hooks::{self, About, Stage};
 use crate::init::channel::{Channel, Message};
 use crate::init::{self, Gate, Job, idmap, namespace, stdio};
 use crate::plan::process::Keyring;
-use crate::plan::{Invalid, ids};
+use crate::plan::{Invalid, annotations, ids};
 use crate::process;
 use crate::rdt;
 use crate::rootfs::Sources;
@@ -132,6 +132,7 @@ pub fn create(spec: &Spec, options: Options<'_>) -> Result<Created, CreateError>
 /// The same for a layout of the caller's choice. With [`Layout::NONE`] the container stays in the
 /// caller's cgroups, and `linux.resources` have nothing to be applied to.
 pub fn create_in(layout: &Layout, spec: &Spec, mut options: Options<'_>) -> Result<Created, CreateError> {
+    let spec = &*annotations::with_receiver(spec);
     let bundle = std::path::absolute(options.bundle).at("make absolute", options.bundle)?;
     let Options { root, id, systemd, .. } = options;
     let wanted = Wanted { layout, spec, root, id, bundle: &bundle, systemd };
@@ -249,6 +250,7 @@ impl Ground<'_> {
         let job = Job {
             plan: self.plan,
             hooks: self.spec.hooks().as_ref(),
+            hook_streams: hooks::Streams::open(self.spec.annotations().as_ref())?,
             about,
             sources,
             layout: self.layout,

@@ -40,6 +40,7 @@ use crate::step::{At, StepError};
 pub(crate) struct Job<'a> {
     pub(crate) plan: &'a Plan,
     pub(crate) hooks: Option<&'a Hooks>,
+    pub(crate) hook_streams: hooks::Streams,
     pub(crate) about: About<'a>,
     pub(crate) sources: Sources,
     pub(crate) layout: &'a Layout,
@@ -110,8 +111,8 @@ fn enter(job: &Job<'_>) -> Result<(), StepError> {
 
     let namespaces = &job.plan.namespaces;
     if namespaces.separates(libc::CLONE_NEWUSER) {
-        namespace::become_root()?;
-    } else if !namespace::waits_for_go(namespaces) {
+        namespace::become_root(job.plan.process.user.keeps_groups)?;
+    } else if !namespace::waits_for_go(job.plan) {
         process::set_from_host(&job.plan.process, 0)?;
     }
     setsid().at("make a session for", "init")?;
@@ -167,7 +168,8 @@ fn run_create_hooks(job: &Job<'_>, root: impl AsFd, channel: &Channel) -> Result
     }
     // runc: these start in the container's root.
     fchdir(&root).at("enter", "the container's root")?;
-    hooks::run_inside(job.hooks, Stage::CreateContainer, &inside(job, Stage::CreateContainer), &[])
+    let about = inside(job, Stage::CreateContainer);
+    hooks::run_inside(job.hooks, Stage::CreateContainer, &about, (&[], &job.hook_streams))
 }
 
 /// As runc: hooks inside are told init's pid as it is there.
@@ -194,7 +196,8 @@ fn connect(job: &Job<'_>, console: Option<Console>, channel: &Channel) -> Result
 fn start(job: &Job<'_>, ready: Ready<'_>) -> StepError {
     let about = inside(job, Stage::StartContainer);
     // As in runc and crun, these have the program's environment unless they bring one.
-    match hooks::run_inside(job.hooks, Stage::StartContainer, &about, &job.plan.process.env) {
+    let surroundings = (&*job.plan.process.env, &job.hook_streams);
+    match hooks::run_inside(job.hooks, Stage::StartContainer, &about, surroundings) {
         Ok(()) => ready.exec(),
         Err(error) => error,
     }

@@ -204,12 +204,14 @@ fn write_time_offsets(procfs: &Procfs, offsets: &[String]) -> Result<(), StepErr
 }
 
 /// Becomes root of the user namespace that the caller is in. Until then it has the ids of outside, which may mean nothing
-/// inside.
-pub(crate) fn become_root() -> Result<(), StepError> {
-    match setgroups(&[]) {
-        // `deny` in /proc/self/setgroups, as an unprivileged map needs: the groups stay.
-        Ok(()) | Err(Errno::EPERM) => {}
-        Err(errno) => return Err(errno).at("clear the groups of", "init"),
+/// inside. Its groups are kept if the configuration wants that.
+pub(crate) fn become_root(keeps_groups: bool) -> Result<(), StepError> {
+    if !keeps_groups {
+        match setgroups(&[]) {
+            // `deny` in /proc/self/setgroups, as an unprivileged map needs: the groups stay.
+            Ok(()) | Err(Errno::EPERM) => {}
+            Err(errno) => return Err(errno).at("clear the groups of", "init"),
+        }
     }
     let (root, group) = (Uid::from_raw(0), Gid::from_raw(0));
     setresgid(group, group, group).at("become group 0 of", "the user namespace")?;

@@ -1,5 +1,6 @@
 //! A configuration turned into decisions, by pure functions: all that can be refused is refused here.
 
+pub mod annotations;
 pub mod device;
 pub mod hidden;
 pub mod ids;
@@ -112,6 +113,7 @@ fn check_version(version: &str) -> Result<(), Invalid> {
     let numbers = version.split(['-', '+']).next().unwrap_or_default();
     let parts: Vec<&str> = numbers.split('.').collect();
     if parts.len() != 3 || parts.iter().any(|n| n.parse::<u32>().is_err()) {
+    plan.user.keeps_groups = annotations::keeps_groups(spec.annotations().as_ref());
         return Err(Invalid::new(field, format!("{version:?} is no version")));
     }
     if parts[0] != "1" {

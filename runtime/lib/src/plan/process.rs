@@ -55,6 +55,8 @@ pub struct User {
     pub uid: u32,
     pub gid: u32,
     pub groups: Vec<u32>,
+    /// Leave the supplementary groups as the caller of the runtime has them, instead of `groups`.
+    pub keeps_groups: bool,
     pub umask: u32,
 }
 
@@ -110,9 +112,9 @@ pub fn plan(process: &spec::Process, seccomp: Option<&spec::LinuxSeccomp>) -> Re
         io_priority: process.io_priority().as_ref().map(scheduler::plan_io).transpose()?,
         affinity: scheduler::plan_affinity(process.exec_cpu_affinity().as_ref())?,
         personality: None,
+        memory_policy: None,
         label: lsm::plan(process)?,
         seccomp: seccomp.map(|profile| filter(profile, no_new_privileges)).transpose()?,
-        memory_policy: None,
         terminal: process.terminal().unwrap_or(false),
         // Without a terminal the specification has it ignored.
         console_size: match process.terminal() {
@@ -179,7 +181,7 @@ fn user(user: &spec::User) -> Result<User, Invalid> {
         return Err(Invalid::new("process.user.umask", format!("{umask:#o} is above 0777")));
     }
     let groups = user.additional_gids().clone().unwrap_or_default();
-    Ok(User { uid: user.uid(), gid: user.gid(), groups, umask })
+    Ok(User { uid: user.uid(), gid: user.gid(), groups, keeps_groups: false, umask })
 }
 
 fn oom_score_adj(score: Option<i32>) -> Result<Option<i16>, Invalid> {
@@ -299,16 +301,16 @@ mod tests {
     fn the_smallest_process_has_nothing() {
         let plan = planned("{}").expect("valid");
         assert_eq!(plan.capabilities, Capabilities::default());
-        assert_eq!(plan.user, User { uid: 0, gid: 0, groups: vec![], umask: 0o022 });
+        assert_eq!(plan.user, User { uid: 0, gid: 0, groups: vec![], keeps_groups: false, umask: 0o022 });
         assert_eq!(plan.keyring, Keyring::New);
         assert!(plan.create_cwd && !plan.no_new_privileges && !plan.terminal);
+        let unused = planned(r#"{"consoleSize": {"height": 70000, "width": 1}}"#).expect("no terminal");
+        assert_eq!(unused.console_size, None);
         assert!(plan.env.is_empty() && plan.rlimits.is_empty() && plan.label.is_none());
     }
 
     #[test]
     fn capability_masks() {
-        let unused = planned(r#"{"consoleSize": {"height": 70000, "width": 1}}"#).expect("no terminal");
-        assert_eq!(unused.console_size, None);
         let plan = planned(
             r#"{"capabilities": {
                 "bounding": ["CAP_CHOWN", "CAP_KILL", "CAP_CHECKPOINT_RESTORE"],
@@ -353,7 +355,8 @@ mod tests {
             }"#,
         )
         .expect("valid");
-        assert_eq!(plan.user, User { uid: 1, gid: 2, groups: vec![3, 4], umask: 0o077 });
+        let user = User { uid: 1, gid: 2, groups: vec![3, 4], keeps_groups: false, umask: 0o077 };
+        assert_eq!(plan.user, user);
         assert_eq!(plan.rlimits, [rlimits::Limit { resource: Resource::Nofile, soft: 10, hard: u64::MAX }]);
         assert_eq!(
             plan.scheduler,

@@ -10,10 +10,12 @@ use crate::step::{At, StepError};
 ///
 /// The permitted capabilities stay, for [`super::capabilities::set`] to choose from.
 pub(crate) fn change(user: &User) -> Result<(), StepError> {
-    match credentials::set_groups(&user.groups) {
-        // A user namespace made without privilege has setgroups denied for good (user_namespaces(7)).
-        Err(Errno::EPERM) if user.groups.is_empty() => {}
-        other => other.at("set additional groups", &format!("{:?}", user.groups))?,
+    if !user.keeps_groups {
+        match credentials::set_groups(&user.groups) {
+            // A user namespace made without privilege has setgroups denied for good (user_namespaces(7)).
+            Err(Errno::EPERM) if user.groups.is_empty() => {}
+            other => other.at("set additional groups", &format!("{:?}", user.groups))?,
+        }
     }
     if user.uid != 0 {
         prctl::set_keepcaps(true).at("keep capabilities", "")?;

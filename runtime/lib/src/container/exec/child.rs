@@ -121,7 +121,7 @@ pub(super) fn enter(
             .at("join", "the container's namespaces")?;
     }
     if namespaces & libc::CLONE_NEWUSER != 0 {
-        become_root()?;
+        become_root(plan.user.keeps_groups)?;
     }
     Ok(())
 }

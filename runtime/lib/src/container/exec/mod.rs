@@ -19,11 +19,12 @@ use super::directory::write_atomically;
 use super::listener::hand_over;
 use super::state::{State, StateError, Status, start_time};
 use crate::init::channel::{Channel, Message};
+use crate::plan::annotations;
 use crate::plan::namespace::kind;
 use crate::plan::process::{Keyring, ProcessPlan};
 use crate::plan::{self, Invalid};
-use crate::process::scheduler::persona;
 use crate::process::memory_policy;
+use crate::process::scheduler::persona;
 use crate::spec::Process;
 use crate::step::{At, StepError};
 use child::{Join, Program, Way};
@@ -165,9 +166,9 @@ fn plan(state: &State, process: &Process) -> Result<ProcessPlan, Invalid> {
     }
     let mut plan = plan::process::plan(&process, state.config.seccomp.as_ref())?;
     plan.personality = state.config.personality.as_ref().map(persona).transpose()?;
-    plan.create_cwd = false;
     plan.memory_policy = state.config.memory_policy.as_ref().map(memory_policy::plan).transpose()?;
     plan.user.keeps_groups = annotations::keeps_groups(Some(&state.annotations));
+    plan.create_cwd = false;
     plan.keyring = Keyring::Named(
         CString::new(format!("_ses.{}", state.id)).map_err(|_| Invalid::new("id", "has a NUL byte"))?,
     );

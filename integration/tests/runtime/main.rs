@@ -17,6 +17,7 @@ mod names;
 mod memory;
 mod namespaces;
 mod process;
+mod net_devices;
 mod propagation;
 mod resources;
 mod root;

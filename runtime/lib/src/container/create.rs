@@ -14,6 +14,7 @@ use nix::unistd::geteuid;
 
 use super::directory::write_atomically;
 use super::ground::{Ground, Wanted};
+use super::net_device::Moved;
 use super::start::StartError;
 use super::state::{FIFO, State, StateError, Status};
 use super::unfinished::Unfinished;
@@ -159,9 +160,14 @@ impl Ground<'_> {
         }
         let (child, channel) = self.spawn(options, gate, unfinished.cgroup.as_ref())?;
         let init = unfinished.init.insert(child.pidfd);
-        if namespace::waits_for_go(&self.plan.namespaces) {
+        if namespace::waits_for_go(self.plan) {
             if self.plan.namespaces.creates(libc::CLONE_NEWUSER) {
                 idmap::write(child.pid, &self.plan.ids)?;
+            }
+            if !self.plan.net_devices.is_empty() {
+                let network = namespace::open_network(&self.joined, child.pid)?;
+                let devices = unfinished.net_devices.insert(Moved::none_to(network.as_fd())?);
+                devices.take(&self.plan.net_devices)?;
             }
             process::set_from_host(&self.plan.process, child.pid)?;
             tell(&channel, &Message::Go)?;
@@ -214,10 +220,9 @@ impl Ground<'_> {
         gate: Gate,
         cgroup: Option<&Cgroup>,
     ) -> Result<(Child, Channel), CreateError> {
-        let namespaces = &self.plan.namespaces;
         let (root, opened) = (options.rootfs.take(), std::mem::take(&mut options.opened));
         // Only root has more rights out here than init will have in there.
-        let sources = match namespaces.separates(libc::CLONE_NEWUSER) && geteuid().is_root() {
+        let sources = match self.plan.namespaces.separates(libc::CLONE_NEWUSER) && geteuid().is_root() {
             true => Sources::open(self.plan, root, opened)?,
             false => Sources::later(self.plan, root, opened),
         };
@@ -264,7 +269,7 @@ impl Ground<'_> {
         let (ours, theirs) = Channel::pair()?;
         let into = directory.as_ref().map(AsFd::as_fd);
         let lock = self.directory.lock.as_fd();
-        let child = namespace::spawn(namespaces, &self.joined, into, (&ours, &theirs), lock, |channel| {
+        let child = namespace::spawn(self.plan, &self.joined, into, (&ours, &theirs), lock, |channel| {
             init::main(job, channel)
         })?;
         Ok((child, ours))

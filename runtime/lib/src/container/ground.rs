@@ -66,7 +66,7 @@ impl<'a> Ground<'a> {
             _ => None,
         };
         let joined = namespace::open_joined(&plan.namespaces)?;
-        namespace::refuse_host_sysctl(plan, &joined)?;
+        namespace::refuse_host_network(plan, &joined)?;
         let rdt = match &plan.rdt {
             Some(rdt) => Some(rdt::locate(&rdt::find()?, rdt, id)?),
             None => None,

@@ -14,6 +14,7 @@ pub mod kill;
 pub mod list;
 pub(crate) mod listener;
 pub mod mounts;
+mod net_device;
 pub mod processes;
 pub mod restore;
 pub mod start;

@@ -8,6 +8,7 @@ use ketch_sys::{Errno, pidfd};
 
 use super::create::CreateError;
 use super::delete::{remove_cgroup, remove_directory};
+use super::net_device::Moved;
 use super::state::State;
 use crate::hooks::{self, About, Stage};
 use crate::rdt;
@@ -18,6 +19,7 @@ pub(super) struct Unfinished {
     pub(super) directory: PathBuf,
     pub(super) cgroup: Option<Cgroup>,
     pub(super) init: Option<OwnedFd>,
+    pub(super) net_devices: Option<Moved>,
     pub(super) rdt: Option<rdt::Group>,
     /// Set once hooks have run: what they made, poststop hooks take away (runtime-spec, lifecycle).
     pub(super) hooked: Option<State>,
@@ -25,7 +27,7 @@ pub(super) struct Unfinished {
 
 impl Unfinished {
     pub(super) fn new(directory: PathBuf) -> Unfinished {
-        Unfinished { directory, cgroup: None, init: None, rdt: None, hooked: None }
+        Unfinished { directory, cgroup: None, init: None, net_devices: None, rdt: None, hooked: None }
     }
 
     /// Undoes all of it because of `error`, which becomes [`CreateError::Left`] where that does not succeed.
@@ -51,6 +53,8 @@ impl Unfinished {
                 Err(errno) => problems.push(format!("cannot wait for init: {}", errno.desc())),
             }
         }
+        // After init's end: an init that is to blame cannot use them meanwhile.
+        problems.extend(self.net_devices.take().map(Moved::undo).unwrap_or_default());
         if let Some(group) = self.rdt.take() {
             problems.extend(rdt::remove(&group).err().map(|error| error.to_string()));
         }

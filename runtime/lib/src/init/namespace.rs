@@ -34,19 +34,39 @@ pub(crate) fn open_joined(namespaces: &Namespaces) -> Result<Vec<Open<'_>>, Step
     namespaces.joined.iter().map(open_one).collect()
 }
 
-/// A network sysctl is for a network of the container's own: a joined namespace must not be the caller's.
-pub(crate) fn refuse_host_sysctl(plan: &Plan, open: &[Open<'_>]) -> Result<(), StepError> {
+/// What changes a network is for one of the container's own: a joined namespace must not be the caller's.
+pub(crate) fn refuse_host_network(plan: &Plan, open: &[Open<'_>]) -> Result<(), StepError> {
     let Some(network) = open.iter().find(|ns| ns.joined.flag == libc::CLONE_NEWNET) else { return Ok(()) };
-    let Some(sysctl) = plan.sysctl.iter().find(|sysctl| sysctl.path.starts_with("net/")) else {
+    let sysctl = plan.sysctl.iter().find(|sysctl| sysctl.path.starts_with("net/"));
+    let device = plan.net_devices.first();
+    if sysctl.is_none() && device.is_none() {
         return Ok(());
-    };
+    }
     let step = "inspect the network namespace";
     let (theirs, ours) = (fstat(&network.fd), stat("/proc/self/ns/net"));
     let (theirs, ours) = (theirs.at(step, &network.joined.path)?, ours.at(step, "/proc/self/ns/net")?);
-    if (theirs.st_dev, theirs.st_ino) == (ours.st_dev, ours.st_ino) {
+    if (theirs.st_dev, theirs.st_ino) != (ours.st_dev, ours.st_ino) {
+        return Ok(());
+    }
+    if let Some(sysctl) = sysctl {
         return Err(Errno::EPERM).at("set, in the host's own network namespace,", &sysctl.path);
     }
-    Ok(())
+    Err(Errno::EPERM).at(
+        "move, to the host's own network namespace, the network device",
+        device.map_or("", |device| &device.name),
+    )
+}
+
+/// The network namespace of a container whose init is `pid`.
+pub(crate) fn open_network(open: &[Open<'_>], pid: i32) -> Result<OwnedFd, StepError> {
+    match open.iter().find(|ns| ns.joined.flag == libc::CLONE_NEWNET) {
+        Some(joined) => joined.fd.try_clone().at("duplicate", "a descriptor"),
+        None => {
+            let path = format!("/proc/{pid}/ns/net");
+            let file = nix::fcntl::open(path.as_str(), OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty());
+            file.at("open", &path)
+        }
+    }
 }
 
 /// Starts `init` as a child of the caller, in those of its namespaces that can be made at once; the others
@@ -55,13 +75,14 @@ pub(crate) fn refuse_host_sysctl(plan: &Plan, open: &[Open<'_>]) -> Result<(), S
 /// `ours` and `theirs` are the ends of the channel; `init` gets the latter and returns an exit status. If
 /// [`waits_for_go`], it begins when it is sent Go. It does not inherit `ours`, nor `callers_own`.
 pub(crate) fn spawn(
-    namespaces: &Namespaces,
+    plan: &Plan,
     open: &[Open<'_>],
     cgroup: Option<BorrowedFd<'_>>,
     (ours, theirs): (&Channel, &Channel),
     callers_own: BorrowedFd<'_>,
     init: impl FnOnce(&Channel) -> i32,
 ) -> Result<Child, StepError> {
+    let namespaces = &plan.namespaces;
     let not_inherited = [ours.as_fd(), callers_own];
     let mut later = libc::CLONE_NEWCGROUP | libc::CLONE_NEWTIME;
     if ipc_is_later(namespaces) {
@@ -73,7 +94,7 @@ pub(crate) fn spawn(
         return spawn_between(options, new, open, (ours, theirs), init);
     }
     let options = clone::Options { namespaces: new, cgroup, sibling: false, not_inherited: &not_inherited };
-    let waits = waits_for_go(namespaces);
+    let waits = waits_for_go(plan);
     clone::fork(options, || {
         match join(open).and_then(|()| if waits { theirs.wait_for_go() } else { Ok(()) }) {
             Ok(()) => init(theirs),
@@ -83,9 +104,11 @@ pub(crate) fn spawn(
     .at("create", "init's process and namespaces")
 }
 
-/// Whether init does not begin before it is sent Go: the caller has to map its ids, or does not know its pid yet.
-pub(crate) fn waits_for_go(namespaces: &Namespaces) -> bool {
-    namespaces.creates(libc::CLONE_NEWUSER) || goes_between(namespaces)
+/// Whether init does not begin before it is sent Go: the caller has to map its ids or move network devices to it, or does
+/// not know its pid yet.
+pub(crate) fn waits_for_go(plan: &Plan) -> bool {
+    let namespaces = &plan.namespaces;
+    namespaces.creates(libc::CLONE_NEWUSER) || goes_between(namespaces) || !plan.net_devices.is_empty()
 }
 
 /// A joined pid namespace is only for children. A joined user namespace must own the new ones, and a new one has no

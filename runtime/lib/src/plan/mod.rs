@@ -8,6 +8,7 @@ pub mod mount;
 pub mod mount_option;
 pub mod namespace;
 pub mod process;
+pub mod net_device;
 pub mod sysctl;
 
 use std::path::{Path, PathBuf};
@@ -42,6 +43,7 @@ pub struct Plan {
     pub dev: Option<device::Devices>,
     pub hidden: hidden::Hidden,
     pub sysctl: Vec<sysctl::Sysctl>,
+    pub net_devices: Vec<net_device::NetDevice>,
     pub hostname: Option<String>,
     pub domainname: Option<String>,
     /// Absolute, below every hierarchy's root.
@@ -92,6 +94,7 @@ pub fn plan(spec: &Spec, id: &str, bundle: &Path) -> Result<Plan, Invalid> {
         ids,
         mounts,
     })
+        net_devices: net_device::plan(linux.net_devices().as_ref(), &namespaces)?,
 }
 
 fn process_plan(

@@ -11,24 +11,25 @@ mod errors;
 mod escapes;
 mod hidden;
 mod hooks;
+mod idmap;
 mod leaks;
+mod memory;
 mod mounts;
 mod names;
-mod memory;
 mod namespaces;
-mod process;
 mod net_devices;
+mod process;
 mod propagation;
 mod resources;
 mod root;
-mod seccomp;
-mod symlinks;
 mod scheduling;
+mod seccomp;
+mod seccomp_notify;
+mod symlinks;
 mod user_namespace;
 
 use std::path::Path;
 use std::process::{Command, Stdio};
-mod seccomp_notify;
 
 use ketch_integration::{Bundle, Output, program};
 

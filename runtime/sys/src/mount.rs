@@ -20,6 +20,7 @@ pub mod attr {
     pub const NOATIME: u64 = 0x10;
     pub const STRICTATIME: u64 = 0x20;
     pub const NODIRATIME: u64 = 0x80;
+    pub(super) const IDMAP: u64 = 0x10_0000;
     pub const NOSYMFOLLOW: u64 = 0x20_0000;
 }
 
@@ -125,6 +126,22 @@ pub fn set_attr(mount: impl AsFd, recursive: bool, change: Change) -> Result<()>
         propagation: change.propagation.map_or(0, Propagation::flag),
         userns_fd: 0,
     };
+    change_attr(mount, recursive, &attr)
+}
+
+/// Has the detached mount, and those below it when `recursive`, show the file system's ids as the user namespace `user`
+/// maps them: an id inside of it is the file system's, the one outside is what processes see.
+///
+/// EPERM: the caller is not root of the user namespace that the file system was mounted in, or the mount is id-mapped
+/// already. EINVAL: this kind of file system cannot (those on disks and tmpfs can, overlay, NFS and procfs cannot), or the
+/// mount was attached.
+pub fn set_idmap(mount: impl AsFd, recursive: bool, user: impl AsFd) -> Result<()> {
+    let userns_fd = user.as_fd().as_raw_fd().cast_unsigned().into();
+    let attr = MountAttr { attr_set: attr::IDMAP, attr_clr: 0, propagation: 0, userns_fd };
+    change_attr(mount, recursive, &attr)
+}
+
+fn change_attr(mount: impl AsFd, recursive: bool, attr: &MountAttr) -> Result<()> {
     let flags = AT_EMPTY_PATH | if recursive { AT_RECURSIVE } else { 0 };
     // SAFETY: `attr` is laid out as the kernel's struct of the size given, and is only read.
     let result = unsafe {
@@ -133,7 +150,7 @@ pub fn set_attr(mount: impl AsFd, recursive: bool, change: Change) -> Result<()>
             mount.as_fd().as_raw_fd(),
             c"".as_ptr(),
             flags,
-            &raw const attr,
+            std::ptr::from_ref(attr),
             size_of::<MountAttr>(),
         )
     };

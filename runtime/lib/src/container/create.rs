@@ -24,7 +24,7 @@ use crate::hooks::{self, About, Stage};
 use crate::init::channel::{Channel, Message};
 use crate::init::{self, Gate, Job, idmap, namespace, stdio};
 use crate::plan::process::Keyring;
-use crate::plan::{Invalid, annotations, ids};
+use crate::plan::{Invalid, Plan, annotations, ids};
 use crate::process;
 use crate::rdt;
 use crate::rootfs::Sources;
@@ -138,6 +138,7 @@ pub fn create_in(layout: &Layout, spec: &Spec, mut options: Options<'_>) -> Resu
     let Options { root, id, systemd, .. } = options;
     let wanted = Wanted { layout, spec, root, id, bundle: &bundle, systemd };
     let mut plan = wanted.plan(&options.stdio)?;
+    refuse_without_root(&plan)?;
     plan.process.keyring = match CString::new(format!("_ses.{id}")) {
         Ok(name) if !options.no_new_keyring => Keyring::Named(name),
         _ => Keyring::Inherited,
@@ -145,6 +146,21 @@ pub fn create_in(layout: &Layout, spec: &Spec, mut options: Options<'_>) -> Resu
     let ground = Ground::prepare(&wanted, &plan, &options.stdio)?;
     let mut unfinished = Unfinished::new(ground.directory.path.clone());
     ground.create(&mut options, &mut unfinished).map_err(|error| unfinished.undo_after(error))
+}
+
+/// What another user than root has no right to, whatever user namespace the container gets.
+fn refuse_without_root(plan: &Plan) -> Result<(), Invalid> {
+    if geteuid().is_root() {
+        return Ok(());
+    }
+    if let Some(mount) = plan.mounts.iter().find(|mount| mount.idmap.is_some()) {
+        let reason = format!("{}: only root may map the ids of a mount", mount.destination.display());
+        return Err(Invalid::new("mounts", reason));
+    }
+    if !plan.net_devices.is_empty() {
+        return Err(Invalid::new("linux.netDevices", "only root may move network devices"));
+    }
+    Ok(())
 }
 
 impl Ground<'_> {
@@ -223,8 +239,8 @@ impl Ground<'_> {
         let (root, opened) = (options.rootfs.take(), std::mem::take(&mut options.opened));
         // Only root has more rights out here than init will have in there.
         let sources = match self.plan.namespaces.separates(libc::CLONE_NEWUSER) && geteuid().is_root() {
-            true => Sources::open(self.plan, root, opened)?,
-            false => Sources::later(self.plan, root, opened),
+            true => Sources::open(self.plan, root, opened, &self.joined)?,
+            false => Sources::later(self.plan, root, opened, &self.joined)?,
         };
         let user = self.plan.process.user.uid;
         let on_host = ids::host(&self.plan.ids.uids, user);

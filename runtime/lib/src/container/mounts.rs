@@ -15,7 +15,7 @@ use super::kill;
 use super::state::{State, StateError};
 use crate::init::channel::{Channel, Message};
 use crate::init::namespace::{become_root, fail};
-use crate::plan::mount::{Mount, Source};
+use crate::plan::mount::{Given, Mount, Source, UserNamespace};
 use crate::plan::namespace::kind;
 use crate::plan::{self, Invalid};
 use crate::rootfs;
@@ -41,22 +41,20 @@ pub enum MountsError {
 ///
 /// They are no part of the container's state: a restored container does not have them.
 pub fn add(state: &State, mounts: &[spec::Mount], base: &Path) -> Result<(), MountsError> {
-    let mounts = plan::mount::plan(mounts, base)?;
+    let mounts = plan::mount::plan(mounts, Given { bundle: base, user: UserNamespace::None, label: None })?;
     if let Some(mount) = mounts.iter().find(|mount| !can_be_added(mount)) {
         let reason = "procfs and cgroups are mounted when a container is made, and only then";
         return Err(Invalid::new("mounts", format!("{}: {reason}", mount.destination.display())).into());
     }
     let init = open_init(state)?;
-    let sources: Vec<Option<OwnedFd>> = mounts.iter().map(rootfs::open_source).collect::<Result<_, _>>()?;
+    let sources = rootfs::open_all(&mounts)?;
     inside(state, &init, || {
         let root = open("/", OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())
             .at("open", "the container's root")?;
         // What is made gets exactly the mode it is made with.
         umask(Mode::empty());
-        for (done, (mount, source)) in mounts.iter().zip(&sources).enumerate() {
-            let source =
-                source.as_ref().map(|fd| fd.try_clone().at("duplicate", "a mount's source")).transpose();
-            if let Err(error) = source.and_then(|source| rootfs::mount::one(&root, mount, source)) {
+        for (done, (mount, opened)) in mounts.iter().zip(sources).enumerate() {
+            if let Err(error) = rootfs::mount::one(&root, mount, opened) {
                 let made = mounts[..done].iter().rev().filter(|mount| mount.source != Source::Remount);
                 made.for_each(|mount| {
                     let _ = unmount(&mount.destination);
@@ -129,7 +127,7 @@ fn inside(
 
 fn enter(init: &OwnedFd, namespaces: libc::c_int) -> Result<(), StepError> {
     setns(init, CloneFlags::from_bits_retain(namespaces)).at("join", "the container's namespaces")?;
-    if namespaces & libc::CLONE_NEWUSER != 0 { become_root() } else { Ok(()) }
+    if namespaces & libc::CLONE_NEWUSER != 0 { become_root(false) } else { Ok(()) }
 }
 
 /// What the child says before it ends.

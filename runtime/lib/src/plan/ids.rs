@@ -56,29 +56,38 @@ fn ranges(field: &str, mappings: &[LinuxIdMapping]) -> Result<Vec<Range>, Invali
     if mappings.is_empty() {
         return Err(Invalid::new(field, "is missing: a new user namespace has no ids without it"));
     }
-    if mappings.len() > MAX_RANGES {
-        return Err(Invalid::new(field, format!("has more than {MAX_RANGES} ranges")));
+    let ranges: Vec<Range> = mappings.iter().map(Range::from).collect();
+    check(&ranges).map_err(|reason| Invalid::new(field, reason))?;
+    Ok(ranges)
+}
+
+impl From<&LinuxIdMapping> for Range {
+    fn from(mapping: &LinuxIdMapping) -> Range {
+        Range { container: mapping.container_id(), host: mapping.host_id(), size: mapping.size() }
     }
-    let ranges: Vec<Range> = mappings
-        .iter()
-        .map(|m| Range { container: m.container_id(), host: m.host_id(), size: m.size() })
-        .collect();
+}
+
+/// What the kernel would refuse to write into a map.
+pub(super) fn check(ranges: &[Range]) -> Result<(), String> {
+    if ranges.len() > MAX_RANGES {
+        return Err(format!("has more than {MAX_RANGES} ranges"));
+    }
     for (i, range) in ranges.iter().enumerate() {
         if range.size == 0 {
-            return Err(Invalid::new(field, "a range has size 0"));
+            return Err("a range has size 0".to_owned());
         }
         if range.container.checked_add(range.size).is_none() || range.host.checked_add(range.size).is_none() {
-            return Err(Invalid::new(field, "a range goes beyond the last id"));
+            return Err("a range goes beyond the last id".to_owned());
         }
         let overlap = |a: u32, b: u32, size: u32| a < b + size && b < a + range.size;
         if ranges[..i]
             .iter()
             .any(|o| overlap(range.container, o.container, o.size) || overlap(range.host, o.host, o.size))
         {
-            return Err(Invalid::new(field, "two ranges overlap"));
+            return Err("two ranges overlap".to_owned());
         }
     }
-    Ok(ranges)
+    Ok(())
 }
 
 /// What the host calls the container's `id`.

@@ -5,10 +5,11 @@ pub mod device;
 pub mod hidden;
 pub mod ids;
 pub mod mount;
+pub mod mount_idmap;
 pub mod mount_option;
 pub mod namespace;
-pub mod process;
 pub mod net_device;
+pub mod process;
 pub mod sysctl;
 
 use std::path::{Path, PathBuf};
@@ -42,17 +43,17 @@ pub struct Plan {
     /// What `/dev` is filled with; `None` when the configuration binds a `/dev` of its own.
     pub dev: Option<device::Devices>,
     pub hidden: hidden::Hidden,
-    pub sysctl: Vec<sysctl::Sysctl>,
     pub net_devices: Vec<net_device::NetDevice>,
+    pub sysctl: Vec<sysctl::Sysctl>,
     pub hostname: Option<String>,
     pub domainname: Option<String>,
     /// Absolute, below every hierarchy's root.
     pub cgroup: PathBuf,
+    pub rdt: Option<crate::rdt::Rdt>,
     pub process: process::ProcessPlan,
 }
 
 /// Where the container's root comes from.
-    pub rdt: Option<crate::rdt::Rdt>,
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Root {
     /// Absolute; a mount given as a descriptor is attached there instead.
@@ -76,14 +77,24 @@ pub fn plan(spec: &Spec, id: &str, bundle: &Path) -> Result<Plan, Invalid> {
 
     let namespaces = namespace::plan(&linux)?;
     let ids = ids::plan(&linux, &namespaces)?;
-    let mounts = mount::plan(spec.mounts().as_deref().unwrap_or_default(), bundle)?;
-    refuse_unsupported(&linux)?;
+    let user = match namespaces.joins(nix::libc::CLONE_NEWUSER) {
+        true => mount::UserNamespace::Joined,
+        false if ids.uids.is_empty() => mount::UserNamespace::None,
+        false => mount::UserNamespace::New(&ids),
+    };
+    let annotations = spec.annotations().as_ref();
+    annotations::check(annotations)?;
+    let label = crate::process::lsm::mount_label(linux.mount_label().as_deref())?
+        .map(|label| (annotations::mount_context_type(annotations), label));
+    let given = mount::Given { bundle, user, label };
+    let mounts = mount::plan(spec.mounts().as_deref().unwrap_or_default(), given)?;
     let domainname = name_of_uts("domainname", spec.domainname().as_ref(), &namespaces)?;
     check_hooks(spec.hooks().as_ref())?;
     Ok(Plan {
         root: root(spec, bundle)?,
         dev: device::plan(linux.devices().as_deref().unwrap_or_default(), &mounts)?,
         hidden: hidden::plan(&linux)?,
+        net_devices: net_device::plan(linux.net_devices().as_ref(), &namespaces)?,
         sysctl: sysctl::plan(linux.sysctl().as_ref(), &namespaces, domainname.as_deref())?,
         hostname: name_of_uts("hostname", spec.hostname().as_ref(), &namespaces)?,
         domainname,
@@ -94,15 +105,18 @@ pub fn plan(spec: &Spec, id: &str, bundle: &Path) -> Result<Plan, Invalid> {
         ids,
         mounts,
     })
-        net_devices: net_device::plan(linux.net_devices().as_ref(), &namespaces)?,
 }
 
 fn process_plan(
+    spec: &Spec,
     process: &crate::spec::Process,
     linux: &crate::spec::Linux,
 ) -> Result<process::ProcessPlan, Invalid> {
     let mut plan = process::plan(process, linux.seccomp().as_ref())?;
+    plan.user.keeps_groups = annotations::keeps_groups(spec.annotations().as_ref());
     plan.personality = linux.personality().as_ref().map(crate::process::scheduler::persona).transpose()?;
+    plan.memory_policy =
+        linux.memory_policy().as_ref().map(crate::process::memory_policy::plan).transpose()?;
     Ok(plan)
 }
 
@@ -112,19 +126,15 @@ fn check_version(version: &str) -> Result<(), Invalid> {
     if version.is_empty() {
         return Err(Invalid::new(field, "is missing"));
     }
-    spec: &Spec,
     let numbers = version.split(['-', '+']).next().unwrap_or_default();
     let parts: Vec<&str> = numbers.split('.').collect();
     if parts.len() != 3 || parts.iter().any(|n| n.parse::<u32>().is_err()) {
-    plan.user.keeps_groups = annotations::keeps_groups(spec.annotations().as_ref());
         return Err(Invalid::new(field, format!("{version:?} is no version")));
     }
     if parts[0] != "1" {
         return Err(Invalid::new(field, format!("{version:?} is not supported, only 1.x is")));
     }
     Ok(())
-    plan.memory_policy =
-        linux.memory_policy().as_ref().map(crate::process::memory_policy::plan).transpose()?;
 }
 
 fn root(spec: &Spec, bundle: &Path) -> Result<Root, Invalid> {

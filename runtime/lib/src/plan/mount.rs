@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use ketch_sys::mount::{Change, attr};
 
 use super::Invalid;
+use super::ids::Maps;
+use super::mount_idmap::{self, IdMap};
 use super::mount_option::{Meaning, meaning, merge};
 use crate::spec;
 
@@ -35,6 +37,10 @@ pub struct Symlinks {
     pub copy_source: bool,
     /// The destination is covered itself (`dest-nofollow`).
     pub cover_destination: bool,
+    /// SELinux's, to be given to the root of a new file system that takes no option for it.
+    pub label: Option<String>,
+    /// For a bind or a new file system.
+    pub idmap: Option<IdMap>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,12 +85,30 @@ const PROC_MAY_BE_COVERED: [&str; 10] = [
     "/proc/sys/crypto/fips_enabled",
 ];
 
-/// `base` is where relative sources of binds start.
-pub(crate) fn plan(mounts: &[spec::Mount], base: &Path) -> Result<Vec<Mount>, Invalid> {
-    mounts.iter().map(|mount| plan_one(mount, base)).collect()
+pub(crate) fn plan(mounts: &[spec::Mount], given: Given<'_>) -> Result<Vec<Mount>, Invalid> {
+    mounts.iter().map(|mount| plan_one(mount, given)).collect()
 }
 
-fn plan_one(mount: &spec::Mount, bundle: &Path) -> Result<Mount, Invalid> {
+/// What else decides about mounts.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Given<'a> {
+    /// Absolute; relative sources start here.
+    pub(crate) bundle: &'a Path,
+    pub(crate) user: UserNamespace<'a>,
+    /// `linux.mountLabel`, under the name of the mount option that sets it.
+    pub(crate) label: Option<(&'a str, &'a str)>,
+}
+
+/// The container's user namespace, as far as it is known.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum UserNamespace<'a> {
+    /// It has none of its own.
+    None,
+    New(&'a Maps),
+    Joined,
+}
+
+fn plan_one(mount: &spec::Mount, given: Given<'_>) -> Result<Mount, Invalid> {
     let at = mount.destination().display().to_string();
     let refuse = |reason: String| Invalid::new("mounts", format!("{at}: {reason}"));
 
@@ -96,13 +120,8 @@ fn plan_one(mount: &spec::Mount, bundle: &Path) -> Result<Mount, Invalid> {
     if destination == Path::new("/") {
         return Err(refuse("would cover the container's root".to_owned()));
     }
-    let maps = [mount.uid_mappings(), mount.gid_mappings()];
-    if maps.iter().any(|map| map.as_ref().is_some_and(|map| !map.is_empty())) {
-        return Err(refuse("id-mapped mounts are not supported".to_owned()));
-    }
-
     let kind = mount.typ().as_deref().unwrap_or_default();
-    let mut words = Words::read(mount.options().as_deref().unwrap_or_default()).map_err(refuse)?;
+    let mut words = Words::read(mount.options().as_deref().unwrap_or_default());
     let source = if words.remount {
         words.expect_no_data("a remount").map_err(refuse)?;
         Source::Remount
@@ -110,13 +129,17 @@ fn plan_one(mount: &spec::Mount, bundle: &Path) -> Result<Mount, Invalid> {
         words.expect_no_data("a bind mount").map_err(refuse)?;
         let path = mount.source().as_ref().filter(|path| !path.as_os_str().is_empty());
         let path = path.ok_or_else(|| refuse("a bind mount without a source".to_owned()))?;
-        Source::Bind { path: bundle.join(path), recursive }
+        Source::Bind { path: given.bundle.join(path), recursive }
     } else if matches!(kind, "cgroup" | "cgroup2") {
         words.expect_no_data("a cgroup mount").map_err(refuse)?;
         Source::Cgroup
     } else if matches!(kind, "" | "none") {
         return Err(refuse("has neither a type nor `bind`".to_owned()));
     } else {
+        // As in runc: SELinux labels procfs and sysfs by itself. A queue's file system takes no option for it.
+        if let Some((option, label)) = given.label.filter(|_| !matches!(kind, "proc" | "sysfs" | "mqueue")) {
+            words.parameters.push(format!("{option}={label}"));
+        }
         Source::New(filesystem(kind, mount.source().as_deref(), &mut words).map_err(refuse)?)
     };
     if words.copy_up && kind != "tmpfs" {
@@ -126,6 +149,10 @@ fn plan_one(mount: &spec::Mount, bundle: &Path) -> Result<Mount, Invalid> {
         return Err(refuse("copy-symlink, src-nofollow and dest-nofollow are for a bind mount".to_owned()));
     }
     check_proc(&destination, kind, &source).map_err(refuse)?;
+    let idmap = mount_idmap::plan(mount, words.idmap, given.user).map_err(refuse)?;
+    if idmap.is_some() && !matches!(source, Source::Bind { .. } | Source::New(_)) {
+        return Err(refuse("ids can be mapped for a bind or a new file system only".to_owned()));
+    }
     Ok(Mount {
         destination,
         source,
@@ -133,23 +160,26 @@ fn plan_one(mount: &spec::Mount, bundle: &Path) -> Result<Mount, Invalid> {
         recursive: words.recursive,
         copy_up: words.copy_up,
         symlinks: words.symlinks,
+        label: given.label.filter(|_| kind == "mqueue").map(|(_, label)| label.to_owned()),
+        idmap,
     })
 }
 
 /// The options of one mount, sorted.
 #[derive(Default)]
-struct Words {
+struct Words<'a> {
     bind: Option<bool>,
     remount: bool,
     copy_up: bool,
     symlinks: Symlinks,
     change: Change,
     recursive: Change,
+    idmap: Option<mount_idmap::Asked<'a>>,
     parameters: Vec<String>,
 }
 
-impl Words {
-    fn read(options: &[String]) -> Result<Words, String> {
+impl<'a> Words<'a> {
+    fn read(options: &'a [String]) -> Words<'a> {
         let mut words = Words::default();
         for option in options {
             match meaning(option) {
@@ -172,11 +202,14 @@ impl Words {
                 Meaning::Propagation(propagation, false) => words.change.propagation = Some(propagation),
                 Meaning::Propagation(propagation, true) => words.recursive.propagation = Some(propagation),
                 Meaning::Superblock | Meaning::Data => words.parameters.push(option.clone()),
-                Meaning::IdMapped => return Err("id-mapped mounts are not supported".to_owned()),
+                Meaning::IdMapped { recursive } => {
+                    let ranges = option.split_once('=').map(|(_, ranges)| ranges);
+                    words.idmap = Some(mount_idmap::Asked { recursive, ranges });
+                }
                 Meaning::Nothing => {}
             }
         }
-        Ok(words)
+        words
     }
 
     fn expect_no_data(&self, what: &str) -> Result<(), String> {
@@ -187,7 +220,7 @@ impl Words {
     }
 }
 
-fn filesystem(kind: &str, source: Option<&Path>, words: &mut Words) -> Result<Filesystem, String> {
+fn filesystem(kind: &str, source: Option<&Path>, words: &mut Words<'_>) -> Result<Filesystem, String> {
     let c_string = |text: &str| CString::new(text).map_err(|_| format!("{text:?} has a NUL byte"));
     let mut parameters = Vec::new();
     for word in &words.parameters {
@@ -230,7 +263,9 @@ mod tests {
     use super::*;
 
     fn read(mount: &str) -> Result<Mount, Invalid> {
-        plan_one(&serde_json::from_str(mount).expect("valid JSON"), Path::new("/bundle"))
+        let mount = serde_json::from_str(mount).expect("valid JSON");
+        let bundle = Path::new("/bundle");
+        plan_one(&mount, Given { bundle, user: UserNamespace::None, label: None })
     }
 
     #[test]
@@ -273,6 +308,27 @@ mod tests {
     }
 
     #[test]
+    fn labels() {
+        let label = Some(("context", "system_u:object_r:container_file_t:s0:c1,c2"));
+        let given = Given { bundle: Path::new("/bundle"), user: UserNamespace::None, label };
+        for (mount, by_option, by_attribute) in [
+            (r#"{"destination": "/t", "type": "tmpfs", "options": ["size=1m"]}"#, true, false),
+            (r#"{"destination": "/dev/mqueue", "type": "mqueue"}"#, false, true),
+            (r#"{"destination": "/proc", "type": "proc"}"#, false, false),
+            (r#"{"destination": "/sys", "type": "sysfs"}"#, false, false),
+            (r#"{"destination": "/data", "source": "/x", "options": ["bind"]}"#, false, false),
+        ] {
+            let plan = plan_one(&serde_json::from_str(mount).expect("JSON"), given).expect(mount);
+            let context = |parameter: &Parameter| {
+                &*parameter.key == c"context"
+                    && parameter.value.as_deref() == Some(c"system_u:object_r:container_file_t:s0:c1,c2")
+            };
+            let has = matches!(&plan.source, Source::New(new) if new.parameters.iter().any(context));
+            assert_eq!((has, plan.label.is_some()), (by_option, by_attribute), "{mount}");
+        }
+    }
+
+    #[test]
     fn refused() {
         for (mount, reason) in [
             (r#"{"destination": "", "type": "tmpfs"}"#, "without a destination"),
@@ -283,7 +339,11 @@ mod tests {
                 r#"{"destination": "/x", "source": "/y", "options": ["bind", "size=1"]}"#,
                 "\"size=1\" is no option",
             ),
-            (r#"{"destination": "/x", "source": "/y", "options": ["bind", "idmap"]}"#, "id-mapped"),
+            (r#"{"destination": "/x", "source": "/y", "options": ["bind", "idmap"]}"#, "`idmap` needs"),
+            (
+                r#"{"destination": "/x", "type": "cgroup", "options": ["idmap=uids=0-1-1;gids=0-1-1"]}"#,
+                "a new file system only",
+            ),
             (r#"{"destination": "/x", "type": "proc", "options": ["tmpcopyup"]}"#, "for a tmpfs"),
             (r#"{"destination": "/x", "type": "tmpfs", "options": ["copy-symlink"]}"#, "for a bind mount"),
             (r#"{"destination": "/proc", "type": "tmpfs"}"#, "a part of /proc"),

@@ -26,7 +26,10 @@ pub(super) enum Meaning {
     Superblock,
     /// Says what is so anyway, or only how much the kernel prints.
     Nothing,
-    IdMapped,
+    /// What follows `=`, if that does, is crun's way to give the mapping.
+    IdMapped {
+        recursive: bool,
+    },
     /// For the file system to understand: `size=64k`.
     Data,
 }
@@ -57,7 +60,12 @@ pub(super) fn meaning(word: &str) -> Meaning {
         "remount" => Meaning::Remount,
         "sync" | "async" | "dirsync" | "mand" | "nomand" | "lazytime" | "nolazytime" => Meaning::Superblock,
         "defaults" | "silent" | "loud" | "" => Meaning::Nothing,
-        "idmap" | "ridmap" => Meaning::IdMapped,
+        // File systems that have such a counter keep it in any case (Linux 6.1, ext4 as the last).
+        "iversion" | "noiversion" => Meaning::Nothing,
+        "idmap" => Meaning::IdMapped { recursive: false },
+        "ridmap" => Meaning::IdMapped { recursive: true },
+        _ if word.starts_with("idmap=") => Meaning::IdMapped { recursive: false },
+        _ if word.starts_with("ridmap=") => Meaning::IdMapped { recursive: true },
         _ => Meaning::Data,
     }
 }
@@ -146,6 +154,8 @@ mod tests {
             ("shared", Meaning::Propagation(Propagation::Shared, false)),
             ("runbindable", Meaning::Propagation(Propagation::Unbindable, true)),
             ("remount", Meaning::Remount),
+            ("ridmap", Meaning::IdMapped { recursive: true }),
+            ("idmap=uids=0-1-1;gids=0-1-1", Meaning::IdMapped { recursive: false }),
             ("rtmpcopyup", Meaning::Data),
             ("size=64k", Meaning::Data),
             ("dirsync", Meaning::Superblock),

@@ -35,7 +35,7 @@ pub(crate) fn plan(process: &Process) -> Result<Option<Label>, Invalid> {
             Ok(Some(Label::AppArmor(c_string("process.apparmorProfile", format!("exec {profile}"))?)))
         }
         (None, Some(label)) => {
-            enabled("process.selinuxLabel", "SELinux", Path::new("/sys/fs/selinux/enforce").exists())?;
+            enabled("process.selinuxLabel", "SELinux", has_selinux())?;
             Ok(Some(Label::SELinux(c_string("process.selinuxLabel", label)?)))
         }
         (Some(_), Some(_)) => {
@@ -46,6 +46,17 @@ pub(crate) fn plan(process: &Process) -> Result<Option<Label>, Invalid> {
 
 fn enabled(field: &str, module: &str, enabled: bool) -> Result<(), Invalid> {
     if enabled { Ok(()) } else { Err(Invalid::new(field, format!("{module} is not enabled on this host"))) }
+}
+
+/// `linux.mountLabel`; asked for where there is no SELinux, it cannot be given.
+pub(crate) fn mount_label(label: Option<&str>) -> Result<Option<&str>, Invalid> {
+    let Some(label) = label.filter(|label| !label.is_empty()) else { return Ok(None) };
+    enabled("linux.mountLabel", "SELinux", has_selinux())?;
+    Ok(Some(label))
+}
+
+fn has_selinux() -> bool {
+    Path::new("/sys/fs/selinux/enforce").exists()
 }
 
 fn has_apparmor() -> bool {

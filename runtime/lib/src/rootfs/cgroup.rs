@@ -1,6 +1,6 @@
 //! A `cgroup` mount: the container's own cgroups, in the host's layout.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use ketch_cgroups::Layout;
@@ -34,7 +34,7 @@ fn mount_v2(root: impl AsFd, mount: &Mount, cgroups: &mut Cgroups<'_>) -> Result
     let target = target::directory(root, destination)?;
     let namespace = cgroups.namespace;
     let own = cgroups.join()?.paths.first().filter(|_| namespace);
-    let bind = |path: &Path| {
+    let bind = |path: &Path| -> Result<OwnedFd, StepError> {
         let tree = mount::clone_tree(AT_FDCWD, path, false).at("bind cgroups on", destination)?;
         mount::set_attr(&tree, false, mount.change).at("set the options of", destination)?;
         Ok(tree)

@@ -6,6 +6,7 @@ mod cgroup;
 mod copy_up;
 mod device;
 pub(crate) mod hide;
+mod idmap;
 pub(crate) mod mount;
 mod node;
 pub(crate) mod root;
@@ -17,8 +18,10 @@ use std::path::PathBuf;
 use ketch_sys::mount::{Change, Propagation, set_attr};
 use nix::sys::stat::{Mode, umask};
 
+use self::idmap::Mappings;
 use self::node::Nodes;
 use crate::init::cgroup::Cgroups;
+use crate::init::namespace::Open;
 use crate::plan::Plan;
 use crate::plan::mount::{Mount, Source};
 use crate::step::{At, StepError};
@@ -28,18 +31,39 @@ use crate::step::{At, StepError};
 pub(crate) struct Sources {
     /// A detached mount.
     root: Option<OwnedFd>,
-    binds: Vec<Option<OwnedFd>>,
+    /// In the order of the plan's; none where nothing had to be.
+    mounts: Vec<Opened>,
     nodes: Nodes,
 }
 
+/// What one mount is made from, where that was opened beforehand.
+#[derive(Debug, Default)]
+pub(crate) struct Opened {
+    /// The source of a bind, with its ids mapped.
+    pub(crate) tree: Option<OwnedFd>,
+    /// For a new file system: a user namespace with the maps that it gets.
+    pub(crate) map: Option<OwnedFd>,
+}
+
 impl Sources {
-    /// For a container that can open everything but `root` and the sources of `opened` itself.
-    pub(crate) fn later(plan: &Plan, root: Option<OwnedFd>, mut opened: Vec<(PathBuf, OwnedFd)>) -> Sources {
-        let binds = match opened.is_empty() {
-            true => Vec::new(),
-            false => plan.mounts.iter().map(|mount| take(&mut opened, &mount.source)).collect(),
-        };
-        Sources { root, binds, ..Sources::default() }
+    /// For a container that can open everything but `root`, the sources of `opened` and those of id-mapped binds itself.
+    pub(crate) fn later(
+        plan: &Plan,
+        root: Option<OwnedFd>,
+        mut opened: Vec<(PathBuf, OwnedFd)>,
+        joined: &[Open<'_>],
+    ) -> Result<Sources, StepError> {
+        let mut mounts = Vec::new();
+        if !opened.is_empty() || plan.mounts.iter().any(|mount| mount.idmap.is_some()) {
+            let mut mappings = Mappings::new(joined);
+            for mount in &plan.mounts {
+                mounts.push(match take(&mut opened, &mount.source) {
+                    None if mount.idmap.is_none() => Opened::default(),
+                    tree => open(mount, tree, &mut mappings)?,
+                });
+            }
+        }
+        Ok(Sources { root, mounts, ..Sources::default() })
     }
 
     /// Opens everything with the rights of the caller, for a container whose user namespace may have none on the
@@ -48,31 +72,55 @@ impl Sources {
         plan: &Plan,
         root: Option<OwnedFd>,
         mut opened: Vec<(PathBuf, OwnedFd)>,
+        joined: &[Open<'_>],
     ) -> Result<Sources, StepError> {
         let root = match root {
             Some(root) => root,
             None => cut_off(root::clone(&plan.root.path)?)?,
         };
-        let mut binds = Vec::with_capacity(plan.mounts.len());
+        let mut mappings = Mappings::new(joined);
+        let mut mounts = Vec::with_capacity(plan.mounts.len());
         for mount in &plan.mounts {
-            if let Some(opened) = take(&mut opened, &mount.source) {
-                binds.push(Some(opened));
-                continue;
-            }
-            binds.push(open_source(mount)?);
+            mounts.push(open(mount, take(&mut opened, &mount.source), &mut mappings)?);
         }
         let nodes = match &plan.dev {
             Some(devices) => Nodes::make(devices, &plan.ids)?,
             None => Nodes::Inside,
         };
-        Ok(Sources { root: Some(root), binds, nodes })
+        Ok(Sources { root: Some(root), mounts, nodes })
     }
 }
 
-/// The source of a bind, cloned with the rights of the caller and cut off from its peers on the host.
-pub(crate) fn open_source(mount: &Mount) -> Result<Option<OwnedFd>, StepError> {
-    let Source::Bind { path, recursive } = &mount.source else { return Ok(None) };
-    cut_off(mount::clone_source(mount, path, *recursive)?).map(Some)
+/// What mounts of a container that runs already are made from, opened with the rights of the caller.
+pub(crate) fn open_all(mounts: &[Mount]) -> Result<Vec<Opened>, StepError> {
+    let mut mappings = Mappings::new(&[]);
+    mounts.iter().map(|mount| open(mount, None, &mut mappings)).collect()
+}
+
+/// `tree` is the source of a bind, if it is there already.
+fn open<'a>(
+    mount: &'a Mount,
+    tree: Option<OwnedFd>,
+    mappings: &mut Mappings<'a>,
+) -> Result<Opened, StepError> {
+    let map = mappings.of(mount)?;
+    match &mount.source {
+        Source::Bind { path, recursive } => {
+            let tree = match tree {
+                Some(tree) => tree,
+                None => cut_off(mount::clone_source(mount, path, *recursive)?)?,
+            };
+            if let Some(map) = map {
+                idmap::apply(mount, &tree, map)?;
+            }
+            Ok(Opened { tree: Some(tree), map: None })
+        }
+        Source::New(_) => {
+            let map = map.map(|map| map.try_clone_to_owned()).transpose();
+            Ok(Opened { tree: None, map: map.at("duplicate the user namespace for", &mount.destination)? })
+        }
+        Source::Cgroup | Source::Remount => Ok(Opened::default()),
+    }
 }
 
 /// The mount that was opened for a bind of this source.
@@ -96,10 +144,10 @@ pub(crate) fn build(plan: &Plan, sources: Sources, cgroups: &mut Cgroups<'_>) ->
 
     // What is made gets exactly the mode it is made with.
     let callers = umask(Mode::empty());
-    let mut binds = sources.binds.into_iter();
+    let mut sources = sources.mounts.into_iter();
     for entry in &plan.mounts {
-        let opened = binds.next().flatten();
-        if let Some(tree) = &opened {
+        let opened = sources.next().unwrap_or_default();
+        if let Some(tree) = &opened.tree {
             root::isolate_opened(&plan.root, entry, tree)?;
         }
         match &entry.source {

@@ -3,21 +3,21 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
-use ketch_sys::Errno;
 use ketch_sys::mount::{self, Change, attr};
-use nix::fcntl::{AT_FDCWD, readlinkat};
-use nix::sys::stat::{SFlag, fstat};
+use ketch_sys::{Errno, xattr};
+use nix::fcntl::{AT_FDCWD, OFlag, openat, readlinkat};
+use nix::sys::stat::{Mode, SFlag, fstat};
 use nix::unistd::symlinkat;
 
-use super::{copy_up, target};
+use super::{Opened, copy_up, idmap, target};
 use crate::plan::mount::{Filesystem, Mount, Parameter, Source};
 use crate::step::{At, StepError};
 
 /// Carries out one entry, which is none of cgroups.
-pub(crate) fn one(root: impl AsFd, entry: &Mount, opened: Option<OwnedFd>) -> Result<(), StepError> {
+pub(crate) fn one(root: impl AsFd, entry: &Mount, opened: Opened) -> Result<(), StepError> {
     match &entry.source {
-        Source::Bind { path, recursive } => bind(root, entry, path, *recursive, opened),
-        Source::New(filesystem) => new(root, entry, filesystem),
+        Source::Bind { path, recursive } => bind(root, entry, path, *recursive, opened.tree),
+        Source::New(filesystem) => new(root, entry, filesystem, opened.map),
         Source::Remount => remount(root, entry),
         Source::Cgroup => Err(Errno::EINVAL).at("mount cgroups on", &entry.destination),
     }
@@ -81,8 +81,13 @@ fn copy_symlink(root: impl AsFd, tree: &OwnedFd, destination: &Path) -> Result<(
     }
 }
 
-/// Mounts a new file system on the mount's destination.
-fn new(root: impl AsFd, mount: &Mount, filesystem: &Filesystem) -> Result<(), StepError> {
+/// Mounts a new file system on the mount's destination. `map` is a user namespace with the maps of its ids.
+fn new(
+    root: impl AsFd,
+    mount: &Mount,
+    filesystem: &Filesystem,
+    map: Option<OwnedFd>,
+) -> Result<(), StepError> {
     let kind = filesystem.kind.to_string_lossy();
     // As in runc and crun, a tmpfs whose mode is not said has that of the directory which it hides, if there is one.
     let has_mode = filesystem.parameters.iter().any(|parameter| &*parameter.key == c"mode");
@@ -114,8 +119,25 @@ fn new(root: impl AsFd, mount: &Mount, filesystem: &Filesystem) -> Result<(), St
     } else {
         make(filesystem, attributes, &mount.destination)?
     };
+    if let Some(map) = map {
+        idmap::apply(mount, &made, map)?;
+    }
+    if let Some(label) = &mount.label {
+        set_label(&made, label).at("label the mount on", &mount.destination)?;
+    }
     set_propagation(&made, mount).at("set the propagation of", &mount.destination)?;
     mount::attach(&made, &target).at(&step, &mount.destination)
+}
+
+/// As in runc, a file system that has no labels is left as it is.
+fn set_label(made: &OwnedFd, label: &str) -> Result<(), Errno> {
+    // A detached mount is open as with O_PATH.
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    let root = openat(made, c".", flags, Mode::empty())?;
+    match xattr::fset(root.as_fd(), b"security.selinux", label.as_bytes()) {
+        Err(Errno::EOPNOTSUPP) => Ok(()),
+        result => result,
+    }
 }
 
 /// A new read-only /dev: it becomes that when all that belongs in it is there, by [`remount`].

@@ -27,7 +27,7 @@ use super::{cgroup, descriptors, start};
 use crate::criu::protocol::{CgroupRoot, Kind, Options as Opts, Request};
 use crate::criu::session::{Session, open_directory};
 use crate::criu::{CgroupMode, NetworkLock, external, log, namespace as criu_namespace};
-use crate::plan::{Plan, ids};
+use crate::plan::{Invalid, Plan, ids};
 use crate::rootfs;
 use crate::spec::Spec;
 use crate::step::{At, StepError};
@@ -89,12 +89,35 @@ pub fn restore_in(layout: &Layout, spec: &Spec, options: Options<'_>) -> Result<
     let wanted = Wanted { layout, spec, root, id, bundle: &bundle, systemd };
     let plan = wanted.plan(&options.stdio)?;
     criu_namespace::refuse_joined(&plan.namespaces)?;
+    refuse_unrestorable(&plan)?;
     let ground = Ground::prepare(&wanted, &plan, &options.stdio)?;
     let mut unfinished = Unfinished::new(ground.directory.path.clone());
     let restored = ground.restore(options, &mut unfinished).map_err(|error| unfinished.undo_after(error))?;
     drop(ground);
     start::poststart(&restored.state)?;
     Ok(restored)
+}
+
+/// What CRIU would restore as something else: refused, never left out.
+fn refuse_unrestorable(plan: &Plan) -> Result<(), Invalid> {
+    if let Some(mount) = plan.mounts.iter().find(|mount| mount.idmap.is_some()) {
+        let reason = format!("{}: an id-mapped mount cannot be restored", mount.destination.display());
+        return Err(Invalid::new("mounts", reason));
+    }
+    let refuse = |field, reason| Err(Invalid::new(field, reason));
+    if !plan.net_devices.is_empty() {
+        return refuse(
+            "linux.netDevices",
+            "a container with network devices of the host's cannot be restored",
+        );
+    }
+    if plan.rdt.is_some() {
+        return refuse("linux.intelRdt", "a restored container cannot be given a class of service");
+    }
+    if plan.process.memory_policy.is_some() {
+        return refuse("linux.memoryPolicy", "CRIU does not restore it");
+    }
+    Ok(())
 }
 
 /// CRIU reads the images from inside a user namespace too, whose root is nobody to a directory that only its owner may enter:

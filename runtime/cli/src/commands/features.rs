@@ -10,7 +10,7 @@ use crate::report;
 pub(crate) struct Args {}
 
 /// The newest version of the specification whose fields are all carried out or refused.
-pub(crate) const SPEC_VERSION: &str = "1.2.1";
+pub(crate) const SPEC_VERSION: &str = "1.3.0";
 
 pub(crate) fn run(_globals: &Globals, _args: &Args) -> anyhow::Result<ExitCode> {
     report::print(&(serde_json::to_string_pretty(&features())? + "\n"))?;
@@ -37,8 +37,10 @@ fn features() -> Value {
             },
             "apparmor": { "enabled": true },
             "selinux": { "enabled": true },
-            "intelRdt": { "enabled": false },
-            "mountExtensions": { "idmap": { "enabled": false } },
+            "memoryPolicy": { "modes": MEMORY_POLICY_MODES, "flags": MEMORY_POLICY_FLAGS },
+            "intelRdt": { "enabled": true, "schemata": true, "monitoring": true },
+            "mountExtensions": { "idmap": { "enabled": true } },
+            "netDevices": { "enabled": true },
         },
         "annotations": {
             "io.ketch.version": env!("CARGO_PKG_VERSION"),
@@ -65,6 +67,8 @@ const MOUNT_OPTIONS: &[&str] = &[
     "diratime",
     "dirsync",
     "exec",
+    "idmap",
+    "iversion",
     "lazytime",
     "loud",
     "mand",
@@ -72,6 +76,7 @@ const MOUNT_OPTIONS: &[&str] = &[
     "nodev",
     "nodiratime",
     "noexec",
+    "noiversion",
     "nolazytime",
     "nomand",
     "norelatime",
@@ -86,6 +91,7 @@ const MOUNT_OPTIONS: &[&str] = &[
     "relatime",
     "remount",
     "rexec",
+    "ridmap",
     "rnoatime",
     "rnodev",
     "rnodiratime",
@@ -199,6 +205,19 @@ const SECCOMP_FLAGS: &[&str] = &[
     "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV",
 ];
 
+const MEMORY_POLICY_MODES: &[&str] = &[
+    "MPOL_BIND",
+    "MPOL_DEFAULT",
+    "MPOL_INTERLEAVE",
+    "MPOL_LOCAL",
+    "MPOL_PREFERRED",
+    "MPOL_PREFERRED_MANY",
+    "MPOL_WEIGHTED_INTERLEAVE",
+];
+
+const MEMORY_POLICY_FLAGS: &[&str] =
+    &["MPOL_F_NUMA_BALANCING", "MPOL_F_RELATIVE_NODES", "MPOL_F_STATIC_NODES"];
+
 #[cfg(test)]
 mod tests {
     use std::fmt::Debug;
@@ -207,7 +226,7 @@ mod tests {
     use ketch_runtime::plan::mount::Source;
     use ketch_runtime::spec::{
         Arch, Capability, LinuxNamespaceType, LinuxSeccompAction, LinuxSeccompFilterFlag,
-        LinuxSeccompOperator, Spec,
+        LinuxSeccompOperator, MemoryPolicyFlagType, MemoryPolicyModeType, Spec,
     };
     use serde::de::DeserializeOwned;
 
@@ -227,6 +246,8 @@ mod tests {
         all_are::<LinuxSeccompOperator>(SECCOMP_OPERATORS);
         all_are::<Arch>(SECCOMP_ARCHS);
         all_are::<LinuxSeccompFilterFlag>(SECCOMP_FLAGS);
+        all_are::<MemoryPolicyModeType>(MEMORY_POLICY_MODES);
+        all_are::<MemoryPolicyFlagType>(MEMORY_POLICY_FLAGS);
     }
 
     /// None is handed on to the file system as something it might know, but those that all file systems know.
@@ -238,6 +259,12 @@ mod tests {
         for word in MOUNT_OPTIONS.iter().chain(&["size=1m"]) {
             config["mounts"] =
                 json!([{ "destination": "/x", "type": "tmpfs", "source": "/y", "options": [word] }]);
+            if word.ends_with("idmap") {
+                let map = json!([{ "containerID": 0, "hostID": 0, "size": 1 }]);
+                config["mounts"][0]["options"] = json!(["bind", word]);
+                config["mounts"][0]["uidMappings"] = map.clone();
+                config["mounts"][0]["gidMappings"] = map;
+            }
             let spec: Spec = serde_json::from_value(config.clone()).expect("a configuration");
             let plan = ketch_runtime::plan::plan(&spec, "id", Path::new("/b")).expect(word);
             let handed_on = matches!(&plan.mounts[0].source, Source::New(fs) if !fs.parameters.is_empty());

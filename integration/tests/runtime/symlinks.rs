@@ -3,7 +3,6 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use ketch_integration::Bundle;
 use serde_json::json;
@@ -133,32 +132,4 @@ fn dev_null_of_the_images_own() {
     let out = bundle.run();
     assert!(!out.stdout.contains("secret"), "{out:?}");
     assert!(!out.stdout.contains("victim"), "{out:?}");
-}
-
-/// CVE-2021-30465: a directory on the way that is swapped for a symlink at the wrong moment.
-#[test]
-fn swapped_while_it_is_mounted() {
-    let (source, outside) =
-        (tempfile::tempdir().expect("a source"), tempfile::tempdir().expect("an outside"));
-    let bundle = Bundle::busybox().args(["true"]).bind(source.path(), "/swap/inner/data", "");
-    let (here, parked) = (bundle.rootfs().join("swap"), bundle.rootfs().join("parked"));
-    fs::create_dir(&here).expect("a directory");
-    let done = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        let swap = scope.spawn(|| {
-            while !done.load(Ordering::Relaxed) {
-                // Each may be in the runtime's way, which makes what it misses.
-                let _ = fs::rename(&here, &parked);
-                let _ = symlink(outside.path(), &here);
-                let _ = fs::remove_file(&here);
-                let _ = fs::rename(&parked, &here);
-            }
-        });
-        for _ in 0..200 {
-            bundle.run();
-            assert!(is_empty(outside.path()));
-        }
-        done.store(true, Ordering::Relaxed);
-        swap.join().expect("the thread ends");
-    });
 }

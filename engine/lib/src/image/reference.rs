@@ -29,7 +29,12 @@ impl Reference {
     pub fn parse(text: &str) -> Result<Reference, ReferenceError> {
         let short = Short::parse(text)?;
         let registry = short.registry.unwrap_or_else(|| "docker.io".to_owned());
-        Ok(Reference::complete(registry, short.repository, short.tag, short.digest))
+        let complete = Reference::complete(registry, short.repository, short.tag, short.digest);
+        // `library/` makes it longer.
+        match repository_fault(&complete.repository) {
+            None => Ok(complete),
+            Some(reason) => Err(ReferenceError { text: text.to_owned(), reason }),
+        }
     }
 
     fn complete(
@@ -172,8 +177,10 @@ fn is_host(registry: &str) -> bool {
             && !label.ends_with('-')
             && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
     };
-    let port_is_good =
-        port.is_empty() || port.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok());
+    // parse() would take a sign.
+    let is_number =
+        |port: &str| port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok();
+    let port_is_good = port.is_empty() || port.strip_prefix(':').is_some_and(is_number);
     port_is_good && (registry.starts_with('[') || host.split('.').all(label))
 }
 
@@ -241,6 +248,7 @@ mod tests {
     fn refuses() {
         let id = "a".repeat(64);
         let long = "a/".repeat(128) + "a";
+        let long_with_library = "a".repeat(248);
         for text in [
             "",
             ":",
@@ -262,6 +270,7 @@ mod tests {
             "a b",
             "x.y:port/a",
             "x.y:99999/a",
+            "x.y:+5/a",
             "-x.y/a",
             "[::g]/a",
             "a:b:c",
@@ -270,6 +279,7 @@ mod tests {
             "a/../b",
             &id,
             &long,
+            &long_with_library,
         ] {
             assert!(Reference::parse(text).is_err(), "{text:?} passed");
         }

@@ -66,6 +66,10 @@ pub(crate) fn take_null() -> Result<(), StepError> {
     }
     let own =
         open(NULL, OFlag::O_RDWR | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC, Mode::empty()).at(step, NULL)?;
+    // In a volume it can have been swapped meanwhile, and the streams are given to the program's user (CVE-2026-88265).
+    if !is_null(own.as_fd()).at(step, NULL)? {
+        return Err(Errno::ENODEV).at(step, NULL);
+    }
     let [input, output, error] = nulls;
     if input {
         dup2_stdin(&own).at(step, NULL)?;

@@ -25,6 +25,10 @@ pub struct Mount {
     pub copy_up: bool,
     /// For a bind.
     pub symlinks: Symlinks,
+    /// SELinux's, to be given to the root of a new file system that takes no option for it.
+    pub label: Option<String>,
+    /// For a bind or a new file system.
+    pub idmap: Option<IdMap>,
 }
 
 /// What is done about a symlink at the end of a bind's two paths; crun's options, which podman uses. By default both are
@@ -37,10 +41,6 @@ pub struct Symlinks {
     pub copy_source: bool,
     /// The destination is covered itself (`dest-nofollow`).
     pub cover_destination: bool,
-    /// SELinux's, to be given to the root of a new file system that takes no option for it.
-    pub label: Option<String>,
-    /// For a bind or a new file system.
-    pub idmap: Option<IdMap>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

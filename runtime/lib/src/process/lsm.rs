@@ -8,8 +8,8 @@ use std::path::Path;
 use ketch_sys::mount::{Filesystem, attr};
 use ketch_sys::{Errno, openat2};
 use nix::fcntl::{OFlag, ResolveFlag};
-use nix::sys::statfs::{PROC_SUPER_MAGIC, fstatfs};
 
+use crate::init::procfs::is_root;
 use crate::plan::Invalid;
 use crate::plan::process::c_string;
 use crate::spec::Process;
@@ -93,10 +93,7 @@ fn procfs() -> Result<OwnedFd, Errno> {
     }
     let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
     let proc = nix::fcntl::open(c"/proc", flags, nix::sys::stat::Mode::empty())?;
-    match fstatfs(&proc)?.filesystem_type() {
-        PROC_SUPER_MAGIC => Ok(proc),
-        _ => Err(Errno::ENODEV),
-    }
+    if is_root(&proc)? { Ok(proc) } else { Err(Errno::ENODEV) }
 }
 
 /// Opens `file` for writing, unless something else is mounted on the way.

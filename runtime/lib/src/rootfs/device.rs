@@ -5,12 +5,13 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use ketch_sys::{Errno, mount};
-use nix::fcntl::AtFlags;
-use nix::sys::stat::{FchmodatFlags, Mode, SFlag, fchmodat, fstatat, mknodat};
+use nix::fcntl::{AtFlags, OFlag, openat};
+use nix::sys::stat::{Mode, SFlag, fstat, mknodat};
 use nix::unistd::{AccessFlags, Gid, Uid, UnlinkatFlags, access, fchownat, symlinkat, unlinkat};
 
 use super::node::{self, Nodes};
 use super::target;
+use crate::init::procfs::Procfs;
 use crate::plan::device::{Devices, Node};
 use crate::step::{At, StepError};
 
@@ -75,15 +76,25 @@ fn give(dir: impl AsFd, name: &OsStr, node: &Node) -> Result<(), StepError> {
     fchownat(dir, name, Some(uid), Some(gid), AtFlags::AT_SYMLINK_NOFOLLOW).at("set the owner of", &node.path)
 }
 
-/// A node that is there already must be the one asked for.
+/// A node that is there already must be the one asked for. Opened once: what its name leads to can change, and a symlink in its
+/// place would have a file of the host's given its mode.
 fn keep(dir: impl AsFd, name: &OsStr, node: &Node) -> Result<(), StepError> {
-    let stat = fstatat(&dir, name, AtFlags::AT_SYMLINK_NOFOLLOW).at("inspect the device", &node.path)?;
+    let path_only = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let found = openat(&dir, name, path_only, Mode::empty()).at("open the device", &node.path)?;
+    let stat = fstat(&found).at("inspect the device", &node.path)?;
     if SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT != node.kind || stat.st_rdev != node.number {
         return Err(Errno::EEXIST).at("make the device", &node.path);
     }
-    let mode = Mode::from_bits_truncate(node.mode);
-    fchmodat(&dir, name, mode, FchmodatFlags::FollowSymlink).at("set the mode of", &node.path)?;
-    give(dir, name, node)
+    if (stat.st_uid, stat.st_gid) != (node.uid, node.gid) {
+        let (uid, gid) = (Uid::from_raw(node.uid), Gid::from_raw(node.gid));
+        fchownat(&found, c"", Some(uid), Some(gid), AtFlags::AT_EMPTY_PATH)
+            .at("set the owner of", &node.path)?;
+    }
+    if stat.st_mode & 0o7777 != node.mode {
+        let mode = Mode::from_bits_truncate(node.mode);
+        Procfs::open()?.set_mode(&found, mode).at("set the mode of", &node.path)?;
+    }
+    Ok(())
 }
 
 fn bind(root: impl AsFd, node: &OwnedFd, path: &PathBuf) -> Result<(), StepError> {

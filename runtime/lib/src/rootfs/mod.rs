@@ -144,9 +144,9 @@ pub(crate) fn build(plan: &Plan, sources: Sources, cgroups: &mut Cgroups<'_>) ->
 
     // What is made gets exactly the mode it is made with.
     let callers = umask(Mode::empty());
-    let mut sources = sources.mounts.into_iter();
+    let mut opened = sources.mounts.into_iter();
     for entry in &plan.mounts {
-        let opened = sources.next().unwrap_or_default();
+        let opened = opened.next().unwrap_or_default();
         if let Some(tree) = &opened.tree {
             root::isolate_opened(&plan.root, entry, tree)?;
         }

@@ -99,7 +99,8 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
     let criu = criu::program();
     let images = criu::images(args.image_path.as_deref())?;
     // As in crun: what was logged outlives the container.
-    let work = args.work_path.as_ref().map(std::path::absolute).transpose()?.unwrap_or_else(|| images.clone());
+    let work =
+        args.work_path.as_ref().map(std::path::absolute).transpose()?.unwrap_or_else(|| images.clone());
     let options = checkpoint::Options {
         root: &root,
         criu: &criu,

@@ -212,7 +212,7 @@ mod tests {
         a.send(&Message::Failed(error.clone())).expect("send");
         assert!(matches!(b.receive(), Ok(Some(Message::Failed(e))) if e == error));
 
-        a.send(&Message::Successor(7, ketch_sys::pidfd::open(1).expect("init is there"))).expect("send");
+        a.send(&Message::Successor(7, pidfd::open(1).expect("init is there"))).expect("send");
         assert!(matches!(b.receive(), Ok(Some(Message::Successor(7, _)))));
 
         let location = Location { paths: vec!["/a/x".into(), "/b/x".into()], ..Location::default() };

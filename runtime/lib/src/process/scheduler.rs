@@ -201,7 +201,7 @@ mod tests {
             (u64::MAX, u64::MAX, u64::MAX, false),
         ] {
             assert_eq!(
-                check_deadline(runtime, deadline, period).is_ok(),
+                check_deadline((Some(runtime), Some(deadline), Some(period))).is_ok(),
                 valid,
                 "{runtime} {deadline} {period}"
             );

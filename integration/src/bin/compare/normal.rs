@@ -56,6 +56,10 @@ fn token(token: &str) -> String {
     if let Some(rest) = token.strip_prefix("sha256:") {
         return format!("sha256:{}", self::token(rest));
     }
+    // A pod's infra container is named after the pod's id.
+    if let Some(id) = token.strip_suffix("-infra") {
+        return format!("{}-infra", self::token(id));
+    }
     if let Some(rest) = token.strip_suffix([':', '.']) {
         return format!("{}{}", self::token(rest), &token[rest.len()..]);
     }

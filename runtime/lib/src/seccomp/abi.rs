@@ -216,6 +216,7 @@ const fn is_64_only(number: u32) -> bool {
             | 328
             | 335
             | 336
+            | 453
     )
 }
 

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -70,6 +71,17 @@ impl Bundle {
     fn restore(&self, flags: &[&str]) -> Talk {
         let images = self.images();
         self.talk(&[&["restore", "--detach", "--image-path", text(&images)], flags].concat())
+    }
+
+    fn give_a_user_namespace(&self) {
+        self.configure(|config| {
+            let map = json!([{"containerID": 0, "hostID": 100_000, "size": 65_536}]);
+            config["linux"]["namespaces"].as_array_mut().expect("namespaces").push(json!({"type": "user"}));
+            config["linux"]["uidMappings"] = map.clone();
+            config["linux"]["gidMappings"] = map;
+        });
+        // The root's path must be open to the container's ids.
+        fs::set_permissions(self.path(), fs::Permissions::from_mode(0o755)).expect("chmod");
     }
 
     /// Has the container have a terminal, which comes to the socket.
@@ -254,21 +266,36 @@ impl Drop for Namespace {
 #[test]
 fn a_user_namespace() {
     let bundle = Bundle::new(&["sh", "-c", COUNTER]);
-    bundle.configure(|config| {
-        let map = json!([{"containerID": 0, "hostID": 100_000, "size": 65_536}]);
-        config["linux"]["namespaces"].as_array_mut().expect("namespaces").push(json!({"type": "user"}));
-        config["linux"]["uidMappings"] = map.clone();
-        config["linux"]["gidMappings"] = map;
-    });
-    // The root's path must be open to the container's ids.
-    let out = Command::new("chmod").args(["755", text(bundle.path())]).status().expect("chmod");
-    assert!(out.success());
+    bundle.give_a_user_namespace();
     let mut talk = bundle.run_counter();
     assert_eq!(talk.ask(), "1");
     bundle.checkpoint(&[]).succeeds();
     let mut after = bundle.restore(&[]);
     assert_eq!(after.ask(), "2");
     bundle.call(&["exec", &bundle.id, "true"]).succeeds();
+}
+
+/// systemd mounts /dev with nosuid and strictatime, and of what a user namespace has from there no flag can be changed.
+#[test]
+fn a_user_namespace_where_dev_is_mounted_as_by_systemd() {
+    let bundle = Bundle::new(&["sh", "-c", COUNTER]);
+    bundle.give_a_user_namespace();
+    let talk = |words: &[&str]| {
+        let script = "mount -o remount,bind,nosuid,strictatime /dev; exec \"$@\"";
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "sh", "-ec", script, "sh"]).arg(crate::subject::runtime());
+        command.arg("--root").arg(bundle.root()).args(words).args([
+            "--bundle",
+            text(bundle.path()),
+            &bundle.id,
+        ]);
+        Talk::start(command, &bundle.path().join("stderr"))
+    };
+    let mut before = talk(&["run", "--detach"]);
+    assert_eq!(before.ask(), "1");
+    bundle.checkpoint(&[]).succeeds();
+    let mut after = talk(&["restore", "--detach", "--image-path", text(&bundle.images())]);
+    assert_eq!(after.ask(), "2");
 }
 
 #[test]

@@ -18,6 +18,8 @@ use crate::step::{At, StepError};
 
 /// What covers a masked file.
 const NULL: &str = "/dev/null";
+/// The name of what is mounted on a container's own null device.
+const OWN_NULL: &str = "device:/dev/null";
 
 /// The names of what a container may have from outside, as they are kept in its state.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,17 +71,28 @@ pub(crate) fn mount_points(names: &Names, init: i32) -> Result<Vec<Pair>, StepEr
         let link = format!("/proc/self/fd/{}", found.as_raw_fd());
         let point = std::fs::read_link(&link).at("read", &link)?;
         // As in runc, masks are all of one name: images of either can be restored by the other.
-        pairs.push(pair(&point, if is_masked { Path::new(NULL) } else { name }));
+        pairs.push(pair(&point, if is_masked { Path::new(NULL) } else { name_of(name) }));
     }
     Ok(pairs)
 }
 
-/// For a restore: what is mounted for each name. `location` is where the container's cgroups are now.
-pub(crate) fn sources(plan: &Plan, layout: &Layout, location: &Location) -> Vec<Pair> {
+/// What a mount on `destination` is called that is no mask.
+fn name_of(destination: &Path) -> &Path {
+    if destination == Path::new(NULL) { Path::new(OWN_NULL) } else { destination }
+}
+
+/// Where in `directory` a restore finds the device that has this place in the plan.
+pub(crate) fn node(directory: &Path, number: usize) -> PathBuf {
+    directory.join(number.to_string())
+}
+
+/// For a restore: what is mounted for each name. `location` is where the container's cgroups are now, and `nodes` where its
+/// devices are bound.
+pub(crate) fn sources(plan: &Plan, layout: &Layout, location: &Location, nodes: &Path) -> Vec<Pair> {
     let mut pairs = Vec::new();
     for mount in &plan.mounts {
         match (&mount.source, layout) {
-            (Source::Bind { path, .. }, _) => pairs.push(pair(&mount.destination, path)),
+            (Source::Bind { path, .. }, _) => pairs.push(pair(name_of(&mount.destination), path)),
             (Source::Cgroup, Layout::V1 { hierarchies }) => {
                 for hierarchy in hierarchies {
                     let own = location.paths.iter().find(|path| path.starts_with(hierarchy));
@@ -91,12 +104,10 @@ pub(crate) fn sources(plan: &Plan, layout: &Layout, location: &Location) -> Vec<
             _ => {}
         }
     }
-    if !pairs.iter().any(|pair| pair.key == NULL) {
-        pairs.push(pair(Path::new(NULL), Path::new(NULL)));
-    }
+    pairs.push(pair(Path::new(NULL), Path::new(NULL)));
     if !plan.ids.uids.is_empty() {
-        let nodes = plan.dev.iter().flat_map(|dev| &dev.nodes);
-        pairs.extend(nodes.map(|node| pair(&node.path, &node.path)));
+        let devices = plan.dev.iter().flat_map(|dev| &dev.nodes).enumerate();
+        pairs.extend(devices.map(|(number, device)| pair(name_of(&device.path), &node(nodes, number))));
     }
     pairs
 }

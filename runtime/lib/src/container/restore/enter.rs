@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use ketch_sys::Errno;
 use ketch_sys::mount::{self, Change, Propagation, attr};
-use nix::fcntl::{AT_FDCWD, OFlag, open};
+use nix::fcntl::{AT_FDCWD, OFlag, open, openat};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::stat::{Mode, mkdirat};
 
@@ -35,14 +35,18 @@ pub(super) struct Places {
     /// CRIU mounts the cgroup hierarchies below it (criu(8), `--cgroup-yard`). Without one it makes one in its work
     /// directory, which it has from us: that is in the host's mount namespace, where it cannot mount (EINVAL).
     pub(super) cgroup_yard: PathBuf,
+    /// The devices of a container with a user namespace.
+    pub(super) nodes: PathBuf,
 }
 
 const ROOT: &str = "root";
 const CGROUP_YARD: &str = "cgroup";
+const NODES: &str = "dev";
 
 impl Places {
     pub(super) fn below(directory: &Path) -> Places {
-        Places { root: directory.join(ROOT), cgroup_yard: directory.join(CGROUP_YARD) }
+        let [root, cgroup_yard, nodes] = [ROOT, CGROUP_YARD, NODES].map(|name| directory.join(name));
+        Places { root, cgroup_yard, nodes }
     }
 }
 
@@ -62,8 +66,35 @@ pub(super) fn enter(entering: &Entering<'_>) -> Result<(), StepError> {
     let slave = Change { propagation: Some(Propagation::Slave), ..Change::default() };
     mount::set_attr(&host, true, slave).at("set the propagation of", "the namespace's mounts")?;
     let places = make_places(entering.at).at("mount a tmpfs on", entering.at)?;
+    bind_nodes(entering.plan, &places)?;
     mount::attach_at(entering.root, &places, ROOT).at("mount the container's root on", entering.at)?;
     make_mount_points(entering.plan, entering.root)
+}
+
+/// Binds the host's devices for a user namespace's container below `places`, as [`external::node`] names them, with the flags
+/// that its own have.
+///
+/// CRIU binds them once more in the user namespace, where the flags that they have from here cannot be changed
+/// (mount_namespaces(7)): systemd mounts /dev with strictatime, and what is in the images is relatime.
+fn bind_nodes(plan: &Plan, places: &OwnedFd) -> Result<(), StepError> {
+    if plan.ids.uids.is_empty() {
+        return Ok(());
+    }
+    let change = Change { clear: attr::ATIME_FIELD, set: attr::RELATIME, ..Change::default() };
+    for (number, node) in plan.dev.iter().flat_map(|dev| &dev.nodes).enumerate() {
+        let step = "bind for CRIU the device";
+        let tree = match mount::clone_tree(AT_FDCWD, &node.path, false) {
+            // CRIU says so, if it is in the images.
+            Err(Errno::ENOENT) => continue,
+            tree => tree.at(step, &node.path)?,
+        };
+        mount::set_attr(&tree, false, change).at("set the options of", &node.path)?;
+        let place = external::node(Path::new(NODES), number);
+        let flags = OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_CLOEXEC;
+        let place = openat(places, &place, flags, Mode::S_IRUSR).at(step, &node.path)?;
+        mount::attach(&tree, &place).at(step, &node.path)?;
+    }
+    Ok(())
 }
 
 /// A tmpfs with the places in it, mounted on the directory `at`.
@@ -71,7 +102,7 @@ fn make_places(at: &Path) -> Result<OwnedFd, Errno> {
     let tmpfs = mount::Filesystem::open(c"tmpfs")?;
     tmpfs.create()?;
     let tmpfs = tmpfs.mount(attr::NOSUID | attr::NODEV | attr::NOEXEC)?;
-    for name in [ROOT, CGROUP_YARD] {
+    for name in [ROOT, CGROUP_YARD, NODES] {
         // A user namespace's root goes through them too.
         mkdirat(&tmpfs, name, Mode::from_bits_truncate(0o711))?;
     }

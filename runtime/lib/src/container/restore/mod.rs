@@ -239,7 +239,7 @@ impl Ground<'_> {
             network_lock: options.network_lock.map(|method| method as i32),
             lsm_profile: options.lsm_profile.map(str::to_owned),
             lsm_mount_context: options.lsm_mount_context.map(str::to_owned),
-            ext_mnt: external::sources(self.plan, self.layout, cgroup.location()),
+            ext_mnt: external::sources(self.plan, self.layout, cgroup.location(), &places.nodes),
             ..Opts::default()
         }
     }

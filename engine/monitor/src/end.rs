@@ -15,20 +15,25 @@ use crate::exit::{self, Exit};
 use crate::spawn::StartError;
 use crate::start::Running;
 
+/// Of an init that SIGKILL has ended.
+const KILLED: i32 = 128 + 9;
+
 /// Saves the exit record, then removes the runtime's state, cgroups and the attach socket. Goes on past errors;
 /// they are noted in the log, for nobody else listens.
 pub(crate) fn record(config: &Config, running: &mut Running, ended: Option<Ended>) -> Exit {
     let finished = clock::rfc3339(SystemTime::now());
+    // 255 when the kernel could not tell.
+    let code = ended.map_or(255, Ended::code);
+    // Before the cgroup goes.
+    let mut oom_killed = running.server.oom_killed(code == KILLED);
     let mut problems = Vec::new();
     let state = State::load(&config.runtime_root, &config.id)
         .map_err(|error| problems.push(format!("cannot read the runtime's state: {error}")))
         .ok();
+    oom_killed |= state.as_ref().is_some_and(|state| Cgroup::open(state.cgroup.clone()).oom_killed());
     let exit = Exit {
-        // 255 when the kernel could not tell.
-        code: ended.map_or(255, Ended::code),
-        // Before the cgroup goes.
-        oom_killed: running.server.oom_killed()
-            || state.as_ref().is_some_and(|state| Cgroup::open(state.cgroup.clone()).oom_killed()),
+        code,
+        oom_killed,
         started: std::mem::take(&mut running.started),
         finished,
         pid: running.pid,

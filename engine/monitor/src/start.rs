@@ -213,7 +213,7 @@ fn serve(config: &Config, made: &mut Made, ends: Ends, report: &OwnedFd) -> Resu
         listener,
         report: copy(report)?,
         init: copy(&made.pidfd)?,
-        oom: Cgroup::open(made.cgroup.clone()).oom_events(),
+        oom: Cgroup::open(made.cgroup.clone()).scope_oom(),
         streams,
         log,
         notify,

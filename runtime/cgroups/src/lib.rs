@@ -10,9 +10,7 @@
 
 #![forbid(unsafe_code)]
 
-use std::fs::File;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use oci_spec::runtime::LinuxResources;
@@ -27,6 +25,7 @@ mod layout;
 mod made;
 mod oom;
 mod plan;
+mod scope_oom;
 mod stats;
 pub mod systemd;
 mod tree;
@@ -39,6 +38,7 @@ pub use detail::Detail;
 pub use error::Error;
 pub use layout::{Layout, ROOT, detect, path_for};
 pub use oom::OomWatch;
+pub use scope_oom::{Oom, ScopeOom};
 pub use stats::{Cpu, Io, Memory, Pids, Stats, Usage};
 pub use v2::in_user_namespace;
 
@@ -105,19 +105,6 @@ pub fn at(layout: &Layout, path: &Path) -> Cgroup {
 /// Async-signal-safe: write(2) and nothing else.
 pub fn enter(entrances: &[OwnedFd]) -> Result<(), ketch_sys::Errno> {
     entrances.iter().try_for_each(|entrance| nix::unistd::write(entrance, b"0").map(drop))
-}
-
-/// Whether [`Cgroup::oom_events`] has a process that the OOM killer ended. An error says that the cgroup has gone.
-pub fn oom_kill_in(events: &File) -> std::io::Result<bool> {
-    Ok(oom_kills_in(events)? > 0)
-}
-
-/// The count in a v2 `memory.events`, from its start, so that poll(2) tells of changes from here on.
-fn oom_kills_in(events: &File) -> std::io::Result<u64> {
-    let mut text = [0; 512];
-    let n = events.read_at(&mut text, 0)?;
-    let text = String::from_utf8_lossy(&text[..n]);
-    Ok(file::field(&text, "oom_kill").unwrap_or(0))
 }
 
 impl Cgroup {
@@ -240,11 +227,11 @@ impl Cgroup {
         oom::watch(&self.location)
     }
 
-    /// For a cgroup that systemd removes the moment it is empty, before anybody could ask [`Cgroup::oom_killed`]: a file
-    /// for [`oom_kill_in`], with POLLPRI when that may have changed. None for a cgroup that only we remove.
-    pub fn oom_events(&self) -> Option<File> {
+    /// For a cgroup that systemd removes the moment it is empty, before anybody could ask [`Cgroup::oom_killed`]. None for
+    /// one that only we remove.
+    pub fn scope_oom(&self) -> Option<ScopeOom> {
         match (&self.location.unit, &self.location.paths[..]) {
-            (Some(_), [path]) => File::open(path.join("memory.events")).ok(),
+            (Some(_), [path]) => ScopeOom::new(path),
             _ => None,
         }
     }

@@ -2,12 +2,13 @@
 
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use nix::poll::PollFlags;
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
-use crate::{Error, Location, file, oom_kills_in, v1};
+use crate::{Error, Location, file, v1};
 
 /// An ear for one cgroup. Dropping it ends it.
 #[derive(Debug)]
@@ -37,8 +38,16 @@ fn events(directory: &Path) -> Result<Option<Source>, Error> {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         file => file.map_err(Error::io("open", &path))?,
     };
-    let told = oom_kills_in(&file).map_err(Error::io("read", &path))?;
+    let told = kills(&file).map_err(Error::io("read", &path))?;
     Ok(Some(Source::Events { file, told }))
+}
+
+/// The count in a v2 `memory.events`, from its start, so that poll(2) tells of changes from here on. An error says that the
+/// cgroup has gone.
+pub(crate) fn kills(events: &File) -> std::io::Result<u64> {
+    let mut text = [0; 512];
+    let n = events.read_at(&mut text, 0)?;
+    Ok(file::field(&String::from_utf8_lossy(&text[..n]), "oom_kill").unwrap_or(0))
 }
 
 fn control(directory: &Path) -> Result<Source, Error> {
@@ -64,8 +73,8 @@ impl OomWatch {
     pub fn happened(&mut self) -> bool {
         match &mut self.0 {
             Source::Events { file, told } => {
-                let kills = oom_kills_in(file).unwrap_or(*told);
-                std::mem::replace(told, kills) < kills
+                let now = kills(file).unwrap_or(*told);
+                std::mem::replace(told, now) < now
             }
             Source::Control { eventfd, directory } => {
                 eventfd.read().is_ok() && directory.join("memory.oom_control").exists()

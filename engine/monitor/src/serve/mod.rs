@@ -9,10 +9,10 @@ mod poller;
 
 pub(crate) use forward::Forwards;
 
-use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
 
+use ketch_cgroups::{Oom, ScopeOom};
 use ketch_sys::{Result, pidfd};
 use nix::sys::epoll::{EpollEvent, EpollFlags};
 use nix::sys::signal::{SigSet, Signal};
@@ -59,9 +59,9 @@ pub(crate) struct Server {
     signals: Source<SignalFd>,
     init: Source,
     notify: Option<Source<Notify>>,
-    /// The cgroup's `memory.events`, and whether the OOM killer was seen in it.
-    oom: Option<Source<File>>,
-    oom_killed: bool,
+    /// Watched until there was something to see.
+    oom: Option<Source<ScopeOom>>,
+    oom_seen: Oom,
 
     /// stdout, or a pty's master; stderr. None once it is at its end.
     outputs: [Option<Source>; 2],
@@ -92,7 +92,7 @@ pub(crate) struct Parts {
     pub(crate) listener: UnixListener,
     pub(crate) report: OwnedFd,
     pub(crate) init: OwnedFd,
-    pub(crate) oom: Option<File>,
+    pub(crate) oom: Option<ScopeOom>,
     pub(crate) streams: Streams,
     pub(crate) log: Option<Writer>,
     pub(crate) notify: Option<Notify>,
@@ -116,8 +116,8 @@ impl Server {
             signals: Source::new(signals, SIGNALS),
             init: Source::new(parts.init, INIT),
             notify: parts.notify.map(|notify| Source::new(notify, NOTIFY)),
-            oom: parts.oom.map(|file| Source::new(file, OOM)),
-            oom_killed: false,
+            oom: parts.oom.map(|watch| Source::new(watch, OOM)),
+            oom_seen: Oom::No,
             outputs: [output.map(|fd| Source::new(fd, OUTPUT)), error.map(|fd| Source::new(fd, ERROR))],
             input: input.map(|fd| Source::new(fd, INPUT)),
             peer,
@@ -159,9 +159,13 @@ impl Server {
         &self.init.fd
     }
 
-    /// Whether the OOM killer was seen at work, as far as it had to be watched for.
-    pub(crate) fn oom_killed(&self) -> bool {
-        self.oom_killed
+    /// Whether the OOM killer was seen at work, as far as it has to be watched for. init has ended, by SIGKILL or not.
+    ///
+    /// When systemd was faster than this look, what is left is a count for the whole slice: an init that was killed then
+    /// counts as its victim.
+    pub(crate) fn oom_killed(&mut self, by_sigkill: bool) -> bool {
+        self.look_for_oom();
+        self.oom_seen == Oom::Kill || (by_sigkill && self.oom_seen == Oom::Gone { near: true })
     }
 
     /// The container's network is complete.
@@ -237,11 +241,12 @@ impl Server {
         }
     }
 
-    /// Reading it takes the event back; a cgroup that has gone has it for ever, so it is watched no longer.
     fn look_for_oom(&mut self) {
-        match self.oom.as_ref().map(|source| ketch_cgroups::oom_kill_in(&source.fd)) {
-            Some(Ok(killed)) => self.oom_killed |= killed,
-            _ => self.oom = None,
+        let Some(source) = &mut self.oom else { return };
+        self.oom_seen = source.fd.look();
+        if self.oom_seen != Oom::No {
+            // Of a cgroup that has gone there are events without end.
+            self.oom = None;
         }
     }
 

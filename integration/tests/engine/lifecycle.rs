@@ -1,8 +1,10 @@
 //! create, start, stop, kill, rm, wait, exec, top, and the many ways to name a container.
 
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use ketch_integration::Engine;
+use ketch_integration::kills::{end, monitors};
 
 fn status(engine: &Engine, name: &str) -> String {
     engine.run(["inspect", "--format", "{{.State.Status}}", name]).ok().text().to_owned()
@@ -128,6 +130,28 @@ fn removal_by_itself() {
         assert!(Instant::now() < deadline, "{:#?} stays", engine.line("ps -a"));
         std::thread::yield_now();
     }
+}
+
+/// One that runs on without its monitor cannot be attached to. `start -a`, of a unit for instance, stops it first.
+#[test]
+fn an_orphan_is_started_anew() {
+    let engine = Engine::with_busybox();
+    let script = "trap 'echo bye >>/end; exit' TERM; cat /end; echo up; while :; do sleep 0.05; done";
+    engine.run(["run", "-d", "--name", "alone", "busybox", "sh", "-c", script]).ok();
+    engine.wait_for_log("alone", "up");
+    let pid = || engine.run(["inspect", "-f", "{{.State.Pid}}", "alone"]).ok().text().to_owned();
+    let first = pid();
+    monitors(engine.dir()).into_iter().for_each(end);
+    engine.line("start alone").ok();
+    assert_eq!(pid(), first, "it runs, and that is all that was asked for");
+
+    let client = engine.command().args(["start", "-a", "alone"]).stdout(Stdio::piped()).spawn().unwrap();
+    engine.wait_for_log("alone", "bye");
+    assert_ne!(pid(), first);
+    engine.line("stop alone").ok();
+    let out = client.wait_with_output().unwrap();
+    assert_eq!(out.status.code(), Some(0));
+    assert!(out.stdout.starts_with(b"bye\n"), "{out:?}");
 }
 
 /// Nothing that a container's root can hold keeps it from being removed.

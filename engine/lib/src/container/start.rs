@@ -21,6 +21,7 @@ use super::remove::{RemoveError, purge};
 use super::root::{self, RootError};
 use super::service::{NotifyError, Service};
 use super::status::{self, Status};
+use super::stop::{SignalError, stop};
 use super::turn::Turn;
 use super::{FileError, log_path};
 use crate::image::{self, Image};
@@ -87,10 +88,8 @@ pub enum StartError {
     Leftover { id: String, source: DeleteError },
     #[error("cannot attach to container {id}")]
     Attach { id: String, source: io::Error },
-    #[error(
-        "cannot attach to container {0}: its monitor was killed, and it runs on without one; stop it first"
-    )]
-    Unattended(String),
+    #[error("cannot end container {id}, whose monitor was killed, to start it anew")]
+    Orphan { id: String, source: Box<SignalError> },
     #[error(transparent)]
     Network(#[from] SetupError),
     #[error(transparent)]
@@ -127,6 +126,9 @@ impl StartError {
 
 /// Starts the container, unless it runs already, and first those whose namespaces it joins. A failed start leaves it as it
 /// was, and removes it with `--rm`.
+///
+/// One that runs without a monitor, which was killed, has nobody to attach to: its output is lost, and so will be how it
+/// ends. To attach to it is to stop it, as it wants to be stopped, and to start it anew.
 pub fn start(engine: &Engine, record: &Record, how: Start<'_>) -> Result<Started, StartError> {
     let (turn, lock) = loop {
         let turn = Turn::take(&engine.paths, &record.id)?;
@@ -136,11 +138,14 @@ pub fn start(engine: &Engine, record: &Record, how: Start<'_>) -> Result<Started
         let run_dir = engine.paths.container_run(&record.id);
         match status::status(&engine.paths, &record.id) {
             Status::Running { .. } => {
-                let session = how.attach.map(|options| connect(engine, record, options)).transpose();
-                if session.is_err() && !lock::is_held(&run_dir).unwrap_or(true) {
-                    return Err(StartError::Unattended(record.id.clone()));
+                let session = how.attach.clone().map(|options| connect(engine, record, options)).transpose();
+                if session.is_ok() || lock::is_held(&run_dir).unwrap_or(true) {
+                    return Ok(Started { now: false, session: session? });
                 }
-                return Ok(Started { now: false, session: session? });
+                drop(turn);
+                stop(engine, record, None)
+                    .map_err(|error| StartError::Orphan { id: record.id.clone(), source: Box::new(error) })?;
+                continue;
             }
             Status::Paused { .. } => return Err(StartError::Paused(record.id.clone())),
             _ => {}

@@ -42,11 +42,9 @@ enum CgroupManager {
 
 /// The host's systemd, or an ordinary user's own.
 fn systemd() -> Manager {
-    if rootless::user().is_none() {
-        return Manager::system();
-    }
-    let runtime_directory = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
-    Manager::of_user(runtime_directory.as_deref(), std::env::var_os("DBUS_SESSION_BUS_ADDRESS").as_deref())
+    let Some(uid) = rootless::user() else { return Manager::system() };
+    let bus_address = std::env::var_os("DBUS_SESSION_BUS_ADDRESS");
+    Manager::of_user(rootless::runtime_directory(uid).as_deref(), bus_address.as_deref())
 }
 
 /// Splits the command line in the options before the verb, and the verb with its arguments.

@@ -86,12 +86,16 @@ pub(crate) fn root(uid: Uid) -> anyhow::Result<PathBuf> {
         .join(".local/share/ketch"))
 }
 
-/// Where what does not outlive a reboot is: in `$XDG_RUNTIME_DIR`, else in what a login would have set it to, else, as
-/// podman does, in a directory below /tmp that is the user's alone.
-pub(crate) fn run(uid: Uid) -> anyhow::Result<PathBuf> {
+/// `$XDG_RUNTIME_DIR`, else what a login would have set it to: su(1) and sudo(8) are none.
+pub(crate) fn runtime_directory(uid: Uid) -> Option<PathBuf> {
     let of_login = PathBuf::from(format!("/run/user/{uid}"));
-    if let Some(dir) = directory("XDG_RUNTIME_DIR").into_iter().chain([of_login]).find(|dir| is_own(dir, uid))
-    {
+    directory("XDG_RUNTIME_DIR").into_iter().chain([of_login]).find(|dir| is_own(dir, uid))
+}
+
+/// Where what does not outlive a reboot is: in the runtime directory, else, as podman does, in one below /tmp that is the
+/// user's alone.
+pub(crate) fn run(uid: Uid) -> anyhow::Result<PathBuf> {
+    if let Some(dir) = runtime_directory(uid) {
         return Ok(dir.join("ketch"));
     }
     let dir = env::temp_dir().join(format!("ketch-run-{uid}"));

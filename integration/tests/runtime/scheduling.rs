@@ -22,15 +22,15 @@ fn policies() {
     }
 }
 
-/// The flag is for the first process; those that it makes are scheduled as any other.
+/// sched(7), "Resetting scheduling policy for child processes": they do not get the first one's better nice value.
 #[test]
 fn a_flag() {
     let bundle =
-        shell(&format!("{STAT}; (sed 's/.*) //' /proc/self/stat | awk '{{ print $39 }}')")).edit(|config| {
+        shell(&format!("{STAT}; (sed 's/.*) //' /proc/self/stat | awk '{{ print $17 }}')")).edit(|config| {
             config["process"]["scheduler"] =
-                json!({"policy": "SCHED_BATCH", "flags": ["SCHED_FLAG_RESET_ON_FORK"]});
+                json!({"policy": "SCHED_OTHER", "nice": -5, "flags": ["SCHED_FLAG_RESET_ON_FORK"]});
         });
-    bundle.run().ok().assert_stdout("0 0 3\n0");
+    bundle.run().ok().assert_stdout("-5 0 0\n0");
 }
 
 #[test]

@@ -4,3 +4,4 @@ mod guest;
 mod notify;
 mod restart;
 mod socket;
+mod tour;

@@ -2,15 +2,15 @@
 
 use ketch_integration::program;
 
-use crate::guest::{Guest, alone, shared, vm};
+use crate::guest::{Guest, Who, alone, shared, vm};
 
-/// What an administrator writes. ExecStopPost is for a container that has lost its monitor and runs on: systemd calls
-/// ExecStop only when `start -a` has not failed.
-fn unit(name: &str) -> String {
+/// What one writes, after the tour. `start -a` ends by itself what runs on without a monitor: systemd calls ExecStop only
+/// when `start -a` has not failed.
+fn unit(name: &str, target: &str) -> String {
     format!(
         "[Service]\nExecStart=ketch start -a {name}\nExecStop=ketch stop -t 10 {name}\n\
-         ExecStopPost=ketch stop -t 10 {name}\nRestart=always\nRestartSec=0\n\
-         [Install]\nWantedBy=multi-user.target\n"
+         Restart=always\nRestartSec=0\n\
+         [Install]\nWantedBy={target}\n"
     )
 }
 
@@ -19,7 +19,11 @@ const SERVE: &str = "sh -c 'trap \"exit 0\" TERM; echo up; sleep infinity & wait
 impl<T> Guest<T> {
     fn install(&self, name: &str) {
         self.sh(&format!("ketch create --name {name} --network none busybox {SERVE}"));
-        self.units(&[(&format!("{name}.service"), unit(name))]);
+        let target = match self.who {
+            Who::Root => "multi-user.target",
+            Who::Kim => "default.target",
+        };
+        self.units(&[(&format!("{name}.service"), unit(name, target))]);
     }
 
     fn pid(&self, name: &str) -> String {
@@ -38,7 +42,16 @@ impl<T> Guest<T> {
 
 #[test]
 fn a_unit_survives_the_end_of_each_process() {
-    let guest = shared();
+    survives(Who::Root);
+}
+
+#[test]
+fn a_users_unit_survives_the_end_of_each_process() {
+    survives(Who::Kim);
+}
+
+fn survives(who: Who) {
+    let guest = shared(who);
     guest.forget(&["web.service"]);
     guest.install("web");
     guest.sh("systemctl start web");
@@ -67,7 +80,16 @@ fn a_unit_survives_the_end_of_each_process() {
 /// `systemctl stop` of a unit without ExecStop: every process of the unit gets SIGTERM, and passes it on.
 #[test]
 fn a_unit_without_a_stop_command_stops() {
-    let guest = shared();
+    stops(Who::Root);
+}
+
+#[test]
+fn a_users_unit_without_a_stop_command_stops() {
+    stops(Who::Kim);
+}
+
+fn stops(who: Who) {
+    let guest = shared(who);
     guest.forget(&["plain.service"]);
     guest.sh(&format!("ketch create --name plain --network none busybox {SERVE}"));
     guest.units(&[("plain.service", "[Service]\nExecStart=ketch start -a plain\n".to_owned())]);
@@ -80,21 +102,32 @@ fn a_unit_without_a_stop_command_stops() {
 }
 
 #[test]
-fn a_unit_is_there_again_after_a_reboot_and_a_power_cut() {
-    let guest = alone();
-    guest.forget(&["steady.service"]);
-    guest.install("steady");
-    guest.sh("systemctl -q enable --now steady");
-    guest.wait_for_another("steady", "0");
+fn units_are_there_again_after_a_reboot_and_a_power_cut() {
     let started = "ketch inspect -f '{{.State.StartedAt}}' steady";
-
+    let mut guest = alone(Who::Root);
+    let mut before = [Who::Root, Who::Kim].map(|who| {
+        guest.who = who;
+        guest.load_busybox();
+        guest.forget(&["steady.service"]);
+        guest.install("steady");
+        guest.sh("systemctl -q enable --now steady");
+        guest.wait_for_another("steady", "0");
+        (who, guest.sh(started))
+    });
     for verb in ["reboot", "crash"] {
-        let before = guest.sh(started);
         // A power cut loses what was not on the disk yet.
         guest.sh("sync");
         program::finish(&mut vm(verb)).ok();
-        guest.wait_for_another("steady", "0");
-        assert_ne!(guest.sh(started), before, "after {verb}");
+        for (who, before) in &mut before {
+            guest.who = *who;
+            guest.wait_for_another("steady", "0");
+            let now = guest.sh(started);
+            assert_ne!(now, *before, "{who:?}'s after {verb}");
+            *before = now;
+        }
     }
-    guest.forget(&["steady.service"]);
+    for (who, _) in before {
+        guest.who = who;
+        guest.forget(&["steady.service"]);
+    }
 }

@@ -265,6 +265,9 @@ mod tests {
                 config["mounts"][0]["uidMappings"] = map.clone();
                 config["mounts"][0]["gidMappings"] = map;
             }
+            if word.contains("symlink") || word.ends_with("nofollow") {
+                config["mounts"][0]["options"] = json!(["bind", word]);
+            }
             let spec: Spec = serde_json::from_value(config.clone()).expect("a configuration");
             let plan = ketch_runtime::plan::plan(&spec, "id", Path::new("/b")).expect(word);
             let handed_on = matches!(&plan.mounts[0].source, Source::New(fs) if !fs.parameters.is_empty());

@@ -65,7 +65,7 @@ fn every_flag_reaches_its_file() {
         assert_eq!(bundle.limit("cpu/cpu.idle", "cpu.idle"), idle);
     }
     update(&bundle, &["--kernel-memory", "10M"]).succeeds();
-    update(&bundle, &["--l3-cache-schema", "L3:0=f"]).fails(1, "RDT");
+    update(&bundle, &["--l3-cache-schema", "L3:0=f"]).fails(1, "without linux.intelRdt");
 }
 
 /// The one of quota and period, or of memory and swap, that is not changed stays.

@@ -3,8 +3,10 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
+use ketch_runtime::container::state::State;
 use ketch_runtime::container::update::{merged, update};
+use ketch_runtime::rdt;
 use ketch_runtime::spec::LinuxResources;
 use serde_json::{Map, Value};
 
@@ -99,8 +101,11 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
+    let cannot = || format!("cannot update container {:?}", args.container);
     if args.l3_cache_schema.is_some() || args.mem_bw_schema.is_some() {
-        bail!("--l3-cache-schema and --mem-bw-schema are not supported: ketchrun makes no Intel RDT groups");
+        let state = State::load(&globals.root(), &args.container)?;
+        rdt::update(&state, args.l3_cache_schema.as_deref(), args.mem_bw_schema.as_deref())
+            .with_context(cannot)?;
     }
     if args.kernel_memory.is_some() || args.kernel_memory_tcp.is_some() {
         report::warning(
@@ -110,8 +115,7 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
     }
     let base = args.resources.as_deref().map_or_else(|| Ok(LinuxResources::default()), read)?;
     let changes = merged(&base, &of_flags(args)?);
-    update(&globals.root(), &args.container, &changes)
-        .with_context(|| format!("cannot update container {:?}", args.container))?;
+    update(&globals.root(), &args.container, &changes).with_context(cannot)?;
     Ok(ExitCode::SUCCESS)
 }
 

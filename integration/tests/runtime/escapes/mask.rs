@@ -63,7 +63,7 @@ fn null_of_the_images_own() {
             "file" => fs::write(&null, SECRET).expect("a file"),
             "directory" => fs::create_dir(&null).expect("a directory"),
             _ => {
-                mknod(&null, SFlag::S_IFCHR, Mode::from_bits_truncate(0o666), makedev(1, 5)).expect("a node")
+                mknod(&null, SFlag::S_IFCHR, Mode::from_bits_truncate(0o666), makedev(1, 5)).expect("a node");
             }
         }
         let out = bundle.run();

@@ -376,13 +376,11 @@ impl Created {
 
     fn let_go(&self, channel: &Channel) -> Result<(), CreateError> {
         channel.send(&Message::Go)?;
-        loop {
-            match channel.receive()? {
-                // Closed by execve; or init was killed, which whoever waits for it sees.
-                None => return Ok(start::poststart(&self.state)?),
-                Some(Message::Failed(error)) => return Err(error.into()),
-                Some(_) => return Err(Errno::EBADMSG).at("understand", "init").map_err(Into::into),
-            }
+        match channel.receive()? {
+            // Closed by execve; or init was killed, which whoever waits for it sees.
+            None => Ok(start::poststart(&self.state)?),
+            Some(Message::Failed(error)) => Err(error.into()),
+            Some(_) => Err(Errno::EBADMSG).at("understand", "init").map_err(Into::into),
         }
     }
 }

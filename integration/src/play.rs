@@ -49,13 +49,13 @@ impl Machine {
         Machine { netns: None, bin, host: listed("-4"), host6: listed("-6") }
     }
 
-    /// A shell command in `dir`, ended after five minutes. Its output is one file: what goes on in the background holds
+    /// A shell command in `dir`, ended after fifteen minutes. Its output is one file: what goes on in the background holds
     /// nobody up.
     pub fn shell(&self, command: &str, dir: &Path) -> (i32, String) {
         let output = tempfile::NamedTempFile::new().expect("/tmp is writable");
         let stream = || Stdio::from(output.as_file().try_clone().expect("a descriptor is left"));
         let mut shell = self.command("timeout", dir);
-        shell.args(["--kill-after=10", "300", "bash", "-c", command]).stdout(stream()).stderr(stream());
+        shell.args(["--kill-after=10", "900", "bash", "-c", command]).stdout(stream()).stderr(stream());
         let status = self.start(&mut shell).wait().expect("a child of our own");
         (status.code().unwrap_or(-1), fs::read_to_string(output.path()).expect("the output is text"))
     }

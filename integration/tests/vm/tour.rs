@@ -23,8 +23,10 @@ fn line_by_line(who: Who, without: &str) {
     let (repository, dir) = (concat!(env!("CARGO_MANIFEST_DIR"), "/.."), "/var/tmp/tour");
     guest.sh("ketch rm -f -t 0 --all; ketch volume prune -f");
     guest.sh(&format!(
-        "mkdir {dir}; ln -s {} {dir}/web.tar; {} {repository}/docs/tour.md {dir} {without}",
+        "rm -rf {dir}; mkdir {dir}; ln -s {} {dir}/web.tar; \
+         KETCH_TEST_ENGINE={} {} {repository}/docs/tour.md {dir} {without}",
         web.display(),
+        program::engine().display(),
         play.display()
     ));
     // A bridge belongs to its network, and stays with it.

@@ -1,3 +1,0 @@
-//! Seccomp profiles for the fuzzer and for the comparison with libseccomp.
-
-pub mod profile;

@@ -68,7 +68,7 @@ fn a_users_container_has_limits() {
         ketch exec web cat /sys/fs/cgroup/memory.max /proc/self/cgroup
         ketch stats --no-stream --format '{{.Name}} {{.MemUsage}} {{.PIDS}}' web | sed 's/ [^ ]* / N /'
         ketch pause web
-        ketch ps --format '{{.Status}}'
+        ketch ps -a --format '{{.Status}}'
         cat /sys/fs/cgroup$group/cgroup.freeze
         ketch unpause web
         ketch stop -t 0 web

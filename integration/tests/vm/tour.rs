@@ -5,11 +5,13 @@ use ketch_integration::{debian, program};
 use crate::guest::{Who, alone};
 
 #[test]
+#[ignore = "not seen through in the guest yet; by hand: hack/test --test vm -- --ignored tour"]
 fn as_root() {
     line_by_line(Who::Root, "");
 }
 
 #[test]
+#[ignore = "not seen through in the guest yet; by hand: hack/test --test vm -- --ignored tour"]
 fn as_an_ordinary_user() {
     line_by_line(Who::Kim, "root");
 }

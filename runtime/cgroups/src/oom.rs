@@ -10,6 +10,9 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use crate::{Error, Location, file, v1};
 
+/// v2: counts, and POLLPRI at each change of one.
+pub(crate) const EVENTS: &str = "memory.events";
+
 /// An ear for one cgroup. Dropping it ends it.
 #[derive(Debug)]
 pub struct OomWatch(Source);
@@ -33,7 +36,7 @@ pub(crate) fn watch(location: &Location) -> Result<Option<OomWatch>, Error> {
 }
 
 fn events(directory: &Path) -> Result<Option<Source>, Error> {
-    let path = directory.join("memory.events");
+    let path = directory.join(EVENTS);
     let file = match File::open(&path) {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         file => file.map_err(Error::io("open", &path))?,

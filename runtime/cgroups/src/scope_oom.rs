@@ -4,9 +4,7 @@ use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
-use crate::oom;
-
-const EVENTS: &str = "memory.events";
+use crate::oom::{self, EVENTS};
 
 /// The cgroup's count, and that of the one above: the kernel raises both before it sends the signal (cgroup-v2.rst,
 /// `memory.events`), and the other one stays.

@@ -49,10 +49,8 @@ pub struct Watch {
 
 impl Watch {
     pub fn new(state: &State) -> Result<Watch, EventsError> {
-        let init = match kill::init(state) {
-            Err(Errno::ESRCH) => return Err(EventsError::Stopped { id: state.id.clone() }),
-            init => init.at("open", "the container's init")?,
-        };
+        let stopped = || EventsError::Stopped { id: state.id.clone() };
+        let init = kill::running_init(state)?.ok_or_else(stopped)?;
         Ok(Watch { init, oom: Cgroup::open(state.cgroup.clone()).watch_oom()? })
     }
 

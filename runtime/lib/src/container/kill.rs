@@ -7,6 +7,7 @@ use ketch_cgroups::Cgroup;
 use ketch_sys::{Errno, pidfd};
 
 use super::state::{State, start_time};
+use crate::step::{At, StepError};
 
 pub(super) const SIGKILL: i32 = 9;
 
@@ -34,6 +35,14 @@ pub(super) fn init(state: &State) -> Result<OwnedFd, Errno> {
     let pidfd = pidfd::open(state.pid)?;
     // Checked after the open: from here on the descriptor cannot come to mean another process.
     if state.is_alive() { Ok(pidfd) } else { Err(Errno::ESRCH) }
+}
+
+/// The same; None if the container is stopped.
+pub(super) fn running_init(state: &State) -> Result<Option<OwnedFd>, StepError> {
+    match init(state) {
+        Err(Errno::ESRCH) => Ok(None),
+        init => init.map(Some).at("open", "the container's init"),
+    }
 }
 
 /// Signals every process of the cgroup once, those too that are forked meanwhile.

@@ -98,10 +98,7 @@ fn unmount(path: &Path) -> Result<(), Errno> {
 }
 
 fn open_init(state: &State) -> Result<OwnedFd, MountsError> {
-    match kill::init(state) {
-        Err(Errno::ESRCH) => Err(MountsError::Stopped { id: state.id.clone() }),
-        init => Ok(init.at("open", "the container's init")?),
-    }
+    kill::running_init(state)?.ok_or_else(|| MountsError::Stopped { id: state.id.clone() })
 }
 
 /// Does `work` in a process that is in the container's namespaces, but for that of pids, as root of its user namespace.

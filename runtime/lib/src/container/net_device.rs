@@ -9,22 +9,16 @@ use nix::fcntl::{OFlag, open};
 use nix::sched::{CloneFlags, setns};
 use nix::sys::stat::Mode;
 
+use crate::netlink::link::{GET_LINK, IFNAME, NET_NS_FD, NEW_LINK, ask, header};
 use crate::netlink::message::{Batch, CREATE, DUMP, EXCL, Received, attributes, read_u32};
 use crate::netlink::{Error, Socket};
 use crate::plan::net_device::NetDevice;
 use crate::step::{At, StepError};
 
-const NEW_LINK: u16 = 16;
-const GET_LINK: u16 = 18;
 const NEW_ADDRESS: u16 = 20;
 const GET_ADDRESS: u16 = 22;
 
 // IFLA_*
-const IFNAME: u16 = 3;
-const NET_NS_FD: u16 = 28;
-const EXT_MASK: u16 = 29;
-/// RTEXT_FILTER_SKIP_STATS: the counters are half of an answer.
-const SKIP_STATS: u32 = 1 << 3;
 /// Linux 5.13.
 const NEW_IFINDEX: u16 = 49;
 
@@ -143,14 +137,14 @@ impl Moved {
 
 /// The interface `name` of the namespace.
 fn find(socket: &Socket, name: &str) -> Result<Option<Link>, Error> {
-    ask(socket, name, |message| message.text(IFNAME, name), 0)
+    look_for(socket, name, |message| message.text(IFNAME, name), 0)
 }
 
 fn find_index(socket: &Socket, index: u32) -> Result<Option<Link>, Error> {
-    ask(socket, &format!("number {index}"), |_| (), index)
+    look_for(socket, &format!("number {index}"), |_| (), index)
 }
 
-fn ask(
+fn look_for(
     socket: &Socket,
     what: &str,
     name: impl FnOnce(&mut crate::netlink::message::Writer<'_>),
@@ -158,8 +152,7 @@ fn ask(
 ) -> Result<Option<Link>, Error> {
     let mut batch = Batch::default();
     batch.push(("find the network device", what), GET_LINK, 0, |message| {
-        message.raw(&header(index, 0));
-        message.number(EXT_MASK, SKIP_STATS);
+        ask(message, index);
         name(message);
     });
     batch.tolerate(Errno::ENODEV);
@@ -181,8 +174,7 @@ fn read_link(reply: Received<'_>) -> Option<Link> {
 fn free_index(socket: &Socket, wanted: u32) -> Result<u32, Error> {
     let mut batch = Batch::default();
     batch.push(("list", "the container's network devices"), GET_LINK, DUMP, |message| {
-        message.raw(&header(0, 0));
-        message.number(EXT_MASK, SKIP_STATS);
+        ask(message, 0);
     });
     batch.acknowledge();
     let mut used = Vec::new();
@@ -276,15 +268,6 @@ fn add_addresses(socket: &Socket, index: u32, name: &str, addresses: &[Address])
     }
     batch.acknowledge();
     socket.send(&batch)
-}
-
-/// ifinfomsg: family, type, index, flags and which of them to change.
-fn header(index: u32, flags: u32) -> [u8; 16] {
-    let mut bytes = [0; 16];
-    bytes[4..8].copy_from_slice(&index.to_ne_bytes());
-    bytes[8..12].copy_from_slice(&flags.to_ne_bytes());
-    bytes[12..16].copy_from_slice(&flags.to_ne_bytes());
-    bytes
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! netlink(7), spoken directly: messages are written in batches, many to a system call, and the kernel has answered all of
 //! them when the call returns. One writer serves rtnetlink here, and rtnetlink and nf_tables in the engine.
 
+pub mod link;
 pub mod message;
 mod socket;
 

@@ -1,5 +1,7 @@
 //! Interfaces: RTM_NEWLINK and its kin.
 
+use ketch_runtime::netlink::link::{GET_LINK, ask};
+pub(super) use ketch_runtime::netlink::link::{IFNAME, NET_NS_FD, NEW_LINK, header};
 use ketch_sys::Errno;
 use sha2::{Digest, Sha256};
 
@@ -7,12 +9,9 @@ use super::error::Error;
 use super::message::{Batch, DUMP, Received, Writer, attribute, attributes, read_text, read_u32};
 use super::socket::Socket;
 
-pub(super) const NEW_LINK: u16 = 16;
 pub(super) const DELETE_LINK: u16 = 17;
-const GET_LINK: u16 = 18;
 
 pub(super) const ADDRESS: u16 = 1;
-pub(super) const IFNAME: u16 = 3;
 pub(super) const MTU: u16 = 4;
 pub(super) const LINK: u16 = 5;
 pub(super) const MASTER: u16 = 10;
@@ -21,10 +20,6 @@ pub(super) const INFO_KIND: u16 = 1;
 pub(super) const INFO_DATA: u16 = 2;
 pub(super) const IFALIAS: u16 = 20;
 pub(super) const AF_SPEC: u16 = 26;
-pub(super) const NET_NS_FD: u16 = 28;
-const EXT_MASK: u16 = 29;
-/// RTEXT_FILTER_SKIP_STATS: the counters are half of an answer.
-const SKIP_STATS: u32 = 1 << 3;
 
 pub(super) const INET: u16 = 2;
 pub(super) const INET6: u16 = 10;
@@ -114,8 +109,7 @@ pub fn find_link(socket: &Socket, name: &str) -> Result<Option<Link>, Error> {
 pub fn links(socket: &Socket) -> Result<Vec<Link>, Error> {
     let mut batch = Batch::default();
     batch.push(("list", "the interfaces"), GET_LINK, DUMP, |message| {
-        message.raw(&header(0, 0));
-        message.number(EXT_MASK, SKIP_STATS);
+        ask(message, 0);
     });
     batch.acknowledge();
     let mut found = Vec::new();
@@ -125,16 +119,14 @@ pub fn links(socket: &Socket) -> Result<Vec<Link>, Error> {
 
 pub(super) fn push_find(batch: &mut Batch, name: &str) {
     batch.push(("find interface", name), GET_LINK, 0, |message| {
-        message.raw(&header(0, 0));
-        message.number(EXT_MASK, SKIP_STATS);
+        ask(message, 0);
         message.text(IFNAME, name);
     });
 }
 
 pub(super) fn push_find_index(batch: &mut Batch, index: u32, what: &str) {
     batch.push(("find", what), GET_LINK, 0, |message| {
-        message.raw(&header(index, 0));
-        message.number(EXT_MASK, SKIP_STATS);
+        ask(message, index);
     });
 }
 
@@ -149,15 +141,6 @@ pub(super) fn delete(socket: &Socket, index: u32, name: &str) -> Result<(), Erro
     batch.tolerate(Errno::ENODEV);
     batch.acknowledge();
     socket.send(&batch)
-}
-
-/// ifinfomsg: family, type, index, flags and which of them to change. Nothing but up is ever changed.
-pub(super) fn header(index: u32, flags: u32) -> [u8; 16] {
-    let mut bytes = [0; 16];
-    bytes[4..8].copy_from_slice(&index.to_ne_bytes());
-    bytes[8..12].copy_from_slice(&flags.to_ne_bytes());
-    bytes[12..16].copy_from_slice(&flags.to_ne_bytes());
-    bytes
 }
 
 /// No link-local address by itself: IFLA_INET6_ADDR_GEN_MODE none. In a message of its own, before the interface is up.

@@ -110,17 +110,17 @@ fn into_a_cgroup_below_the_containers() {
             }
         }
     }
-    let seen = |flags: &[&str]| -> Vec<String> {
+    let seen = |flags: &[&str], end: &str| -> Vec<String> {
         let pid = bundle.path().join("pid");
         let pid_file = pid.to_str().expect("UTF-8");
         let words = [&["exec", "-d", "--pid-file", pid_file], flags, &[&bundle.id, "sleep", "1000"]].concat();
         bundle.call(&words).succeeds();
         let path = format!("/proc/{}/cgroup", fs::read_to_string(&pid).expect("the pid file"));
         let text = fs::read_to_string(path).expect("it runs");
-        text.lines().filter(|line| line.ends_with("/sub")).map(str::to_owned).collect()
+        text.lines().filter(|line| line.ends_with(end)).map(str::to_owned).collect()
     };
-    assert_eq!(seen(&[]), [""; 0]);
-    let all = seen(&["--cgroup", "sub"]);
+    assert_eq!(seen(&[], "/sub"), [""; 0]);
+    let all = seen(&["--cgroup", "sub"], "/sub");
     assert!(!all.is_empty());
     // crun makes what is missing, and takes the whole word as a path.
     if is_crun() {
@@ -131,8 +131,13 @@ fn into_a_cgroup_below_the_containers() {
         return;
     }
     assert!(all.len() > 2, "{all:?}");
-    let some = seen(&["--cgroup", "pids:sub", "--cgroup", "freezer,memory:sub"]);
+    let some = seen(&["--cgroup", "pids:sub", "--cgroup", "freezer,memory:sub"], "/sub");
     assert_eq!(some.len(), 3, "{some:?}");
+    // As in crun, a cgroup that one hierarchy alone has is entered there; runc refuses it.
+    let lone = bundle.cgroups().into_iter().find(|path| path.to_string_lossy().contains("/pids/"));
+    fs::create_dir(lone.expect("pids").join("lone")).expect("mkdir");
+    assert_eq!(seen(&["--cgroup", "lone"], "/lone").len(), 1);
+    bundle.call(&["exec", "--cgroup", "../x", &bundle.id, "true"]).fails(255, "`..` components");
     bundle
         .call(&["exec", "--cgroup", "sub", "--cgroup", "sub", &bundle.id, "true"])
         .fails(255, "name its controllers");

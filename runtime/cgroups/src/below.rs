@@ -1,22 +1,27 @@
 //! Cgroups below a container's, as `exec --cgroup` names them.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use crate::{Cgroup, Error, Location, layout, path_for, v1};
 
 /// The cgroup that `words` name below `parent`: one `PATH`, or on v1 some `CONTROLLER[,CONTROLLER…]:PATH`; the hierarchies of
-/// other controllers stay at `parent`. Nothing is asked of the kernel.
+/// other controllers stay at `parent`, and so do, as in crun, those hierarchies of a plain `PATH` on v1 that have no such cgroup
+/// while others have.
 pub(crate) fn named(parent: &Cgroup, words: &[String]) -> Result<Cgroup, Error> {
     let location = parent.location();
     let refuse = |word: &str, reason: &str| Err(Error::unsupported(format!("cgroup {word:?}"), reason));
     let mut paths = location.paths.clone();
     let mut changed: Vec<PathBuf> = Vec::new();
     for word in words {
-        let Some((controllers, name)) = word.split_once(':') else {
+        let (controllers, name) = word.split_once(':').map_or((None, &**word), |(c, name)| (Some(c), name));
+        if Path::new(name).components().any(|component| component == Component::ParentDir) {
+            return refuse(word, "`..` components are not allowed");
+        }
+        let Some(controllers) = controllers else {
             if words.len() > 1 {
                 return refuse(word, "of several each must name its controllers");
             }
-            return Ok(parent.below(word));
+            return Ok(where_it_is(parent, parent.below(word)));
         };
         if location.v2 {
             return refuse(word, "cgroup v2 has one hierarchy for all controllers");
@@ -35,6 +40,20 @@ pub(crate) fn named(parent: &Cgroup, words: &[String]) -> Result<Cgroup, Error> 
         }
     }
     Ok(Cgroup::open(Location { paths, v2: location.v2, unit: None }))
+}
+
+/// `below` in those v1 hierarchies that have it, `parent` in the others. Where none has it, all of `below`, for the error that
+/// names it.
+fn where_it_is(parent: &Cgroup, below: Cgroup) -> Cgroup {
+    let Location { paths, v2, .. } = below.location();
+    let is_there: Vec<bool> = paths.iter().map(|path| path.is_dir()).collect();
+    if *v2 || !is_there.contains(&true) {
+        return below;
+    }
+    let own = paths.iter().zip(&parent.location().paths).zip(is_there);
+    let paths =
+        own.map(|((below, own), is_there)| if is_there { below.clone() } else { own.clone() }).collect();
+    Cgroup::open(Location { paths, v2: false, unit: None })
 }
 
 #[cfg(test)]
@@ -56,7 +75,6 @@ mod tests {
         let both = |a: &str, b: &str| Ok(vec![format!("{}{a}", v1[0]), format!("{}{b}", v1[1])]);
         assert_eq!(show(false, &v1, &[]), both("", ""));
         assert_eq!(show(false, &v1, &["sub"]), both("/sub", "/sub"));
-        assert_eq!(show(false, &v1, &["../../x"]), both("/x", "/x"));
         assert_eq!(show(false, &v1, &["cpu:sub"]), both("/sub", ""));
         assert_eq!(show(false, &v1, &["pids:a", "cpuacct:b"]), both("/b", "/a"));
         assert_eq!(show(false, &v1, &["cpu,pids:a"]), both("/a", "/a"));
@@ -68,6 +86,9 @@ mod tests {
             (false, &["memory:a"], "no controller"),
             (false, &[":a"], "no controller"),
             (true, &["cpu:a"], "one hierarchy"),
+            (false, &["../../x"], "`..` components"),
+            (false, &["pids:a/../b"], "`..` components"),
+            (true, &["a/.."], "`..` components"),
         ] {
             let error = show(v2, &v1, words).expect_err(reason);
             assert!(error.contains(reason), "{words:?}: {error}");

@@ -34,6 +34,26 @@ fn maps_and_owners() {
     assert_eq!((mine.uid(), mine.gid()), (100_000, 100_000));
 }
 
+/// As in crun, the host's sysfs stands in for one that is not to be had in the host's network namespace; runc has none then.
+#[test]
+fn sysfs_in_the_hosts_network() {
+    let script = "grep -c ' /sys sysfs ro,nosuid,nodev,noexec' /proc/mounts; ls /sys/class/net | grep -x lo; \
+                  mkdir /sys/fs/cgroup/x 2>/dev/null; echo $?";
+    let bundle = mapped(shell(script)).edit(|config| {
+        let namespaces = config["linux"]["namespaces"].as_array_mut().expect("a list");
+        namespaces.retain(|entry| entry["type"] != "network");
+        for mount in config["mounts"].as_array_mut().expect("a list") {
+            if mount["type"] == "sysfs" {
+                mount["options"] = json!(["nosuid", "noexec", "nodev", "ro"]);
+            }
+        }
+    });
+    let out = bundle.run();
+    if is_ours() {
+        out.ok().assert_stdout("1\nlo\n1");
+    }
+}
+
 /// As in crun, the caller is root there, and nobody else is.
 #[test]
 fn without_maps() {

@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
-use ketch_sys::mount::{self, Change, attr};
+use ketch_sys::mount::{self, Change, Propagation, attr};
 use ketch_sys::{Errno, xattr};
 use nix::fcntl::{AT_FDCWD, OFlag, openat, readlinkat};
 use nix::sys::stat::{Mode, SFlag, fstat};
@@ -117,7 +117,10 @@ fn new(
         mount::set_attr(&made, false, finish).at("set the options of", &mount.destination)?;
         made
     } else {
-        make(filesystem, attributes, &mount.destination)?
+        match make(filesystem, attributes, &mount.destination) {
+            Err(StepError { errno: Errno::EPERM, .. }) if kind == "sysfs" => hosts_sysfs(mount, attributes)?,
+            made => made?,
+        }
     };
     if let Some(map) = map {
         idmap::apply(mount, &made, map)?;
@@ -127,6 +130,16 @@ fn new(
     }
     set_propagation(&made, mount).at("set the propagation of", &mount.destination)?;
     mount::attach(&made, &target).at(&step, &mount.destination)
+}
+
+/// As in crun, the host's own in place of a sysfs that only the owner of the network namespace may mount: sysfs shows that
+/// namespace's devices, and here it is the host's. What is mounted below comes along, for nobody may uncover it.
+fn hosts_sysfs(mount: &Mount, attributes: u64) -> Result<OwnedFd, StepError> {
+    let step = "bind the host's /sys on";
+    let tree = mount::clone_tree(AT_FDCWD, c"/sys", true).at(step, &mount.destination)?;
+    let change = Change { set: attributes, propagation: Some(Propagation::Slave), ..Change::default() };
+    mount::set_attr(&tree, true, change).at("set the options of the host's /sys on", &mount.destination)?;
+    Ok(tree)
 }
 
 /// As in runc, a file system that has no labels is left as it is.

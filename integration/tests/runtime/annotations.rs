@@ -95,6 +95,24 @@ fn a_handler_that_is_not_there() {
     bundle.run().assert_exit(1).assert_one_error_line().assert_stderr_has("krun");
 }
 
+/// Names that nobody knows are passed over unless an annotation says otherwise.
+#[test]
+fn a_system_call_that_nobody_knows() {
+    for (value, fails) in [(None, false), (Some("0"), false), (Some("1"), true)] {
+        let bundle = annotated(shell("echo hello"), json!({})).edit(|config| {
+            let entry = json!({"names": ["nonesuch", "getcpu"], "action": "SCMP_ACT_ERRNO"});
+            config["linux"]["seccomp"] = json!({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [entry]});
+            if let Some(value) = value {
+                config["annotations"]["run.oci.seccomp_fail_unknown_syscall"] = json!(value);
+            }
+        });
+        match fails && is_ours() {
+            true => _ = bundle.run().assert_exit(1).assert_one_error_line().assert_stderr_has("\"nonesuch\""),
+            false => _ = bundle.run().ok().assert_stdout("hello"),
+        }
+    }
+}
+
 /// runtime-spec, config, "Linux Process": a warning, and no error.
 #[test]
 fn a_capability_that_nobody_knows() {

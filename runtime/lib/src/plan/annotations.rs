@@ -1,6 +1,6 @@
 //! crun's annotations, `run.oci.*`: crun(1), "Extensions to OCI". Those that are not here are no more to this runtime than to
 //! runc: `systemd.subgroup` and `delegate-cgroup` (the container's cgroup has none below it), `systemd.force_cgroup_v1`,
-//! `seccomp.plugins`, `seccomp_fail_unknown_syscall` and `seccomp_bpf_data`.
+//! `seccomp.plugins` and `seccomp_bpf_data`.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -17,6 +17,7 @@ const HANDLER: &str = "run.oci.handler";
 const HOOKS_OUT: &str = "run.oci.hooks.stdout";
 const HOOKS_ERR: &str = "run.oci.hooks.stderr";
 const CONTEXT_TYPE: &str = "run.oci.mount_context_type";
+const FAIL_UNKNOWN: &str = "run.oci.seccomp_fail_unknown_syscall";
 const PIDFD_RECEIVER: &str = "run.oci.pidfd_receiver";
 
 /// Whether the container's processes keep the supplementary groups of the runtime's caller: what they give access to cannot
@@ -36,6 +37,11 @@ pub(super) fn mount_context_type(annotations: Option<&Annotations>) -> &str {
 }
 
 const CONTEXT_TYPES: [&str; 4] = ["context", "fscontext", "defcontext", "rootcontext"];
+
+/// Whether a seccomp profile may not name calls that nobody knows, which are passed over otherwise.
+pub(super) fn refuses_unknown_calls(annotations: Option<&Annotations>) -> bool {
+    annotations.and_then(|annotations| annotations.get(FAIL_UNKNOWN)).is_some_and(|value| value != "0")
+}
 
 /// The files that hooks' standard output and error are appended to.
 pub(crate) fn hook_streams(annotations: Option<&Annotations>) -> [Option<&Path>; 2] {

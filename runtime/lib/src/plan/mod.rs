@@ -88,6 +88,7 @@ pub fn plan(spec: &Spec, id: &str, bundle: &Path) -> Result<Plan, Invalid> {
         .map(|label| (annotations::mount_context_type(annotations), label));
     let given = mount::Given { bundle, user, label };
     let mounts = mount::plan(spec.mounts().as_deref().unwrap_or_default(), given)?;
+    let hostname = name_of_uts("hostname", spec.hostname().as_ref(), &namespaces)?;
     let domainname = name_of_uts("domainname", spec.domainname().as_ref(), &namespaces)?;
     check_hooks(spec.hooks().as_ref())?;
     Ok(Plan {
@@ -95,8 +96,12 @@ pub fn plan(spec: &Spec, id: &str, bundle: &Path) -> Result<Plan, Invalid> {
         dev: device::plan(linux.devices().as_deref().unwrap_or_default(), &mounts)?,
         hidden: hidden::plan(&linux)?,
         net_devices: net_device::plan(linux.net_devices().as_ref(), &namespaces)?,
-        sysctl: sysctl::plan(linux.sysctl().as_ref(), &namespaces, domainname.as_deref())?,
-        hostname: name_of_uts("hostname", spec.hostname().as_ref(), &namespaces)?,
+        sysctl: sysctl::plan(
+            linux.sysctl().as_ref(),
+            &namespaces,
+            [hostname.as_deref(), domainname.as_deref()],
+        )?,
+        hostname,
         domainname,
         cgroup: cgroup(linux.cgroups_path().as_deref(), id)?,
         rdt: linux.intel_rdt().as_ref().map(crate::rdt::plan).transpose()?,
@@ -113,7 +118,15 @@ fn process_plan(
     linux: &crate::spec::Linux,
 ) -> Result<process::ProcessPlan, Invalid> {
     let mut plan = process::plan(process, linux.seccomp().as_ref())?;
-    plan.user.keeps_groups = annotations::keeps_groups(spec.annotations().as_ref());
+    let annotations = spec.annotations().as_ref();
+    plan.user.keeps_groups = annotations::keeps_groups(annotations);
+    if let Some(profile) = linux.seccomp()
+        && annotations::refuses_unknown_calls(annotations)
+        && let Some(name) = crate::seccomp::unknown(profile)
+    {
+        let reason = format!("{name:?} is no system call, and an annotation has such refused");
+        return Err(Invalid::new("linux.seccomp.syscalls", reason));
+    }
     plan.personality = linux.personality().as_ref().map(crate::process::scheduler::persona).transpose()?;
     plan.memory_policy =
         linux.memory_policy().as_ref().map(crate::process::memory_policy::plan).transpose()?;

@@ -12,6 +12,8 @@ pub(super) enum Abi {
     Arm,
 }
 
+pub(super) const ALL: [Abi; 5] = [Abi::X86_64, Abi::X86, Abi::X32, Abi::Aarch64, Abi::Arm];
+
 /// What this machine can run, its own first.
 #[cfg(target_arch = "x86_64")]
 pub(super) const RUNNABLE: &[Abi] = &[Abi::X86_64, Abi::X86, Abi::X32];

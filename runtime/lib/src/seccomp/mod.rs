@@ -78,6 +78,13 @@ pub fn compile(profile: &LinuxSeccomp) -> Result<Program, Invalid> {
     Ok(Program { instructions, flags: flags(profile, rules.notifies()) })
 }
 
+/// The first name in the profile that no architecture has.
+pub(crate) fn unknown(profile: &LinuxSeccomp) -> Option<&str> {
+    let known: Vec<_> = abi::ALL.iter().flat_map(|abi| abi.calls()).map(|(_, name)| name).collect();
+    let mut names = profile.syscalls().iter().flatten().flat_map(|entry| entry.names());
+    names.find(|name| !known.contains(&name.as_str())).map(String::as_str)
+}
+
 impl Program {
     /// Installs the filter for the calling thread and what comes of it; answers the listener if
     /// an entry has the action SCMP_ACT_NOTIFY.

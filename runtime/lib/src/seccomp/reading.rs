@@ -3,9 +3,9 @@
 use ketch_sys::seccomp::Insn;
 use oci_spec::runtime::{LinuxSeccomp, LinuxSeccompAction, LinuxSeccompOperator, LinuxSyscall};
 
+pub(super) use super::abi::ALL;
 use super::abi::{Abi, X32_BIT};
 
-pub(super) const ALL: [Abi; 5] = [Abi::X86_64, Abi::X86, Abi::X32, Abi::Aarch64, Abi::Arm];
 const KILL: u32 = 0;
 const ENOSYS: u32 = 0x0005_0026;
 

@@ -27,6 +27,17 @@ fn to_a_file() {
     }
 }
 
+/// As in runc, nothing is done by a command whose messages nobody would find.
+#[test]
+fn that_cannot_be_written() {
+    if is_crun() {
+        return;
+    }
+    let bundle = Bundle::new(&["true"]);
+    bundle.call(&["--log", "/nonesuch/log", "list"]).fails(1, "/nonesuch/log");
+    bundle.call(&["--log", "none:/such/log", "list"]).fails(1, "none:/such/log");
+}
+
 #[test]
 fn levels() {
     if !is_ours() {

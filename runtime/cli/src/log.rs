@@ -41,6 +41,14 @@ impl Target {
         }
     }
 
+    /// As runc: what cannot be said later is an error before anything is done. A service may come and go.
+    pub(crate) fn check(&self) -> io::Result<()> {
+        match self {
+            Target::File(path) => File::options().append(true).create(true).open(path).map(drop),
+            Target::Journal(_) | Target::Syslog(_) => Ok(()),
+        }
+    }
+
     /// Writes one message: `line` is its form for a file.
     pub(crate) fn write(&self, level: Level, message: &str, line: &str) -> io::Result<()> {
         match self {

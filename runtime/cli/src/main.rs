@@ -56,6 +56,11 @@ fn answer(words: Vec<OsString>) -> Result<ExitCode, Failure> {
         let error = anyhow::anyhow!("no command {verb:?}: `ketchrun --help` lists them");
         return Err(Failure { globals, error, code: 1 });
     };
+    if let Some(log) = &globals.log
+        && let Err(error) = log.check()
+    {
+        return Err(early(anyhow::anyhow!("cannot write the log {log}: {error}")));
+    }
     report::debug(&globals, || format!("{} {words:?}", command.name));
     (command.run)(&globals, words).map_err(|error| Failure { globals, error, code: command.failure })
 }

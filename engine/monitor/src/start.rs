@@ -136,7 +136,7 @@ fn make(config: &Config, handed: &mut Handed) -> Result<(Made, Streams), StartEr
         opened: handed.shm.take().into_iter().map(|shm| (SHM_PATH.into(), shm)).collect(),
         stdio,
         // They have init's numbers already.
-        preserve_fds: config.handed.passed as u32,
+        preserve_fds: (3..).take(config.handed.passed).collect(),
         pid_file: None,
         no_pivot: false,
         no_new_keyring: false,

@@ -104,6 +104,30 @@ fn descriptors_are_preserved_when_asked_for() {
     }
 }
 
+/// As in crun, fewer may be there. What this program itself has open under such a number is not the container's: runc hands
+/// down the host's cgroup root.
+#[test]
+fn descriptors_that_are_not_there_are_not_preserved() {
+    if subject() == Subject::Runc {
+        return;
+    }
+    let bundle = Bundle::new(&["sh", "-c", "echo /proc/self/fd/*"]);
+    let mut command = std::process::Command::new("sh");
+    command
+        .args(["-c", r#"for n in 3 4 5 6 7 8 9; do eval "exec $n>&-"; done; exec 5<. "$@""#, "sh"])
+        .arg(crate::subject::runtime())
+        .arg("--root")
+        .arg(bundle.root())
+        .args(["run", "--bundle", bundle.path().to_str().expect("UTF-8"), "--preserve-fds", "7", &bundle.id])
+        .stdin(Stdio::null());
+    let out = run(command);
+    // The third is of the directory that the shell reads.
+    assert_eq!(
+        out.stdout, "/proc/self/fd/0 /proc/self/fd/1 /proc/self/fd/2 /proc/self/fd/3 /proc/self/fd/5\n",
+        "{out:?}"
+    );
+}
+
 #[test]
 fn poststop_hooks_run_after_the_end() {
     let bundle = Bundle::new(&["true"]);

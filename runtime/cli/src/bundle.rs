@@ -47,7 +47,7 @@ pub(crate) struct Flags {
     #[arg(long)]
     no_subreaper: bool,
 
-    /// Hand down this many descriptors after the standard three (and those of $LISTEN_FDS)
+    /// Hand down the descriptors among this many after the standard three (and those of $LISTEN_FDS)
     #[arg(long, value_name = "N", default_value_t = 0)]
     preserve_fds: u32,
 }
@@ -82,7 +82,7 @@ pub(crate) fn create(globals: &Globals, id: &str, flags: &Flags, life: Life) -> 
 
     pidfd_socket = pidfd_socket.or_else(|| pidfd_receiver(spec.annotations().as_ref()));
     let terminal = spec.process().as_ref().and_then(spec::Process::terminal).unwrap_or(false);
-    let preserve_fds = flags.preserve_fds + descriptors::listen(spec.process_mut().as_mut());
+    let preserve_fds = descriptors::preserved(flags.preserve_fds, spec.process_mut().as_mut())?;
     let systemd = cgroups::systemd(globals);
     let create_in = |layout: &Layout| -> anyhow::Result<Created> {
         let options = Options {
@@ -92,7 +92,7 @@ pub(crate) fn create(globals: &Globals, id: &str, flags: &Flags, life: Life) -> 
             rootfs: None,
             opened: Vec::new(),
             stdio: streams::stdio(terminal, life != Life::Foreground, console_socket.as_deref())?,
-            preserve_fds,
+            preserve_fds: preserve_fds.clone(),
             pid_file: pid_file.as_deref(),
             no_pivot: flags.no_pivot,
             no_new_keyring: flags.no_new_keyring,

@@ -6,11 +6,21 @@ use std::path::Path;
 
 use anyhow::Context;
 use ketch_runtime::spec::Process;
-use ketch_sys::socket;
+use ketch_sys::{inherit, socket};
+
+/// The numbers of the caller's descriptors that the container's program keeps: those of `--preserve-fds COUNT`, and of socket
+/// activation, of which the program is told. As in crun, fewer may be there: a number that nothing was handed down under may have
+/// become this process's own since, which a container must not get.
+pub(crate) fn preserved(count: u32, process: Option<&mut Process>) -> anyhow::Result<Vec<u32>> {
+    match count.saturating_add(listen(process)) {
+        0 => Ok(Vec::new()),
+        count => inherit::numbers(3, count).context("cannot look through this process's descriptors"),
+    }
+}
 
 /// How many descriptors systemd's socket activation has given to this process (sd_listen_fds(3)).
 /// The container's program is told of them as if they had been given to it: it is pid 1 there.
-pub(crate) fn listen(process: Option<&mut Process>) -> u32 {
+fn listen(process: Option<&mut Process>) -> u32 {
     let number = |name: &str| std::env::var(name).ok()?.parse::<u32>().ok();
     let Some(count) = number("LISTEN_FDS").filter(|_| number("LISTEN_PID") == Some(std::process::id()))
     else {

@@ -23,6 +23,33 @@ pub fn take(number: RawFd) -> Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
+/// The numbers among `count` from `first` on that this program was started with; not those of what it has opened itself.
+pub fn numbers(first: u32, count: u32) -> Result<Vec<u32>> {
+    let end = first.saturating_add(count);
+    let directory = std::fs::read_dir("/proc/self/fd").map_err(errno)?;
+    let mut found = Vec::new();
+    for entry in directory {
+        let name = entry.map_err(errno)?.file_name();
+        let Some(number) = name.to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
+        if (first..end).contains(&number) && is_inherited(number.cast_signed())? {
+            found.push(number);
+        }
+    }
+    found.sort_unstable();
+    Ok(found)
+}
+
+/// All that this program opens is close-on-exec, which what came through exec is not.
+fn is_inherited(number: RawFd) -> Result<bool> {
+    // SAFETY: not -1; F_GETFD neither reads nor changes what the descriptor is open on.
+    let borrowed = unsafe { BorrowedFd::borrow_raw(number) };
+    Ok(!FdFlag::from_bits_retain(fcntl(borrowed, FcntlArg::F_GETFD)?).contains(FdFlag::FD_CLOEXEC))
+}
+
+fn errno(error: std::io::Error) -> Errno {
+    Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO))
+}
+
 /// Closes every descriptor from `first` up to, but without, `end`. For the first lines of a program, as below.
 pub fn close_between(first: RawFd, end: RawFd) -> Result<()> {
     if first >= end {

@@ -82,7 +82,7 @@ pub fn exec(
     let how = runtime::Options {
         root: &root,
         stdio,
-        preserve_fds: 0,
+        preserve_fds: Vec::new(),
         pid_file: None,
         cgroup: &[],
         ignore_paused: false,

@@ -44,8 +44,8 @@ pub struct Options<'a> {
     /// Detached mounts to use for those binds that have these paths as their sources, which then need not exist.
     pub opened: Vec<(PathBuf, OwnedFd)>,
     pub stdio: Stdio<'a>,
-    /// Descriptors 3.. that init keeps.
-    pub preserve_fds: u32,
+    /// Descriptors from 3 on that init keeps, under the same numbers.
+    pub preserve_fds: Vec<u32>,
     pub pid_file: Option<&'a Path>,
     pub no_pivot: bool,
     pub no_new_keyring: bool,
@@ -277,7 +277,7 @@ impl Ground<'_> {
             layout: self.layout,
             location: cgroup.map(|cgroup| cgroup.location().clone()),
             stdio,
-            preserve_fds: options.preserve_fds,
+            preserve_fds: std::mem::take(&mut options.preserve_fds),
             no_pivot: options.no_pivot,
             gate,
             lock: Some(self.directory.lock.try_clone().at("duplicate the lock of", &self.directory.path)?),

@@ -47,7 +47,7 @@ pub(crate) struct Job<'a> {
     /// The cgroups that init was started in; otherwise it is told of them later.
     pub(crate) location: Option<Location>,
     pub(crate) stdio: Option<[OwnedFd; 3]>,
-    pub(crate) preserve_fds: u32,
+    pub(crate) preserve_fds: Vec<u32>,
     pub(crate) no_pivot: bool,
     pub(crate) gate: Gate,
     /// The lock on the container's directory, held until `create` has done its part: a `delete` after one that was killed
@@ -106,8 +106,8 @@ fn prepare<'a>(job: &Job<'a>, sources: Sources, channel: &Channel) -> Result<Rea
 fn enter(job: &Job<'_>) -> Result<(), StepError> {
     prctl::reset_signals().at("reset the signals of", "init")?;
     // CVE-2024-21626: no descriptor of the host's crosses execve, whoever opened it and however.
-    prctl::close_on_exec_from(3 + job.preserve_fds).at("mark close-on-exec", "inherited descriptors")?;
-    stdio::preserve(job.preserve_fds)?;
+    prctl::close_on_exec_from(3).at("mark close-on-exec", "inherited descriptors")?;
+    stdio::preserve(&job.preserve_fds)?;
 
     let namespaces = &job.plan.namespaces;
     if namespaces.separates(libc::CLONE_NEWUSER) {

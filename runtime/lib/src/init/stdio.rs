@@ -83,9 +83,9 @@ pub(crate) fn take_null() -> Result<(), StepError> {
     Ok(())
 }
 
-/// Lets descriptors 3 to `3 + count` cross `execve`, for `--preserve-fds`.
-pub(crate) fn preserve(count: u32) -> Result<(), StepError> {
-    for number in 3..3 + count {
+/// Lets these descriptors cross `execve`, for `--preserve-fds`.
+pub(crate) fn preserve(numbers: &[u32]) -> Result<(), StepError> {
+    for &number in numbers {
         ketch_sys::prctl::keep_across_exec(number).at("preserve descriptor", &number.to_string())?;
     }
     Ok(())

@@ -87,7 +87,7 @@ pub(crate) struct Args {
     #[arg(short, long, value_name = "NAME")]
     cap: Vec<String>,
 
-    /// Hand down this many descriptors after the standard three (and those of $LISTEN_FDS)
+    /// Hand down the descriptors among this many after the standard three (and those of $LISTEN_FDS)
     #[arg(long, value_name = "N", default_value_t = 0)]
     preserve_fds: u32,
 
@@ -112,7 +112,7 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
     let options = Options {
         root: &root,
         stdio,
-        preserve_fds: args.preserve_fds + descriptors::listen(Some(&mut process)),
+        preserve_fds: descriptors::preserved(args.preserve_fds, Some(&mut process))?,
         pid_file: args.pid_file.as_deref(),
         cgroup: &args.cgroup,
         ignore_paused: args.ignore_paused,

@@ -78,7 +78,7 @@ impl Way {
 pub(super) struct Program<'a> {
     pub(super) plan: &'a ProcessPlan,
     pub(super) stdio: Stdio<'a>,
-    pub(super) preserve_fds: u32,
+    pub(super) preserve_fds: Vec<u32>,
 }
 
 /// All of it; returns an exit status only when it failed and has said so.
@@ -133,8 +133,8 @@ fn become_program(
 ) -> Result<Infallible, StepError> {
     prctl::reset_signals().at("reset the signals of", "the process")?;
     // CVE-2024-21626: no descriptor of the host's crosses execve, whoever opened it and however.
-    prctl::close_on_exec_from(3 + program.preserve_fds).at("mark close-on-exec", "inherited descriptors")?;
-    stdio::preserve(program.preserve_fds)?;
+    prctl::close_on_exec_from(3).at("mark close-on-exec", "inherited descriptors")?;
+    stdio::preserve(&program.preserve_fds)?;
     setsid().at("make a session for", "the process")?;
     match &program.stdio {
         Stdio::Inherit => {}

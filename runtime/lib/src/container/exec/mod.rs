@@ -33,7 +33,8 @@ use child::{Join, Program, Way};
 pub struct Options<'a> {
     pub root: &'a Path,
     pub stdio: Stdio<'a>,
-    pub preserve_fds: u32,
+    /// Descriptors from 3 on that the process keeps, under the same numbers.
+    pub preserve_fds: Vec<u32>,
     pub pid_file: Option<&'a Path>,
     /// Where below the container's own cgroup, see [`Cgroup::named_below`]; empty: in it.
     pub cgroup: &'a [String],

@@ -138,6 +138,7 @@ fn make(config: &Config, handed: &mut Handed) -> Result<(Made, Streams), StartEr
         // They have init's numbers already.
         preserve_fds: (3..).take(config.handed.passed).collect(),
         pid_file: None,
+        notify: false,
         no_pivot: false,
         no_new_keyring: false,
         start_by_other: false,

@@ -12,6 +12,7 @@ mod exec;
 mod lifecycle;
 mod log;
 mod mounts;
+mod notify;
 mod regex;
 mod run;
 mod show;

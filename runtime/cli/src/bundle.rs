@@ -10,7 +10,7 @@ use ketch_runtime::plan::annotations::pidfd_receiver;
 use ketch_runtime::spec::{self, Loaded};
 
 use crate::globals::Globals;
-use crate::{cgroups, descriptors, report, streams};
+use crate::{cgroups, descriptors, notify, report, streams};
 
 /// The flags of `create` that `run` has too.
 #[derive(Debug, clap::Args)]
@@ -83,6 +83,10 @@ pub(crate) fn create(globals: &Globals, id: &str, flags: &Flags, life: Life) -> 
     pidfd_socket = pidfd_socket.or_else(|| pidfd_receiver(spec.annotations().as_ref()));
     let terminal = spec.process().as_ref().and_then(spec::Process::terminal).unwrap_or(false);
     let preserve_fds = descriptors::preserved(flags.preserve_fds, spec.process_mut().as_mut())?;
+    let service = notify::service();
+    if let Some(service) = &service {
+        notify::add(&mut spec, &root, id, service)?;
+    }
     let systemd = cgroups::systemd(globals);
     let create_in = |layout: &Layout| -> anyhow::Result<Created> {
         let options = Options {
@@ -94,6 +98,7 @@ pub(crate) fn create(globals: &Globals, id: &str, flags: &Flags, life: Life) -> 
             stdio: streams::stdio(terminal, life != Life::Foreground, console_socket.as_deref())?,
             preserve_fds: preserve_fds.clone(),
             pid_file: pid_file.as_deref(),
+            notify: service.is_some(),
             no_pivot: flags.no_pivot,
             no_new_keyring: flags.no_new_keyring,
             start_by_other: life == Life::StartedByOther,

@@ -168,9 +168,14 @@ fn answer(error: &clap::Error, verb: Option<&str>) -> anyhow::Result<First> {
     Ok(First::Answered)
 }
 
-/// containerd and podman show the first line; `spec:` is what they look for in the others.
+/// containerd and podman show the first line; `spec:` is what they look for in the others. The last is crun's, in which scripts
+/// look for what is built in.
 fn version() -> String {
-    format!("ketchrun version {}\nspec: {}\n", env!("CARGO_PKG_VERSION"), commands::features::SPEC_VERSION)
+    format!(
+        "ketchrun version {}\nspec: {}\n+SYSTEMD +SELINUX +APPARMOR +CAP +SECCOMP +EBPF +CRIU\n",
+        env!("CARGO_PKG_VERSION"),
+        commands::features::SPEC_VERSION
+    )
 }
 
 /// One line of clap's report: what is wrong, without the usage below it.

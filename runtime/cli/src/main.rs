@@ -14,6 +14,7 @@ mod descriptors;
 mod exe;
 mod globals;
 mod log;
+mod notify;
 mod report;
 mod streams;
 

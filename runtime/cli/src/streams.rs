@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use ketch_runtime::container::create::Stdio;
-use ketch_runtime::terminal::{self, Ending};
+use ketch_runtime::terminal::{self, Beside, Ending};
 
 /// Decides, or says which of `terminal`, detaching and console socket does not go with the others.
 pub(crate) fn stdio(
@@ -27,9 +27,13 @@ pub(crate) fn stdio(
 }
 
 /// Stays with a child until it ends; its exit code, or 128 + n for signal n, becomes ours.
-pub(crate) fn attend(pidfd: &OwnedFd, console: Option<OwnedFd>) -> anyhow::Result<ExitCode> {
+pub(crate) fn attend(
+    pidfd: &OwnedFd,
+    console: Option<OwnedFd>,
+    beside: Option<Beside<'_>>,
+) -> anyhow::Result<ExitCode> {
     const NO_DETACH_KEYS: &[u8] = &[];
-    match terminal::attend(pidfd, console, NO_DETACH_KEYS)? {
+    match terminal::attend(pidfd, console, NO_DETACH_KEYS, beside)? {
         Ending::Exited(code) => Ok(ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX))),
         Ending::Detached(_) => Ok(ExitCode::SUCCESS),
     }

@@ -121,7 +121,7 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
     if args.detach {
         return Ok(ExitCode::SUCCESS);
     }
-    let ended = streams::attend(&restored.pidfd, restored.console);
+    let ended = streams::attend(&restored.pidfd, restored.console, None);
     let deleted = delete_stopped(&root, &restored.state)?;
     deleted.warnings.iter().for_each(|warning| report::warning(globals, warning));
     ended

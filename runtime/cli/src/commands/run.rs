@@ -1,11 +1,13 @@
+use std::os::fd::AsFd;
 use std::process::ExitCode;
 
 use anyhow::Context;
 use ketch_runtime::container::delete::delete_stopped;
-use ketch_runtime::terminal;
+use ketch_runtime::terminal::{self, Beside};
 
 use crate::bundle::{self, Flags, Life};
 use crate::globals::Globals;
+use crate::notify::{self, Notify};
 use crate::{report, streams};
 
 /// Make a container from a bundle, start it, and delete it when it has ended
@@ -35,11 +37,21 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
     let root = globals.root();
     let mut created = bundle::create(globals, container, flags, life)
         .with_context(|| format!("cannot run container {container:?}"))?;
+    let notify = match notify::service() {
+        Some(service) => Notify::bind(&root, container, service)?,
+        None => None,
+    };
     created.start().with_context(|| format!("cannot run container {container:?}"))?;
     if *detach {
+        if let Some(notify) = &notify {
+            notify.wait(globals, &created.pidfd, created.state.pid)?;
+        }
         return Ok(ExitCode::SUCCESS);
     }
-    let ended = streams::attend(&created.pidfd, created.console.take());
+    let mut forward = notify.as_ref().map(|notify| move || notify.forward(globals, None));
+    let beside = notify.as_ref().zip(forward.as_mut());
+    let beside = beside.map(|(notify, forward)| Beside { fd: notify.as_fd(), ready: forward });
+    let ended = streams::attend(&created.pidfd, created.console.take(), beside);
     if !*keep {
         let deleted = delete_stopped(&root, &created.state)?;
         deleted.warnings.iter().for_each(|warning| report::warning(globals, warning));

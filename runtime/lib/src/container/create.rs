@@ -1,7 +1,9 @@
 //! `create`: everything up to the point where init waits for `start`.
 
 use std::ffi::CString;
+use std::fs::DirBuilder;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use ketch_cgroups::systemd::Manager;
@@ -47,6 +49,8 @@ pub struct Options<'a> {
     /// Descriptors from 3 on that init keeps, under the same numbers.
     pub preserve_fds: Vec<u32>,
     pub pid_file: Option<&'a Path>,
+    /// Make the directory [`NOTIFY`] in the container's own, for a mount that is to have it as its source.
+    pub notify: bool,
     pub no_pivot: bool,
     pub no_new_keyring: bool,
     /// `create` (true): init waits on a FIFO below `root`, for another process to `start` it.
@@ -55,6 +59,9 @@ pub struct Options<'a> {
     /// The systemd that makes the cgroup; None: it is made by hand. Only on cgroup v2.
     pub systemd: Option<&'a Manager>,
 }
+
+/// Where the socket is to be that a container tells of its readiness, below its directory.
+pub const NOTIFY: &str = "notify";
 
 /// Where the container's standard streams lead.
 #[derive(Debug)]
@@ -169,6 +176,10 @@ impl Ground<'_> {
             true => Gate::make_fifo(&self.directory.path.join(FIFO))?,
             false => Gate::Channel,
         };
+        if options.notify {
+            let directory = self.directory.path.join(NOTIFY);
+            DirBuilder::new().mode(0o755).create(&directory).at("make", &directory)?;
+        }
         // v2: init is started in its cgroup. v1: that is made while init builds its root, on another CPU. So is a scope,
         // which cannot be without a process.
         if *self.layout == Layout::V2 && self.scope.is_none() {

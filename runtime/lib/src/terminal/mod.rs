@@ -7,6 +7,7 @@ mod detach;
 mod raw;
 mod relay;
 
+use std::fmt;
 use std::io::{stdin, stdout};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -30,6 +31,19 @@ pub enum Ending {
     Detached(OwnedFd),
 }
 
+/// Something else to be waited for.
+pub struct Beside<'a> {
+    pub fd: BorrowedFd<'a>,
+    /// Called each time that the descriptor can be read; true: it is of no interest any more.
+    pub ready: &'a mut dyn FnMut() -> bool,
+}
+
+impl fmt::Debug for Beside<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Beside").field("fd", &self.fd).finish_non_exhaustive()
+    }
+}
+
 /// The local terminal or the process is not to be handled.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
@@ -48,26 +62,40 @@ pub fn hold_signals() -> Result<(), TerminalError> {
 /// in raw mode if it is a terminal, and its size follows the terminal's. Without one the process has
 /// the streams itself. Signals sent to the caller reach the process.
 ///
+/// `beside` is seen to as long as the process runs.
+///
 /// All that the process wrote has been written to stdout on return. The caller's signal mask and
 /// terminal are as they were before.
 pub fn attend(
     process: impl AsFd,
     console: Option<OwnedFd>,
     detach_keys: &[u8],
+    mut beside: Option<Beside<'_>>,
 ) -> Result<Ending, TerminalError> {
     let signals = Signals::take()?;
     let ending = match console {
-        Some(master) => attend_terminal(process.as_fd(), master, detach_keys, &signals)?,
-        None => attend_plain(process.as_fd(), &signals)?,
+        Some(master) => attend_terminal(process.as_fd(), master, detach_keys, &signals, &mut beside)?,
+        None => attend_plain(process.as_fd(), &signals, &mut beside)?,
     };
     Ok(ending)
 }
 
-fn attend_plain(process: BorrowedFd<'_>, signals: &Signals) -> Result<Ending, StepError> {
+fn attend_plain(
+    process: BorrowedFd<'_>,
+    signals: &Signals,
+    beside: &mut Option<Beside<'_>>,
+) -> Result<Ending, StepError> {
     loop {
-        let mut fds = [signals.poll_fd(), PollFd::new(process, PollFlags::POLLIN)];
+        let mut fds = [
+            signals.poll_fd(),
+            PollFd::new(process, PollFlags::POLLIN),
+            poll_beside(beside.as_ref(), signals),
+        ];
         wait(&mut fds)?;
-        let [signalled, ended] = fds.map(|fd| fd.any().unwrap_or(false));
+        let [signalled, ended, other] = fds.map(|fd| fd.any().unwrap_or(false));
+        if other {
+            see_to(beside);
+        }
         if signalled {
             forward(process, signals.next()?)?;
         }
@@ -82,6 +110,7 @@ fn attend_terminal(
     master: OwnedFd,
     detach_keys: &[u8],
     signals: &Signals,
+    beside: &mut Option<Beside<'_>>,
 ) -> Result<Ending, StepError> {
     let (stdin, stdout) = (stdin(), stdout());
     let raw = match RawMode::enter(&stdin) {
@@ -100,7 +129,10 @@ fn attend_terminal(
         {
             return Ok(Ending::Exited(code));
         }
-        let ready = wait_all(process, signals, &relay, exited.is_none())?;
+        let ready = wait_all(process, signals, &relay, exited.is_none(), beside.as_ref())?;
+        if ready.beside {
+            see_to(beside);
+        }
         if ready.signals {
             match (signals.next()?, exited) {
                 (Some(signal), _) if signal == Signal::SIGWINCH as i32 => {
@@ -131,6 +163,21 @@ struct Ready {
     signals: bool,
     process: bool,
     relay: [bool; 3],
+    beside: bool,
+}
+
+/// poll(2) waits for nothing where there is nothing.
+fn poll_beside<'a>(beside: Option<&'a Beside<'_>>, signals: &'a Signals) -> PollFd<'a> {
+    match beside {
+        Some(beside) => PollFd::new(beside.fd, PollFlags::POLLIN),
+        None => PollFd::new(signals.fd.as_fd(), PollFlags::empty()),
+    }
+}
+
+fn see_to(beside: &mut Option<Beside<'_>>) {
+    if beside.as_mut().is_some_and(|beside| (beside.ready)()) {
+        *beside = None;
+    }
 }
 
 /// Waits for any of them; once the process has ended, for signals and for stdout to take more.
@@ -139,15 +186,16 @@ fn wait_all(
     signals: &Signals,
     relay: &Relay<'_>,
     running: bool,
+    beside: Option<&Beside<'_>>,
 ) -> Result<Ready, StepError> {
     let idle = signals.fd.as_fd();
     let events = if running { PollFlags::POLLIN } else { PollFlags::empty() };
     let ended = PollFd::new(if running { process } else { idle }, events);
     let [stdin, stdout, master] = relay.poll_fds(idle, running);
-    let mut fds = [signals.poll_fd(), ended, stdin, stdout, master];
+    let mut fds = [signals.poll_fd(), ended, poll_beside(beside, signals), stdin, stdout, master];
     wait(&mut fds)?;
-    let [signals, process, relay @ ..] = fds.map(|fd| fd.any().unwrap_or(false));
-    Ok(Ready { signals, process, relay })
+    let [signals, process, beside, relay @ ..] = fds.map(|fd| fd.any().unwrap_or(false));
+    Ok(Ready { signals, process, relay, beside })
 }
 
 fn wait(fds: &mut [PollFd<'_>]) -> Result<(), StepError> {

@@ -102,7 +102,7 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
         let null = File::open("/dev/null").context("cannot open /dev/null")?;
         nix::unistd::dup2_stdin(&null).context("cannot replace stdin")?;
     }
-    match terminal::attend(&started.pidfd, started.console, &keys)? {
+    match terminal::attend(&started.pidfd, started.console, &keys, None)? {
         Ending::Exited(code) => {
             ended(&engine, &record, code);
             Ok(exit_code(code))

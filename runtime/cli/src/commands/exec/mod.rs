@@ -128,7 +128,7 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
     if args.detach {
         return Ok(ExitCode::SUCCESS);
     }
-    streams::attend(&started.pidfd, started.console)
+    streams::attend(&started.pidfd, started.console, None)
 }
 
 /// As runc says it: a mask that lasts until the process is in its cgroup shows nowhere else.

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::{is_ours, shell};
+use crate::shell;
 
 fn without(config: &mut serde_json::Value, namespace: &str) {
     let namespaces = config["linux"]["namespaces"].as_array_mut().expect("a list");
@@ -16,24 +16,6 @@ fn hostname_and_domainname() {
         config["domainname"] = json!("harbour.example");
     });
     bundle.run().ok().assert_stdout("boat\nharbour.example");
-}
-
-/// As in crun; runc has the fields only.
-#[test]
-fn names_by_sysctl() {
-    if !is_ours() {
-        return;
-    }
-    let named = |field: Option<&str>| {
-        shell("hostname; cat /proc/sys/kernel/domainname").edit(|config| {
-            config["hostname"] = json!(field);
-            config["linux"]["sysctl"] =
-                json!({"kernel.hostname": "boat", "kernel.domainname": "harbour.example"});
-        })
-    };
-    named(None).run().ok().assert_stdout("boat\nharbour.example");
-    named(Some("boat")).run().ok().assert_stdout("boat\nharbour.example");
-    named(Some("ship")).run().assert_exit(1).assert_stderr_has("hostname");
 }
 
 #[test]

@@ -88,7 +88,6 @@ pub fn plan(spec: &Spec, id: &str, bundle: &Path) -> Result<Plan, Invalid> {
         .map(|label| (annotations::mount_context_type(annotations), label));
     let given = mount::Given { bundle, user, label };
     let mounts = mount::plan(spec.mounts().as_deref().unwrap_or_default(), given)?;
-    let hostname = name_of_uts("hostname", spec.hostname().as_ref(), &namespaces)?;
     let domainname = name_of_uts("domainname", spec.domainname().as_ref(), &namespaces)?;
     check_hooks(spec.hooks().as_ref())?;
     Ok(Plan {
@@ -96,12 +95,8 @@ pub fn plan(spec: &Spec, id: &str, bundle: &Path) -> Result<Plan, Invalid> {
         dev: device::plan(linux.devices().as_deref().unwrap_or_default(), &mounts)?,
         hidden: hidden::plan(&linux)?,
         net_devices: net_device::plan(linux.net_devices().as_ref(), &namespaces)?,
-        sysctl: sysctl::plan(
-            linux.sysctl().as_ref(),
-            &namespaces,
-            [hostname.as_deref(), domainname.as_deref()],
-        )?,
-        hostname,
+        sysctl: sysctl::plan(linux.sysctl().as_ref(), &namespaces, domainname.as_deref())?,
+        hostname: name_of_uts("hostname", spec.hostname().as_ref(), &namespaces)?,
         domainname,
         cgroup: cgroup(linux.cgroups_path().as_deref(), id)?,
         rdt: linux.intel_rdt().as_ref().map(crate::rdt::plan).transpose()?,

@@ -27,21 +27,18 @@ const IPC: [&str; 8] = [
     "kernel/shm_rmid_forced",
 ];
 
-/// `names`: what the fields `hostname` and `domainname` say.
 pub(super) fn plan(
     sysctl: Option<&HashMap<String, String>>,
     namespaces: &Namespaces,
-    names: [Option<&str>; 2],
+    domainname: Option<&str>,
 ) -> Result<Vec<Sysctl>, Invalid> {
     let mut plan = Vec::new();
     for (key, value) in sysctl.into_iter().flatten() {
         let path =
             path(key).ok_or_else(|| Invalid::new("linux.sysctl", format!("{key:?} is no parameter")))?;
         check(&path, namespaces).map_err(|reason| Invalid::new("linux.sysctl", format!("{key} {reason}")))?;
-        for (field, name) in ["hostname", "domainname"].into_iter().zip(names) {
-            if path.strip_prefix("kernel/") == Some(field) && name.is_some_and(|name| name != value) {
-                return Err(Invalid::new("linux.sysctl", format!("{key} contradicts the field `{field}`")));
-            }
+        if path == "kernel/domainname" && domainname.is_some_and(|name| name != value) {
+            return Err(Invalid::new("linux.sysctl", format!("{key} contradicts the field `domainname`")));
         }
         plan.push(Sysctl { path, value: value.clone() });
     }
@@ -73,8 +70,10 @@ fn check(path: &str, namespaces: &Namespaces) -> Result<(), &'static str> {
         needs(libc::CLONE_NEWIPC, "cannot be set without an IPC namespace: it would be the host's")
     } else if path.starts_with("net/") {
         needs(libc::CLONE_NEWNET, "cannot be set without a network namespace: it would be the host's")
-    } else if matches!(path, "kernel/domainname" | "kernel/hostname") {
+    } else if path == "kernel/domainname" {
         needs(libc::CLONE_NEWUTS, "cannot be set without a UTS namespace: it would be the host's")
+    } else if path == "kernel/hostname" {
+        Err("is set by the field `hostname`")
     } else if path.starts_with("user/") {
         needs(libc::CLONE_NEWUSER, "cannot be set without a user namespace: it would be the host's")
     } else {
@@ -114,7 +113,7 @@ mod tests {
             ("kernel/shmmax", true),
             ("fs/mqueue/msg_max", true),
             ("kernel/domainname", true),
-            ("kernel/hostname", true),
+            ("kernel/hostname", false),
             ("kernel/core_pattern", false),
             ("vm/swappiness", false),
             ("user/max_user_namespaces", false),

@@ -36,14 +36,18 @@ const KINDS: &[Kind] = &[
     Kind { names: &["comm", "ucmd"],       header: "COMMAND", width: 15, side: Left, cell: |p, _| p.name.clone() },
     Kind { names: &["args", "command"],    header: "COMMAND", width: 27, side: Left, cell: |p, _| p.command.clone() },
     Kind { names: &["cmd"],                header: "CMD",     width: 27, side: Left, cell: |p, _| p.command.clone() },
-    Kind { names: &["s", "state", "stat"], header: "S",       width: 1, side: Left,  cell: |p, _| p.state.to_string() },
+    Kind { names: &["s", "state"],         header: "S",       width: 1, side: Left,  cell: |p, _| p.state.to_string() },
+    Kind { names: &["stat"],               header: "STAT",    width: 4, side: Left,  cell: |p, _| status(p) },
     Kind { names: &["tty", "tt", "tname"], header: "TTY",     width: 8, side: Left,  cell: |p, _| terminal(p.tty) },
     Kind { names: &["time", "cputime"],    header: "TIME",    width: 8, side: Right, cell: cpu_time },
     Kind { names: &["etime"],              header: "ELAPSED", width: 11, side: Right, cell: |p, now| clock(age(p, now), 2) },
     Kind { names: &["etimes"],             header: "ELAPSED", width: 7, side: Right, cell: |p, now| age(p, now).to_string() },
-    Kind { names: &["stime", "start_time", "start"], header: "STIME", width: 5, side: Right, cell: start_time },
+    Kind { names: &["stime", "start_time"], header: "STIME", width: 5, side: Right, cell: start_time },
+    Kind { names: &["start", "bsdstart"],  header: "START",   width: 5, side: Right, cell: start_time },
+    Kind { names: &["bsdtime"],            header: "TIME",    width: 6, side: Right, cell: minutes },
     Kind { names: &["c"],                  header: "C",       width: 2, side: Right, cell: |p, now| (share(p, now) / 10).to_string() },
     Kind { names: &["pcpu", "%cpu"],       header: "%CPU",    width: 4, side: Right, cell: |p, now| tenths(share(p, now)) },
+    Kind { names: &["pmem", "%mem"],       header: "%MEM",    width: 4, side: Right, cell: |p, now| tenths(p.resident * now.page_size * 1000 / now.memory.max(1)) },
     Kind { names: &["rss", "rssize"],      header: "RSS",     width: 5, side: Right, cell: |p, now| (p.resident * now.page_size / 1024).to_string() },
     Kind { names: &["vsz", "vsize"],       header: "VSZ",     width: 6, side: Right, cell: |p, _| (p.virtual_size / 1024).to_string() },
     Kind { names: &["nlwp", "thcount"],    header: "NLWP",    width: 4, side: Right, cell: |p, _| p.threads.to_string() },
@@ -65,6 +69,14 @@ pub(crate) fn find(name: &str) -> Option<&'static Kind> {
 pub(crate) fn full() -> Vec<&'static Kind> {
     let named = ["pid", "ppid", "c", "stime", "tty", "time", "cmd"];
     std::iter::once(&FULL_USER).chain(named.into_iter().filter_map(find)).collect()
+}
+
+/// `ps u`.
+pub(crate) fn user_oriented() -> Vec<&'static Kind> {
+    ["user", "pid", "%cpu", "%mem", "vsz", "rss", "tty", "stat", "start", "bsdtime", "command"]
+        .into_iter()
+        .filter_map(find)
+        .collect()
 }
 
 /// `ps` without `-f` and `-o`.
@@ -113,6 +125,26 @@ fn share(process: &Process, now: Now) -> u64 {
 
 fn tenths(number: u64) -> String {
     format!("{}.{}", number / 10, number % 10)
+}
+
+/// The state, and letters for priority, session leaders, threads and the terminal's foreground: ps(1), "Process state codes".
+fn status(process: &Process) -> String {
+    let marks = [
+        (process.nice < 0, '<'),
+        (process.nice > 0, 'N'),
+        (process.sid == process.pid, 's'),
+        (process.threads > 1, 'l'),
+        (process.foreground == process.pgid, '+'),
+    ];
+    std::iter::once(process.state)
+        .chain(marks.into_iter().filter_map(|(is, mark)| is.then_some(mark)))
+        .collect()
+}
+
+/// CPU time as BSD's ps has it.
+fn minutes(process: &Process, now: Now) -> String {
+    let seconds = process.cpu / now.ticks_per_second;
+    format!("{}:{:02}", seconds / 60, seconds % 60)
 }
 
 fn cpu_time(process: &Process, now: Now) -> String {

@@ -23,7 +23,7 @@ pub(crate) struct Args {
     /// The container's id
     container: String,
 
-    /// Options of ps: -e, -A, -f, -o LIST [default: -ef]
+    /// Options of ps: -e, -A, -f, -o LIST, aux [default: -ef]
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "PS OPTIONS")]
     options: Vec<String>,
 

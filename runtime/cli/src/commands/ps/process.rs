@@ -17,6 +17,8 @@ pub(crate) struct Process {
     pub sid: i32,
     /// Device number of the controlling terminal, 0 for none.
     pub tty: u32,
+    /// The terminal's foreground process group, -1 for none.
+    pub foreground: i32,
     /// User and system time, in clock ticks, as all times here.
     pub cpu: u64,
     pub nice: i32,
@@ -61,6 +63,7 @@ fn parse(pid: i32, stat: &str, status: &str, cmdline: &[u8]) -> Option<Process> 
         pgid: field(5)?.try_into().ok()?,
         sid: field(6)?.try_into().ok()?,
         tty: u32::try_from(field(7)? & 0xffff_ffff).ok()?,
+        foreground: field(8)?.try_into().ok()?,
         cpu: (field(14)? + field(15)?).unsigned_abs(),
         nice: field(19)?.try_into().ok()?,
         threads: field(20)?.try_into().ok()?,
@@ -93,17 +96,21 @@ pub(crate) struct Now {
     pub uptime: u64,
     pub ticks_per_second: u64,
     pub page_size: u64,
+    /// All of the machine's, in bytes.
+    pub memory: u64,
 }
 
 impl Now {
     pub(crate) fn read() -> io::Result<Now> {
         let number =
             |name: SysconfVar, usual: u64| sysconf(name).ok().flatten().map_or(usual, i64::unsigned_abs);
+        let page_size = number(SysconfVar::PAGE_SIZE, 4096);
         Ok(Now {
             epoch: SystemTime::now().duration_since(UNIX_EPOCH).map_err(io::Error::other)?.as_secs(),
             uptime: clock_gettime(ClockId::CLOCK_BOOTTIME)?.tv_sec().unsigned_abs(),
             ticks_per_second: number(SysconfVar::CLK_TCK, 100),
-            page_size: number(SysconfVar::PAGE_SIZE, 4096),
+            page_size,
+            memory: number(SysconfVar::_PHYS_PAGES, 0) * page_size,
         })
     }
 }
@@ -127,6 +134,7 @@ mod tests {
                 pgid: 42,
                 sid: 41,
                 tty: 34816,
+                foreground: 42,
                 cpu: 200,
                 nice: 0,
                 threads: 3,

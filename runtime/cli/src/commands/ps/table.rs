@@ -18,19 +18,27 @@ impl From<&'static Kind> for Column {
     }
 }
 
-/// Which columns `options` ask for. All of a container's processes are shown anyway, so `-e` and `-A` change the
-/// columns only: to those of plain `ps`.
+/// Which columns `options` ask for. All of a container's processes are shown anyway, so what chooses processes changes the
+/// columns only: to those of plain `ps`. Words without a dash are BSD's, and so is `-aux`.
 pub(crate) fn columns(options: &[String]) -> anyhow::Result<Vec<Column>> {
     let mut full = options.is_empty();
+    let mut user_oriented = false;
     let mut chosen = Vec::new();
     let mut words = options.iter();
     while let Some(word) = words.next() {
-        let refused = || format!("cannot show ps option {word:?}: known are -e, -A, -f and -o LIST");
-        let letters = word.strip_prefix('-').filter(|letters| !letters.is_empty()).with_context(refused)?;
+        let refused = || format!("cannot show ps option {word:?}: known are -e, -A, -f, -o LIST and aux");
+        let dashed = word.strip_prefix('-');
+        let letters = dashed.unwrap_or(word);
+        if letters.is_empty() {
+            bail!(refused());
+        }
+        let is_bsd = dashed.is_none() || letters.starts_with("au");
         for (at, letter) in letters.char_indices() {
             match letter {
-                'e' | 'A' => {}
-                'f' => full = true,
+                'e' | 'A' if !is_bsd => {}
+                'a' | 'x' | 'w' => {}
+                'u' if is_bsd => user_oriented = true,
+                'f' if !is_bsd => full = true,
                 'o' => {
                     let rest = &letters[at + 1..];
                     let list = if rest.is_empty() {
@@ -45,11 +53,15 @@ pub(crate) fn columns(options: &[String]) -> anyhow::Result<Vec<Column>> {
             }
         }
     }
-    Ok(match (chosen.is_empty(), full) {
-        (false, _) => chosen,
-        (true, true) => column::full().into_iter().map(Column::from).collect(),
-        (true, false) => column::short().into_iter().map(Column::from).collect(),
-    })
+    if !chosen.is_empty() {
+        return Ok(chosen);
+    }
+    let kinds = match (full, user_oriented) {
+        (_, true) => column::user_oriented(),
+        (true, _) => column::full(),
+        _ => column::short(),
+    };
+    Ok(kinds.into_iter().map(Column::from).collect())
 }
 
 /// `pid,ppid,args=WHAT IT RUNS`: a header of one's own goes on to the end (POSIX ps, `-o`).
@@ -108,6 +120,11 @@ mod tests {
             (&["-ef"], "UID PID PPID C STIME TTY TIME CMD"),
             (&["-e", "-f"], "UID PID PPID C STIME TTY TIME CMD"),
             (&["-A"], "PID TTY TIME CMD"),
+            (&["ax"], "PID TTY TIME CMD"),
+            (&["-efww"], "UID PID PPID C STIME TTY TIME CMD"),
+            (&["aux"], "USER PID %CPU %MEM VSZ RSS TTY STAT START TIME COMMAND"),
+            (&["-auxww"], "USER PID %CPU %MEM VSZ RSS TTY STAT START TIME COMMAND"),
+            (&["axo", "pid,stat"], "PID STAT"),
             (&["-o", "pid,user,comm"], "PID USER COMMAND"),
             (&["-eopid", "-o", "args"], "PID COMMAND"),
             (&["-o", "pid,args=WHAT, WHY"], "PID WHAT, WHY"),
@@ -115,7 +132,7 @@ mod tests {
         ] {
             assert_eq!(headers(options).as_deref(), Ok(expected), "{options:?}");
         }
-        for options in [&["aux"][..], &["-x"], &["-o"], &["-o", "nonesuch"], &["-"], &["--forest"]] {
+        for options in [&["auf"][..], &["-u"], &["-o"], &["-o", "nonesuch"], &["-"], &["--forest"]] {
             assert!(headers(options).is_err(), "{options:?}");
         }
     }
@@ -123,7 +140,7 @@ mod tests {
     #[test]
     fn the_table_is_as_procps_prints_it() {
         let options = ["-o".to_owned(), "pid,s,comm".to_owned()];
-        let now = Now { epoch: 0, uptime: 0, ticks_per_second: 100, page_size: 4096 };
+        let now = Now { epoch: 0, uptime: 0, ticks_per_second: 100, page_size: 4096, memory: 1 };
         assert_eq!(print(&columns(&options).expect("columns"), &[], now), "  PID S COMMAND\n");
     }
 }

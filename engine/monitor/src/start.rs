@@ -182,6 +182,8 @@ fn restore_from(
         cgroups: None,
         network_lock: how.nftables.then_some(NetworkLock::Nftables),
         lsm_profile: None,
+        lazy_pages: false,
+        config: None,
         lsm_mount_context: None,
         systemd: config.systemd.as_ref(),
     };

@@ -205,6 +205,85 @@ fn binds_are_the_configurations() {
     assert_eq!(file.stdout, "new");
 }
 
+/// A bind within a bind has its mount point in the outer one's source, where a restore makes it anew.
+#[test]
+fn binds_within_binds() {
+    let bundle = Bundle::new(&["sh", "-c", COUNTER]);
+    let [outer, inner] = ["outer", "inner"].map(|name| bundle.path().join(name));
+    fs::create_dir(&outer).expect("mkdir");
+    fs::create_dir(&inner).expect("mkdir");
+    fs::write(inner.join("file"), "inner").expect("write");
+    bundle.configure(|config| {
+        let mounts = config["mounts"].as_array_mut().expect("mounts");
+        for (destination, source) in [("/test", &outer), ("/test/for/nested", &inner)] {
+            let bind =
+                json!({"destination": destination, "type": "bind", "source": source, "options": ["bind"]});
+            mounts.push(bind);
+        }
+    });
+    let mut talk = bundle.run_counter();
+    assert_eq!(talk.ask(), "1");
+    bundle.checkpoint(&[]).succeeds();
+    fs::remove_dir_all(outer.join("for")).expect("the mount point");
+    let mut after = bundle.restore(&[]);
+    assert_eq!(after.ask(), "2");
+    let file = bundle.call(&["exec", &bundle.id, "cat", "/test/for/nested/file"]).succeeds();
+    assert_eq!(file.stdout, "inner");
+}
+
+/// As in runc and crun, an annotation names a file of options for CRIU, which go before all others.
+#[test]
+fn options_of_crius_own() {
+    let bundle = Bundle::new(&["sh", "-c", COUNTER]);
+    let [file, dumped, restored] = ["criu.conf", "dumped", "restored"].map(|name| bundle.path().join(name));
+    bundle.configure(|config| config["annotations"]["org.criu.config"] = text(&file).into());
+    let mut talk = bundle.run_counter();
+    assert_eq!(talk.ask(), "1");
+    fs::write(&file, format!("log-file={}\n", dumped.display())).expect("write");
+    bundle.checkpoint(&[]).succeeds();
+    fs::write(&file, format!("log-file={}\n", restored.display())).expect("write");
+    let mut after = bundle.restore(&[]);
+    assert_eq!(after.ask(), "2");
+    for log in [dumped, restored] {
+        assert_ne!(fs::metadata(&log).expect("a log").len(), 0, "{log:?}");
+    }
+}
+
+/// The memory stays where it is until somebody fetches it; that it can be fetched is said on a descriptor.
+#[test]
+fn lazy_pages() {
+    let bundle = Bundle::new(&["sh", "-c", COUNTER]);
+    let mut talk = bundle.run_counter();
+    assert_eq!(talk.ask(), "1");
+    if is_ours() {
+        bundle.checkpoint(&["--lazy-pages"]).fails(1, "--page-server");
+    }
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .and_then(|socket| socket.local_addr())
+        .expect("a port")
+        .port();
+    let server = format!("127.0.0.1:{port}");
+    let images = bundle.images();
+    let (mut status, writer) = std::io::pipe().expect("a pipe");
+    let mut command = Command::new("sh");
+    // A shell puts the pipe on descriptor 3.
+    command.args(["-c", "exec 3>&1 >/dev/null; exec \"$@\"", "sh"]).arg(crate::subject::runtime());
+    command.arg("--root").arg(bundle.root()).args(["checkpoint", "--image-path", text(&images)]);
+    command.args(["--lazy-pages", "--page-server", &server, "--status-fd", "3", &bundle.id]);
+    let errors = fs::File::create(bundle.path().join("stderr")).expect("a file");
+    let mut dump = command.stdin(Stdio::null()).stdout(writer).stderr(errors).spawn().expect("it starts");
+    drop(command);
+    let mut ready = [1];
+    status.read_exact(&mut ready).expect("CRIU says when it is ready");
+    assert_eq!(ready, [0]);
+    assert!(images.join("inventory.img").exists());
+    assert_eq!(dump.try_wait().expect("a child"), None);
+    // Whoever has fetched all pages closes the connection, and so the container.
+    drop(std::net::TcpStream::connect(&server).expect("a page server"));
+    assert!(dump.wait().expect("a child").success());
+    bundle.verb("state").fails(1, "does not exist");
+}
+
 /// A network namespace given by path is not in the images: the restore is given another.
 #[test]
 fn a_network_given_by_path() {

@@ -1,5 +1,6 @@
 //! What `checkpoint` and `restore` have in common: finding CRIU, and words of theirs.
 
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -56,6 +57,17 @@ pub(crate) fn empty_network(kinds: &[String]) -> anyhow::Result<bool> {
         Some(kind) => bail!("--empty-ns takes network only, not {kind:?}"),
         None => Ok(!kinds.is_empty()),
     }
+}
+
+/// The file of options that CRIU is to read: the one that the container's annotation names, or crun's, or runc's.
+pub(crate) fn config(annotations: Option<&HashMap<String, String>>) -> Option<PathBuf> {
+    let named = annotations.and_then(|annotations| annotations.get("org.criu.config")).map(PathBuf::from);
+    named.or_else(|| {
+        ["/etc/criu/crun.conf", "/etc/criu/runc.conf"]
+            .map(PathBuf::from)
+            .into_iter()
+            .find(|path| path.exists())
+    })
 }
 
 /// The CRIU to run.

@@ -52,15 +52,15 @@ pub(crate) struct Args {
     #[arg(long)]
     shell_job: bool,
 
-    /// Take memory pages when they are asked for (not supported: refused)
+    /// Leave the memory where it is until somebody fetches it from --page-server
     #[arg(long)]
     lazy_pages: bool,
 
-    /// Where to say that lazy pages can be had (not supported: refused)
+    /// Write a NUL to this descriptor when lazy pages can be fetched
     #[arg(long, value_name = "FD")]
     status_fd: Option<i32>,
 
-    /// Send memory pages to a CRIU page server
+    /// Send memory pages to a CRIU page server; with --lazy-pages, be one there
     #[arg(long, value_name = "ADDRESS:PORT")]
     page_server: Option<String>,
 
@@ -90,13 +90,14 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
-    if args.lazy_pages || args.status_fd.is_some() {
-        bail!("--lazy-pages and --status-fd are not supported: use --pre-dump for a short halt");
+    if args.lazy_pages && args.page_server.is_none() {
+        bail!("--lazy-pages needs a --page-server ADDRESS:PORT from which the pages are fetched");
     }
     let root = globals.root();
     let state = State::load(&root, &args.container)?;
     let page_server = args.page_server.as_deref().map(page_server).transpose()?;
     let criu = criu::program();
+    let config = criu::config(Some(&state.annotations));
     let images = criu::images(args.image_path.as_deref())?;
     // As in crun: what was logged outlives the container.
     let work =
@@ -120,6 +121,9 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
         cgroups: args.manage_cgroups_mode.map(Into::into),
         network_lock: criu::network_lock(args.network_lock),
         page_server,
+        lazy_pages: args.lazy_pages,
+        status_fd: args.status_fd.filter(|number| *number >= 0),
+        config: config.as_deref(),
     };
     checkpoint(&state, &options, &mut || Ok(()))
         .with_context(|| format!("cannot checkpoint container {:?}", args.container))?;

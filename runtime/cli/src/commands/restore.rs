@@ -88,7 +88,7 @@ pub(crate) struct Args {
     #[arg(long)]
     auto_dedup: bool,
 
-    /// Take memory pages when they are touched (not supported: refused)
+    /// Have memory pages fetched when they are touched, by the `criu lazy-pages` that listens in --work-path
     #[arg(long)]
     lazy_pages: bool,
 
@@ -106,9 +106,6 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
-    if args.lazy_pages {
-        bail!("--lazy-pages is not supported: leave it out");
-    }
     if args.no_pivot {
         bail!("--no-pivot is not possible: CRIU makes the container's root by pivot_root alone");
     }
@@ -144,6 +141,7 @@ fn make(globals: &Globals, args: &Args) -> anyhow::Result<Restored> {
     let spec = spec::load(&bundle.join(&args.config))?.value;
     let terminal = spec.process().as_ref().and_then(spec::Process::terminal).unwrap_or(false);
     let systemd = cgroups::systemd(globals);
+    let config = criu::config(spec.annotations().as_ref());
     let options = restore::Options {
         root: &root,
         id: &args.container,
@@ -163,6 +161,8 @@ fn make(globals: &Globals, args: &Args) -> anyhow::Result<Restored> {
         empty_network: criu::empty_network(&args.empty_ns)?,
         cgroups: args.manage_cgroups_mode.map(Into::into),
         network_lock: criu::network_lock(args.network_lock),
+        lazy_pages: args.lazy_pages,
+        config: config.as_deref(),
         lsm_profile: args.lsm_profile.as_deref(),
         lsm_mount_context: args.lsm_mount_context.as_deref(),
         systemd: systemd.as_ref(),

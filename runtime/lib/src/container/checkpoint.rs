@@ -46,6 +46,14 @@ pub struct Options<'a> {
     pub network_lock: Option<NetworkLock>,
     /// Send memory pages there.
     pub page_server: Option<(&'a str, u16)>,
+    /// Leave the memory out of the images and hand out its pages at the page server's port: criu(8), `lazy-pages`. The checkpoint is
+    /// then at an end when somebody has fetched them all.
+    pub lazy_pages: bool,
+    /// A descriptor of the caller's that CRIU writes a NUL to once pages can be fetched.
+    pub status_fd: Option<i32>,
+    /// Options of CRIU's own, which take precedence over all of these: criu(8), "Configuration files". They can name programs to
+    /// run.
+    pub config: Option<&'a Path>,
 }
 
 /// Why a caller's part of a checkpoint has failed.
@@ -146,6 +154,9 @@ pub fn checkpoint(
         page_server: options
             .page_server
             .map(|(address, port)| PageServer { address: Some(address.to_owned()), port: Some(port.into()) }),
+        lazy_pages: Some(options.lazy_pages),
+        status_fd: options.status_fd,
+        config_file: options.config.map(|path| path.to_string_lossy().into_owned()),
         empty_ns: options.empty_network.then_some(libc::CLONE_NEWNET.cast_unsigned()),
         external: left_out,
         ext_mnt: external::mount_points(&state.config.external, state.pid)?,

@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::path::{Path, PathBuf};
 
 use ketch_cgroups::{Layout, Location};
+use ketch_sys::mount::attr;
 use ketch_sys::{Errno, openat2};
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::{Mode, SFlag, fstat};
@@ -13,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::protocol::Pair;
 use crate::plan::Plan;
-use crate::plan::mount::Source;
+use crate::plan::mount::{Mount, Source};
 use crate::step::{At, StepError};
 
 /// What covers a masked file.
@@ -112,21 +113,37 @@ pub(crate) fn sources(plan: &Plan, layout: &Layout, location: &Location, nodes: 
     pairs
 }
 
-/// The binds whose mount points must be in the container's root before CRIU mounts: those below a file system of the
-/// container's own are in the images.
-pub(crate) fn in_root(plan: &Plan) -> impl Iterator<Item = (&Path, &Path)> {
-    let is_inside = |destination: &Path| {
-        plan.mounts.iter().any(|other| {
-            !matches!(other.source, Source::Bind { .. } | Source::Remount)
-                && destination != other.destination
-                && destination.starts_with(&other.destination)
-        })
-    };
-    plan.mounts.iter().filter_map(move |mount| match &mount.source {
-        Source::Bind { path, .. } if !is_inside(&mount.destination) => {
-            Some((mount.destination.as_path(), path.as_path()))
-        }
-        _ => None,
+/// A mount point that must be there before CRIU mounts.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Point<'a> {
+    /// The source of the bind that it is in; None: the container's root.
+    pub(crate) within: Option<&'a Path>,
+    /// In there, absolute.
+    pub(crate) path: PathBuf,
+    /// What is to be mounted on it.
+    pub(crate) source: &'a Path,
+}
+
+/// The mount points of binds that are not below a file system of the container's own, whose are in the images. In a read-only
+/// bind none can be made.
+pub(crate) fn points(plan: &Plan) -> impl Iterator<Item = Point<'_>> {
+    plan.mounts.iter().enumerate().filter_map(|(index, mount)| {
+        let Source::Bind { path: source, .. } = &mount.source else { return None };
+        let below = |other: &&Mount| {
+            other.source != Source::Remount
+                && other.destination != mount.destination
+                && mount.destination.starts_with(&other.destination)
+        };
+        let (within, path) = match plan.mounts[..index].iter().rfind(below) {
+            None => (None, mount.destination.clone()),
+            Some(Mount { source: Source::Bind { path, .. }, destination, change, recursive, .. })
+                if (change.set | recursive.set) & attr::RDONLY == 0 =>
+            {
+                (Some(&**path), Path::new("/").join(mount.destination.strip_prefix(destination).ok()?))
+            }
+            Some(_) => return None,
+        };
+        Some(Point { within, path, source })
     })
 }
 

@@ -110,8 +110,14 @@ pub(crate) struct Options {
     pub freeze_cgroup: Option<String>,
     #[prost(bool, optional, tag = "46")]
     pub tcp_skip_in_flight: Option<bool>,
+    #[prost(bool, optional, tag = "48")]
+    pub lazy_pages: Option<bool>,
+    #[prost(int32, optional, tag = "49")]
+    pub status_fd: Option<i32>,
     #[prost(bool, optional, tag = "50")]
     pub orphan_pts_master: Option<bool>,
+    #[prost(string, optional, tag = "51")]
+    pub config_file: Option<String>,
     #[prost(bool, optional, tag = "52")]
     pub tcp_close: Option<bool>,
     #[prost(string, optional, tag = "53")]

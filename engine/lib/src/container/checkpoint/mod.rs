@@ -177,6 +177,9 @@ fn dump_processes(
         cgroups: None,
         network_lock: options.network_lock,
         page_server: None,
+        lazy_pages: false,
+        status_fd: None,
+        config: None,
     };
     let mut dumped = || -> Result<(), runtime::Reason> {
         let addresses = addresses::of(engine, &record.id)?;

@@ -113,17 +113,19 @@ fn make_places(at: &Path) -> Result<OwnedFd, Errno> {
 
 /// CRIU mounts on what is there. A container's root may be an older one than that of the checkpoint, or a new one.
 fn make_mount_points(plan: &Plan, root: &OwnedFd) -> Result<(), StepError> {
-    for (destination, source) in external::in_root(plan) {
-        let is_there = target::existing(root, destination)?.is_some();
-        if is_there {
+    for external::Point { within, path, source } in external::points(plan) {
+        let step = format!("bind {} on", source.display());
+        let bound = within.map(|within| mount::clone_tree(AT_FDCWD, within, false)).transpose();
+        let bound = bound.at("open, for a mount point in it,", within.unwrap_or(&path))?;
+        let base = bound.as_ref().unwrap_or(root);
+        if target::existing(base, &path)?.is_some() {
             continue;
         }
-        let source = mount::clone_tree(AT_FDCWD, source, false)
-            .at(&format!("bind {} on", source.display()), destination)?;
+        let source = mount::clone_tree(AT_FDCWD, source, false).at(&step, &path)?;
         if external::is_directory(&source).at("inspect", "a bind's source")? {
-            target::directory(root, destination)?;
+            target::directory(base, &path)?;
         } else {
-            target::file(root, destination)?;
+            target::file(base, &path)?;
         }
     }
     Ok(())

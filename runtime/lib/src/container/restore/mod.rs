@@ -60,6 +60,10 @@ pub struct Options<'a> {
     pub cgroups: Option<CgroupMode>,
     pub network_lock: Option<NetworkLock>,
     pub lsm_profile: Option<&'a str>,
+    /// Have memory pages fetched when they are touched, by the `criu lazy-pages` that listens in `work`.
+    pub lazy_pages: bool,
+    /// As for [`super::checkpoint`].
+    pub config: Option<&'a Path>,
     pub lsm_mount_context: Option<&'a str>,
     /// As for [`super::create`].
     pub systemd: Option<&'a Manager>,
@@ -236,6 +240,8 @@ impl Ground<'_> {
                 (_, None) => vec![CgroupRoot { controller: None, path: text(&self.plan.cgroup) }],
                 (_, Some(_)) => vec![CgroupRoot { controller: None, path: below_root(cgroup) }],
             },
+            lazy_pages: Some(options.lazy_pages),
+            config_file: options.config.map(text),
             network_lock: options.network_lock.map(|method| method as i32),
             lsm_profile: options.lsm_profile.map(str::to_owned),
             lsm_mount_context: options.lsm_mount_context.map(str::to_owned),

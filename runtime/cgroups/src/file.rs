@@ -5,8 +5,8 @@ use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use nix::fcntl::{AT_FDCWD, OFlag, openat};
-use nix::sys::stat::Mode;
+use ketch_sys::file as sys;
+use nix::fcntl::OFlag;
 
 use crate::Error;
 
@@ -30,9 +30,8 @@ pub(crate) fn for_writing(path: &Path) -> Result<File, Error> {
     open(path, OFlag::O_WRONLY).map(File::from).map_err(Error::io("open", path))
 }
 
-/// openat, because musl's open sets close-on-exec with a second call.
 fn open(path: &Path, flags: OFlag) -> io::Result<OwnedFd> {
-    Ok(openat(AT_FDCWD, path, flags | OFlag::O_CLOEXEC, Mode::empty())?)
+    Ok(sys::open(path, flags)?)
 }
 
 /// Reads a whole file.
@@ -51,9 +50,9 @@ pub(crate) fn read(path: &Path) -> io::Result<String> {
 
 /// Reads a file of one short line, without its newline: one read.
 pub(crate) fn read_line(path: &Path) -> io::Result<String> {
-    let mut chunk = [0; 4096];
-    let n = File::from(open(path, OFlag::O_RDONLY)?).read(&mut chunk)?;
-    Ok(String::from_utf8_lossy(&chunk[..n]).trim_end().to_owned())
+    let mut line = [0; 4096];
+    let line = sys::read_start(path, &mut line)?;
+    Ok(String::from_utf8_lossy(line).trim_end().to_owned())
 }
 
 /// The value of `key` in a file of `key value` lines.

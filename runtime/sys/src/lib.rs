@@ -12,6 +12,7 @@ pub mod clock;
 pub mod clone;
 pub mod credentials;
 pub mod exe;
+pub mod file;
 pub mod inherit;
 pub mod keyring;
 pub mod lock;

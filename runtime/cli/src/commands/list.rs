@@ -1,10 +1,12 @@
+use std::collections::HashMap;
 use std::fmt::Write;
+use std::io::ErrorKind;
 use std::process::ExitCode;
 
 use anyhow::Context;
 use ketch_runtime::container::list::list;
 
-use super::state::Shown;
+use super::state::{Shown, user_name};
 use crate::globals::Globals;
 use crate::report;
 
@@ -29,36 +31,53 @@ pub(crate) enum Format {
 
 pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
     let root = globals.root();
-    let states = match list(&root) {
-        // The default root is not there before the first container is.
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound && !globals.root_is_given() => Vec::new(),
-        states => states.with_context(|| format!("cannot list the containers below {}", root.display()))?,
-    };
-    let text = if args.quiet {
-        states.iter().fold(String::new(), |text, state| text + &state.id + "\n")
-    } else {
-        let shown: Vec<Shown<'_>> = states.iter().map(|state| Shown::of(state, &root)).collect();
+    // Mostly there is one owner, and his name is in a file.
+    let mut owners = HashMap::new();
+    let (mut ids, mut rows, mut objects) = (String::new(), vec![HEAD.map(str::to_owned)], Vec::new());
+    let listed = list(&root, |state| {
+        if args.quiet {
+            ids.extend([&state.id, "\n"]);
+            return;
+        }
+        let owner = owners.entry(state.owner).or_insert_with(|| user_name(state.owner)).clone();
+        let shown = Shown::of(state, state.status(&root), owner);
         match args.format {
-            Format::Table => table(&shown),
-            Format::Json => serde_json::to_string(&shown)? + "\n",
+            Format::Table => rows.push(row(shown)),
+            Format::Json => objects.push(serde_json::to_string(&shown)),
+        }
+    });
+    match listed {
+        // The default root is not there before the first container is.
+        Err(e) if e.kind() == ErrorKind::NotFound && !globals.root_is_given() => {}
+        listed => listed.with_context(|| format!("cannot list the containers below {}", root.display()))?,
+    }
+    let text = match (args.quiet, args.format) {
+        (true, _) => ids,
+        (false, Format::Table) => table(&rows),
+        (false, Format::Json) => {
+            format!("[{}]\n", objects.into_iter().collect::<Result<Vec<_>, _>>()?.join(","))
         }
     };
     report::print(&text)?;
     Ok(ExitCode::SUCCESS)
 }
 
+type Row = [String; 6];
+
+const HEAD: [&str; 6] = ["ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"];
+
+fn row(container: Shown<'_>) -> Row {
+    let Shown { id, pid, status, bundle, created, owner, .. } = container;
+    let status = format!("{status:?}").to_lowercase();
+    [id.to_owned(), pid.to_string(), status, bundle.display().to_string(), created.to_owned(), owner]
+}
+
 /// Columns as runc lays them out: at least 12 wide, three blanks between.
-fn table(containers: &[Shown<'_>]) -> String {
-    let mut rows = vec![["ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"].map(str::to_owned)];
-    rows.extend(containers.iter().map(|c| {
-        let status = format!("{:?}", c.status).to_lowercase();
-        let bundle = c.bundle.display().to_string();
-        [c.id.to_owned(), c.pid.to_string(), status, bundle, c.created.to_owned(), c.owner.clone()]
-    }));
+fn table(rows: &[Row]) -> String {
     let widths: [usize; 6] =
         std::array::from_fn(|i| rows.iter().map(|row| row[i].chars().count() + 3).max().unwrap_or(0).max(12));
     let mut text = String::new();
-    for row in &rows {
+    for row in rows {
         for (cell, width) in row.iter().zip(widths).take(5) {
             // Writing to a String cannot fail.
             let _ = write!(text, "{cell:width$}");

@@ -2,7 +2,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::process::ExitCode;
 
-use ketch_runtime::container::state::{State, Status};
+use ketch_runtime::container::state::{State, Status, Vitals};
 use nix::unistd::{Uid, User};
 use serde::Serialize;
 
@@ -18,8 +18,8 @@ pub(crate) struct Args {
 
 pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
     let root = globals.root();
-    let state = State::load(&root, &args.container)?;
-    let text = serde_json::to_string_pretty(&Shown::of(&state, &root))?;
+    let state = Vitals::load_vitals(&root, &args.container)?;
+    let text = serde_json::to_string_pretty(&Shown::of(&state, state.status(&root), user_name(state.owner)))?;
     report::print(&format!("{text}\n"))?;
     Ok(ExitCode::SUCCESS)
 }
@@ -42,8 +42,8 @@ pub(crate) struct Shown<'a> {
 }
 
 impl<'a> Shown<'a> {
-    pub(crate) fn of(state: &'a State, root: &Path) -> Shown<'a> {
-        let status = state.status(root);
+    /// `owner` is the name of the state's.
+    pub(crate) fn of<C, G>(state: &'a State<C, G>, status: Status, owner: String) -> Shown<'a> {
         Shown {
             oci_version: &state.oci_version,
             id: &state.id,
@@ -53,13 +53,13 @@ impl<'a> Shown<'a> {
             rootfs: &state.rootfs,
             created: &state.created,
             annotations: &state.annotations,
-            owner: user_name(state.owner),
+            owner,
         }
     }
 }
 
 /// The host's name for a user, or `#1000` as runc shows one that has none.
-fn user_name(uid: u32) -> String {
+pub(crate) fn user_name(uid: u32) -> String {
     match User::from_uid(Uid::from_raw(uid)) {
         Ok(Some(user)) => user.name,
         _ => format!("#{uid}"),

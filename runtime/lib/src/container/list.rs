@@ -2,11 +2,17 @@
 
 use std::path::Path;
 
-use super::state::State;
+use super::state::{self, Glance};
 
-/// Reads all states below `root`, by id; a directory whose state is not yet written or damaged is passed over.
-pub fn list(root: &Path) -> std::io::Result<Vec<State>> {
-    Ok(ids(root)?.iter().filter_map(|id| State::load(root, id).ok()).collect())
+/// Hands all states below `root` to `each`, by id; a directory whose state is not yet written or damaged is passed over.
+pub fn list(root: &Path, mut each: impl FnMut(&Glance<'_>)) -> std::io::Result<()> {
+    let mut buffer = Vec::new();
+    for id in ids(root)? {
+        if let Ok(state) = state::read(root, &id, &mut buffer) {
+            each(&state);
+        }
+    }
+    Ok(())
 }
 
 /// The names below `root`, sorted; whether a container is whole is not looked at.

@@ -1,15 +1,16 @@
 //! What is kept of a container between two commands, and how it is doing now.
 
 use std::collections::HashMap;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::SystemTime;
 
 use ketch_cgroups::{Cgroup, Layout, Location};
+use ketch_sys::{Errno, file};
 use nix::unistd::geteuid;
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use crate::clock;
 use crate::criu::external::{self, Names};
@@ -21,7 +22,7 @@ use crate::step::{At, StepError};
 /// derived from the kernel each time.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct State<C = ExecConfig> {
+pub struct State<C = ExecConfig, G = Location> {
     pub oci_version: String,
     pub id: String,
     /// init, as seen from the runtime's pid namespace.
@@ -37,7 +38,7 @@ pub struct State<C = ExecConfig> {
     #[serde(default)]
     pub annotations: HashMap<String, String>,
     /// Where the container's cgroups are: handed back to `ketch_cgroups::open`.
-    pub cgroup: Location,
+    pub cgroup: G,
     /// What `exec` needs of the configuration: namespaces to join, default process, seccomp,
     /// apparmor; and the poststop hooks for `delete`.
     pub config: C,
@@ -45,6 +46,9 @@ pub struct State<C = ExecConfig> {
 
 /// A state without the configuration, which is most of the file and takes longest to read.
 pub type Vitals = State<IgnoredAny>;
+
+/// The same with the cgroup as it is in the file: of many containers it is looked at only where it has to be.
+pub type Glance<'a> = State<IgnoredAny, &'a RawValue>;
 
 /// The part of the configuration that later commands use.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -144,40 +148,73 @@ impl State {
 
     /// Reads `<root>/<id>/state.json`.
     pub fn load(root: &Path, id: &str) -> Result<State, StateError> {
-        read(root, id)
+        read(root, id, &mut Vec::new())
     }
 }
 
 impl Vitals {
     /// Reads `<root>/<id>/state.json`, for one who only asks how the container is doing.
     pub fn load_vitals(root: &Path, id: &str) -> Result<Vitals, StateError> {
-        read(root, id)
+        read(root, id, &mut Vec::new())
     }
 }
 
-fn read<C: DeserializeOwned>(root: &Path, id: &str) -> Result<State<C>, StateError> {
+/// `buffer` is for the file, and can be used again.
+pub(super) fn read<'a, C: Deserialize<'a>, G: Deserialize<'a>>(
+    root: &Path,
+    id: &str,
+    buffer: &'a mut Vec<u8>,
+) -> Result<State<C, G>, StateError> {
     check_id(id)?;
     let path = root.join(id).join(FILE);
-    let text = match std::fs::read(&path) {
+    let text = match file::read(&path, buffer) {
         Ok(text) => text,
-        Err(e) if e.kind() == ErrorKind::NotFound && root.join(id).is_dir() => {
+        Err(Errno::ENOENT) if root.join(id).is_dir() => {
             return Err(StateError::Creating { id: id.to_owned() });
         }
-        Err(e) if e.kind() == ErrorKind::NotFound => {
-            return Err(StateError::NotFound { id: id.to_owned() });
-        }
-        Err(source) => return Err(StateError::Read { path, source }),
+        Err(Errno::ENOENT) => return Err(StateError::NotFound { id: id.to_owned() }),
+        Err(errno) => return Err(StateError::Read { path, source: errno.into() }),
     };
-    serde_json::from_slice(&text).map_err(|source| StateError::Parse { path, source })
+    serde_json::from_slice(text).map_err(|source| StateError::Parse { path, source })
 }
 
 impl<C> State<C> {
     /// Asks the kernel: is init alive, is it the same process, is it still waiting for `start`,
     /// is its cgroup frozen?
     pub fn status(&self, root: &Path) -> Status {
-        if !self.is_alive() {
-            Status::Stopped
-        } else if Cgroup::open(self.cgroup.clone()).is_frozen() {
+        self.status_in(root, || self.cgroup.v2, || Some(self.cgroup.clone()))
+    }
+}
+
+impl Glance<'_> {
+    /// As the whole state's.
+    pub fn status(&self, root: &Path) -> Status {
+        #[derive(Deserialize)]
+        struct Version {
+            #[serde(default)]
+            v2: bool,
+        }
+        let text = self.cgroup.get();
+        let is_v2 = || serde_json::from_str::<Version>(text).is_ok_and(|cgroup| cgroup.v2);
+        self.status_in(root, is_v2, || serde_json::from_str(text).ok())
+    }
+}
+
+impl<C, G> State<C, G> {
+    fn status_in(
+        &self,
+        root: &Path,
+        is_v2: impl FnOnce() -> bool,
+        cgroup: impl FnOnce() -> Option<Location>,
+    ) -> Status {
+        let init = match self.init() {
+            Some(init) => init,
+            None => return Status::Stopped,
+        };
+        // Only v1 shows in a process that it is frozen (Linux 6.1, `__task_state_index`). Of a first thread that has ended
+        // nothing is to be seen.
+        let may_be_frozen = matches!(init.state, b'D' | b'Z') || is_v2();
+        if may_be_frozen && cgroup().is_some_and(|cgroup| Cgroup::open(cgroup).is_frozen()) {
             Status::Paused
         } else if root.join(&self.id).join(FIFO).exists() {
             Status::Created
@@ -188,7 +225,11 @@ impl<C> State<C> {
 
     /// Whether init is still there, and is not a later process of the same number.
     pub fn is_alive(&self) -> bool {
-        start_time(self.pid) == Some(self.start_time) && is_this_boot(&self.boot_id)
+        self.init().is_some()
+    }
+
+    fn init(&self) -> Option<Stat> {
+        stat(self.pid).filter(|stat| stat.start_time == self.start_time && is_this_boot(&self.boot_id))
     }
 }
 
@@ -214,24 +255,44 @@ pub fn check_id(id: &str) -> Result<(), StateError> {
     Ok(())
 }
 
-/// Field 22 of `/proc/<pid>/stat` (proc(5)): clock ticks between boot and the process's start.
-/// `None` when there is no such process, or it has ended and only waits to be reaped.
-pub fn start_time(pid: i32) -> Option<u64> {
-    parse_start_time(&std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+/// What `/proc/<pid>/stat` says of a process that has not ended: proc(5).
+#[derive(Debug, PartialEq, Eq)]
+struct Stat {
+    /// Field 3, of its first thread.
+    state: u8,
+    /// Field 22: clock ticks between boot and the process's start.
+    start_time: u64,
 }
 
-fn parse_start_time(stat: &str) -> Option<u64> {
-    // The name in parentheses may hold anything, parentheses too.
-    let fields: Vec<&str> = stat[stat.rfind(')')? + 1..].split_ascii_whitespace().collect();
-    let (state, threads, start_time) = (*fields.first()?, *fields.get(17)?, *fields.get(19)?);
+/// When a process was started, in clock ticks since boot. `None` when there is no such process, or it has ended and only
+/// waits to be reaped.
+pub fn start_time(pid: i32) -> Option<u64> {
+    stat(pid).map(|stat| stat.start_time)
+}
+
+fn stat(pid: i32) -> Option<Stat> {
+    // 52 numbers and a name.
+    let mut text = [0; 2048];
+    parse_stat(file::read_start(format!("/proc/{pid}/stat").as_str(), &mut text).ok()?)
+}
+
+fn parse_stat(stat: &[u8]) -> Option<Stat> {
+    // The name in parentheses may hold anything, parentheses and what is no UTF-8 too.
+    let name_end = stat.iter().rposition(|byte| *byte == b')')?;
+    let mut fields = stat[name_end + 1..].split(u8::is_ascii_whitespace).filter(|field| !field.is_empty());
+    let state = *fields.next()?.first()?;
+    let number = |field: &[u8]| str::from_utf8(field).ok()?.parse::<u64>().ok();
+    let (threads, start_time) = (number(fields.nth(16)?)?, number(fields.nth(1)?)?);
     // A first thread that called exit shows Z as well, while the process lives on in the others.
-    let ended = matches!(state, "X" | "x") || (state == "Z" && threads.parse::<u32>().ok()? <= 1);
-    if ended { None } else { start_time.parse().ok() }
+    let ended = matches!(state, b'X' | b'x') || (state == b'Z' && threads <= 1);
+    (!ended).then_some(Stat { state, start_time })
 }
 
 /// Tells one boot of the machine from another (random(4)).
 pub fn boot_id() -> std::io::Result<String> {
-    Ok(std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim_end().to_owned())
+    let mut text = [0; 64];
+    let text = file::read_start("/proc/sys/kernel/random/boot_id", &mut text)?;
+    Ok(String::from_utf8_lossy(text).trim_end().to_owned())
 }
 
 /// Asked for each container of a list, and the same for all of them.
@@ -256,19 +317,21 @@ mod tests {
 
     #[test]
     fn start_times() {
-        let stat = |name: &str, state: &str, threads: u32| {
-            format!("7 ({name}) {state} 1 7 7 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 {threads} 0 4711 1234 56")
+        let stat = |name: &[u8], state: &str, threads: u32| {
+            let rest = format!(") {state} 1 7 7 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 {threads} 0 4711 1234 56");
+            [b"7 (", name, rest.as_bytes()].concat()
         };
         for (text, expected) in [
-            (stat("sh", "S", 1), Some(4711)),
-            (stat("a) R (b", "D", 3), Some(4711)),
-            (stat("sh", "Z", 1), None),
-            (stat("sh", "Z", 2), Some(4711)),
-            (stat("sh", "X", 1), None),
-            ("7 (sh) S 1".to_owned(), None),
-            (String::new(), None),
+            (stat(b"sh", "S", 1), Some(4711)),
+            (stat(b"a) R (b", "D", 3), Some(4711)),
+            (stat(b"sh", "Z", 1), None),
+            (stat(b"sh", "Z", 2), Some(4711)),
+            (stat(b"sh", "X", 1), None),
+            (stat(b"\xff", "S", 1), Some(4711)),
+            (b"7 (sh) S 1".to_vec(), None),
+            (Vec::new(), None),
         ] {
-            assert_eq!(parse_start_time(&text), expected, "{text}");
+            assert_eq!(parse_stat(&text).map(|stat| stat.start_time), expected, "{}", text.escape_ascii());
         }
     }
 

@@ -1,7 +1,9 @@
 //! The runtimes on one bundle: what `runc spec` gives, with /bin/true.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use nix::sys::resource::{UsageWho, getrusage};
 
@@ -17,7 +19,7 @@ struct Runtime {
 pub(crate) fn bench(bin: &Path, rounds: usize) {
     let dir = tempfile::tempdir_in("/var/tmp").expect("/var/tmp is writable");
     let bundle = make_bundle(dir.path());
-    let runtimes: Vec<Runtime> = [
+    let (runtimes, missing): (Vec<Runtime>, Vec<Runtime>) = [
         ("ketchrun", bin.join("ketchrun").display().to_string()),
         ("crun", "crun".to_owned()),
         ("runc", "runc".to_owned()),
@@ -25,7 +27,10 @@ pub(crate) fn bench(bin: &Path, rounds: usize) {
     ]
     .into_iter()
     .map(|(name, program)| Runtime { name, program })
-    .collect();
+    .partition(|runtime| is_here(&runtime.program));
+    for runtime in missing {
+        println!("{}: not here", runtime.name);
+    }
     let at =
         |runtime: &Runtime| format!("{} --root {}/{}", runtime.program, dir.path().display(), runtime.name);
     let path = bundle.display();
@@ -71,16 +76,18 @@ pub(crate) fn bench(bin: &Path, rounds: usize) {
         table::row(verb, &works, &interleaved(&works, rounds));
     }
 
-    let (ours, crun) = (&runtimes[0], &runtimes[1]);
-    let works = [ours, crun].map(|runtime| crowd(runtime, &at(runtime), &bundle));
+    // Without crun the next one.
+    let pair: Vec<&Runtime> = runtimes.iter().take(2).collect();
+    let works: Vec<Work> = pair.iter().map(|runtime| crowd(runtime, &at(runtime), &bundle)).collect();
     table::row("400 × run, 8 clients", &works, &interleaved(&works, rounds.min(5)));
     let each = |line: &dyn Fn(&str, usize) -> String| {
-        for (runtime, n) in [ours, crun].iter().flat_map(|runtime| (0..MANY).map(move |n| (runtime, n))) {
+        for (runtime, n) in pair.iter().flat_map(|runtime| (0..MANY).map(move |n| (runtime, n))) {
             run(runtime.name, &words(&line(&at(runtime), n)));
         }
     };
     each(&|at, n| format!("{at} create -b {} many-{n}", sleeper.display()));
-    let works = [ours, crun].map(|runtime| work_of(runtime, &[], &[format!("{} list", at(runtime))], &[]));
+    let list = |runtime: &&Runtime| work_of(runtime, &[], &[format!("{} list", at(runtime))], &[]);
+    let works: Vec<Work> = pair.iter().map(list).collect();
     table::row(&format!("list, {MANY} containers"), &works, &interleaved(&works, rounds));
     each(&|at, n| format!("{at} delete -f many-{n}"));
 
@@ -88,6 +95,14 @@ pub(crate) fn bench(bin: &Path, rounds: usize) {
     for runtime in &runtimes {
         let command = format!("{} run -b {path} bench-{}", at(runtime), runtime.name);
         println!("| {} | {} | {} |", runtime.name, system_calls(&command), peak_memory(&command));
+    }
+}
+
+/// Whether there is such a program at all; whether it works is seen later.
+fn is_here(program: &str) -> bool {
+    match Command::new(program).arg("--version").output() {
+        Err(error) => error.kind() != ErrorKind::NotFound,
+        Ok(_) => true,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use ketch_sys::file;
 pub use oci_spec::runtime::*;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -36,8 +37,10 @@ fn read<T: DeserializeOwned>(
     path: &Path,
     process: fn(&mut Value) -> Option<&mut Value>,
 ) -> Result<Loaded<T>, LoadError> {
-    let text = std::fs::read(path).map_err(|source| LoadError::Read { path: path.into(), source })?;
-    parse(&text, process).map_err(|source| LoadError::Parse { path: path.into(), source })
+    let mut buffer = Vec::new();
+    let text = file::read(path, &mut buffer)
+        .map_err(|errno| LoadError::Read { path: path.into(), source: errno.into() })?;
+    parse(text, process).map_err(|source| LoadError::Parse { path: path.into(), source })
 }
 
 /// What the types do not take at once is looked at again as plain JSON.

@@ -11,7 +11,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use nix::fcntl::{AT_FDCWD, AtFlags, FcntlArg, OFlag, SealFlag, fcntl, open, readlink};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::stat::{Mode, fstat, stat};
-use nix::sys::statvfs::{FsFlags, statvfs};
+use nix::sys::statfs::{TMPFS_MAGIC, statfs};
+use nix::sys::statvfs::FsFlags;
 
 use crate::mount::{self, Change, attr};
 use crate::{Errno, Result};
@@ -36,34 +37,36 @@ pub fn execute(exe: impl AsFd, args: &[CString], env: &[CString]) -> Result<Infa
 /// This program as a descriptor to execute: a detached read-only clone of its mount, or without the privilege for that,
 /// a sealed copy in memory.
 pub fn read_only_exe() -> Result<OwnedFd> {
-    let cloned = match mount::clone_tree(AT_FDCWD, SELF, false) {
+    let read_only = Change { set: attr::RDONLY | attr::NOSUID | attr::NODEV, ..Change::default() };
+    let cloned = match mount::clone_tree_with(AT_FDCWD, SELF, false, read_only) {
         // The file is in no mount of this namespace: a memfd, another detached clone, or it was executed in another one.
-        Err(Errno::EINVAL) => clone_by_name(),
+        Err(Errno::EINVAL) => clone_by_name(read_only),
         cloned => cloned,
     };
     match cloned {
-        Ok(clone) => {
-            let read_only = Change { set: attr::RDONLY | attr::NOSUID | attr::NODEV, ..Change::default() };
-            mount::set_attr(&clone, false, read_only)?;
-            Ok(clone)
-        }
         Err(Errno::EPERM | Errno::ENOSYS | Errno::EINVAL) => sealed_copy(),
-        Err(errno) => Err(errno),
+        cloned => cloned,
     }
 }
 
 /// By its path, if that leads to the same file in this mount namespace; EINVAL if not.
-fn clone_by_name() -> Result<OwnedFd> {
+fn clone_by_name(change: Change) -> Result<OwnedFd> {
     let path = readlink(SELF)?;
-    let clone = mount::clone_tree(AT_FDCWD, path.as_os_str(), false).map_err(|_| Errno::EINVAL)?;
+    let clone =
+        mount::clone_tree_with(AT_FDCWD, path.as_os_str(), false, change).map_err(|_| Errno::EINVAL)?;
     let (own, found) = (stat(SELF)?, fstat(&clone)?);
     if (own.st_dev, own.st_ino) == (found.st_dev, found.st_ino) { Ok(clone) } else { Err(Errno::EINVAL) }
 }
 
 /// Whether this program's file is on a read-only mount, or is sealed.
 fn is_read_only() -> Result<bool> {
-    if statvfs(SELF)?.flags().contains(FsFlags::ST_RDONLY) {
+    let file_system = statfs(SELF)?;
+    if file_system.flags().contains(FsFlags::ST_RDONLY) {
         return Ok(true);
+    }
+    // A memfd is a tmpfs's, and nothing else has seals.
+    if file_system.filesystem_type() != TMPFS_MAGIC {
+        return Ok(false);
     }
     let exe = open(SELF, OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())?;
     match fcntl(&exe, FcntlArg::F_GET_SEALS) {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use ketch_cgroups::systemd::Manager;
 use ketch_cgroups::{Cgroup, Layout};
 use ketch_sys::clone::Child;
-use ketch_sys::{Errno, pidfd};
+use ketch_sys::{Errno, file, pidfd};
 use nix::libc;
 use nix::sys::wait::WaitStatus;
 use nix::unistd::geteuid;
@@ -206,7 +206,10 @@ impl Ground<'_> {
                 let location = cgroup.location().clone();
                 // systemd has moved init already.
                 let entrances = if self.scope.is_some() { Vec::new() } else { cgroup.entrances()? };
-                tell(&channel, &Message::Cgroups(location.clone(), entrances))?;
+                let message = Message::Cgroups(location, entrances);
+                tell(&channel, &message)?;
+                let Message::Cgroups(location, entrances) = message else { unreachable!("made above") };
+                file::close_all(entrances);
                 location
             }
         };

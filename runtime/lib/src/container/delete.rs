@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use ketch_cgroups::Cgroup;
-use ketch_sys::{Errno, pidfd};
+use ketch_sys::{Errno, file, pidfd};
 use nix::poll::{PollFd, PollFlags, poll};
 use serde::Deserialize;
 
@@ -88,9 +88,10 @@ fn is_same(root: &Path, state: &State) -> bool {
         start_time: u64,
         boot_id: String,
     }
-    std::fs::read(root.join(&state.id).join(FILE))
+    let mut buffer = Vec::new();
+    file::read(&root.join(&state.id).join(FILE), &mut buffer)
         .ok()
-        .and_then(|text| serde_json::from_slice::<Identity>(&text).ok())
+        .and_then(|text| serde_json::from_slice::<Identity>(text).ok())
         .is_some_and(|on_disk| {
             (on_disk.pid, on_disk.start_time, &*on_disk.boot_id)
                 == (state.pid, state.start_time, &*state.boot_id)

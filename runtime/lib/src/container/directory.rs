@@ -2,11 +2,13 @@
 
 use std::fs::{DirBuilder, File};
 use std::io::{ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use ketch_cgroups::systemd::Unit;
-use nix::fcntl::{Flock, FlockArg};
+use ketch_sys::{Errno, file};
+use nix::fcntl::{AT_FDCWD, Flock, FlockArg, OFlag, openat};
+use nix::sys::stat::Mode;
 
 use super::create::CreateError;
 use super::state::{FILE, State, StateError};
@@ -50,7 +52,7 @@ impl Directory {
             }
             made => made.at("make", &path)?,
         }
-        let lock = File::open(&path).at("open", &path)?;
+        let lock = open(&path).at("open", &path)?;
         let lock =
             Flock::lock(lock, FlockArg::LockExclusive).map_err(|(_, errno)| errno).at("lock", &path)?;
         Ok(Directory { path, lock })
@@ -92,6 +94,10 @@ impl Directory {
     }
 }
 
+fn open(directory: &Path) -> Result<File, Errno> {
+    file::open(directory, OFlag::O_RDONLY | OFlag::O_DIRECTORY).map(File::from)
+}
+
 /// Holds a container's directory against a `delete`, another `update`, and against a `create` still at work on it.
 pub(super) fn lock(root: &Path, id: &str) -> Result<Flock<File>, StateError> {
     let path = root.join(id);
@@ -100,7 +106,7 @@ pub(super) fn lock(root: &Path, id: &str) -> Result<Flock<File>, StateError> {
         ErrorKind::NotFound => missing(),
         _ => StateError::Lock { path: path.clone(), source },
     };
-    let directory = File::open(&path).map_err(failed)?;
+    let directory = open(&path).map_err(|errno| failed(errno.into()))?;
     let lock = Flock::lock(directory, FlockArg::LockExclusive).map_err(|(_, errno)| failed(errno.into()))?;
     // Whoever held the lock before may have removed the directory, and a new container may bear its name.
     let (held, now) = (lock.metadata().map_err(failed)?, path.metadata().map_err(failed)?);
@@ -119,8 +125,10 @@ pub(super) fn write_atomically(path: &Path, mode: u32, text: &[u8]) -> Result<()
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let new = path.with_file_name(format!(".{name}.{}", std::process::id()));
     let write = || {
-        let mut file = File::options().write(true).create(true).truncate(true).mode(mode).open(&new)?;
-        file.write_all(text)?;
+        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC | OFlag::O_CLOEXEC;
+        // openat, because musl's open sets close-on-exec with a second call.
+        let file = openat(AT_FDCWD, &new, flags, Mode::from_bits_truncate(mode))?;
+        File::from(file).write_all(text)?;
         std::fs::rename(&new, path)
     };
     write().at("write", path).inspect_err(|_| drop(std::fs::remove_file(&new)))

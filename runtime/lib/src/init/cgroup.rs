@@ -3,7 +3,7 @@
 use std::os::fd::OwnedFd;
 
 use ketch_cgroups::{Layout, Location};
-use ketch_sys::Errno;
+use ketch_sys::{Errno, file};
 
 use super::channel::{Channel, Message};
 use super::namespace;
@@ -38,6 +38,7 @@ impl<'a> Cgroups<'a> {
         if self.location.is_none() {
             let (location, entrances) = self.wait()?;
             ketch_cgroups::enter(&entrances).at("enter", "the container's cgroups")?;
+            file::close_all(entrances);
             // Not before: the namespace's root is the cgroup that its maker is in.
             if self.namespace {
                 namespace::unshare_cgroup()?;

@@ -2,9 +2,9 @@
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
-use ketch_sys::Errno;
-use nix::fcntl::{OFlag, open};
-use nix::sys::stat::{Mode, SFlag, fstat, makedev};
+use ketch_sys::{Errno, file};
+use nix::fcntl::OFlag;
+use nix::sys::stat::{SFlag, fstat, makedev};
 use nix::unistd::{Uid, dup2_stderr, dup2_stdin, dup2_stdout, fchown};
 
 use crate::step::{At, StepError};
@@ -59,13 +59,11 @@ pub(crate) fn take_null() -> Result<(), StepError> {
         return Ok(());
     }
     // Looked at before it is opened, for a stand-in could have effects of its own; without one the streams stay.
-    let path_only = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-    match open(NULL, path_only, Mode::empty()) {
+    match file::open(NULL, OFlag::O_PATH | OFlag::O_NOFOLLOW) {
         Ok(node) if is_null(node.as_fd()).at(step, NULL)? => {}
         _ => return Ok(()),
     }
-    let own =
-        open(NULL, OFlag::O_RDWR | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC, Mode::empty()).at(step, NULL)?;
+    let own = file::open(NULL, OFlag::O_RDWR | OFlag::O_NOFOLLOW).at(step, NULL)?;
     // In a volume it can have been swapped meanwhile, and the streams are given to the program's user (CVE-2026-88265).
     if !is_null(own.as_fd()).at(step, NULL)? {
         return Err(Errno::ENODEV).at(step, NULL);

@@ -4,8 +4,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use ketch_cgroups::Layout;
-use ketch_sys::Errno;
 use ketch_sys::mount::{self, attr};
+use ketch_sys::{Errno, file};
 use nix::fcntl::AT_FDCWD;
 use nix::sys::stat::{Mode, mkdirat};
 use nix::unistd::symlinkat;
@@ -71,18 +71,22 @@ fn mount_v1<'a>(
     let tmpfs = super::mount::make(&filesystem, mount.change.set & !attr::RDONLY, destination)?;
     mount::attach(&tmpfs, &target).at("mount tmpfs on", destination)?;
 
+    let mut done = Vec::new();
     for (hierarchy, own) in hierarchies {
         let Some(name) = hierarchy.file_name() else { continue };
         let step = format!("bind {} on", own.display());
         mkdirat(&tmpfs, name, Mode::from_bits_truncate(0o755)).at(&step, destination)?;
         let tree = mount::clone_tree(AT_FDCWD, own, false).at(&step, destination)?;
         mount::attach_at(&tree, &tmpfs, name).at(&step, destination)?;
+        done.push(tree);
         // Hierarchies mounted together are found under each controller's name: cpu → cpu,cpuacct.
         let name = name.to_string_lossy();
         for controller in name.split(',').filter(|controller| *controller != name) {
             symlinkat(&*name, &tmpfs, controller).at("link", destination)?;
         }
     }
+    // Together, so with few calls.
+    file::close_all(done);
     // Nothing is mounted below the hierarchies, so this reaches just them and the tmpfs.
     mount::set_attr(&tmpfs, true, mount.change).at("set the options of", destination)
 }

@@ -3,10 +3,10 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
-use ketch_sys::Errno;
 use ketch_sys::mount::{self, Change, attr};
-use nix::fcntl::{OFlag, open};
-use nix::sys::stat::{Mode, SFlag, fstat, makedev};
+use ketch_sys::{Errno, file};
+use nix::fcntl::OFlag;
+use nix::sys::stat::{SFlag, fstat, makedev};
 
 use super::target;
 use crate::plan::hidden::Hidden;
@@ -16,17 +16,31 @@ use crate::step::{At, StepError};
 /// sight: the container's own could be a symlink by now (CVE-2025-31133).
 pub(crate) fn hide(root: impl AsFd, hidden: &Hidden) -> Result<(), StepError> {
     let mut cover = Cover::default();
+    // Closed together, so with few calls.
+    let mut done = Vec::new();
     for path in &hidden.masked {
         if let Some(target) = target::existing(&root, path)? {
-            cover.mask(&target, path)?;
+            done.extend(cover.mask(&target, path)?);
+            done.push(target);
         }
+        limit(&mut done);
     }
     for path in &hidden.read_only {
         if let Some(target) = target::existing(&root, path)? {
-            protect(&target, path)?;
+            done.push(protect(&target, path)?);
+            done.push(target);
         }
+        limit(&mut done);
     }
+    file::close_all(done);
     Ok(())
+}
+
+/// Descriptors are a process's to use up, and a configuration can have any number of paths.
+fn limit(done: &mut Vec<OwnedFd>) {
+    if done.len() >= 64 {
+        file::close_all(std::mem::take(done));
+    }
 }
 
 /// What masked paths are covered with, made when first needed.
@@ -38,7 +52,8 @@ struct Cover {
 }
 
 impl Cover {
-    fn mask(&mut self, target: &OwnedFd, path: &Path) -> Result<(), StepError> {
+    /// What comes back, if anything, is the cover, and has done its service.
+    fn mask(&mut self, target: &OwnedFd, path: &Path) -> Result<Option<OwnedFd>, StepError> {
         let stat = fstat(target).at("inspect", path)?;
         let is_dir = SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT == SFlag::S_IFDIR;
         let cover = match (is_dir, &self.empty) {
@@ -56,16 +71,16 @@ impl Cover {
         mount::attach(&cover, target).at("mask", path)?;
         if is_dir && self.empty.is_none() {
             self.empty = Some(cover);
+            return Ok(None);
         }
-        Ok(())
+        Ok(Some(cover))
     }
 }
 
 /// The host's `/dev/null`, and nothing that only has its name.
 fn host_null() -> Result<OwnedFd, StepError> {
     const NULL: &str = "/dev/null";
-    let null =
-        open(NULL, OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC, Mode::empty()).at("open", NULL)?;
+    let null = file::open(NULL, OFlag::O_PATH | OFlag::O_NOFOLLOW).at("open", NULL)?;
     let stat = fstat(&null).at("inspect", NULL)?;
     let is_char = SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT == SFlag::S_IFCHR;
     if is_char && stat.st_rdev == makedev(1, 3) {
@@ -82,12 +97,13 @@ fn empty_directory() -> Result<OwnedFd, Errno> {
     tmpfs.mount(attr::RDONLY | attr::NOSUID | attr::NODEV | attr::NOEXEC)
 }
 
-/// Binds what `target` is open on, and all mounts in it, read-only on itself.
-fn protect(target: &OwnedFd, path: &Path) -> Result<(), StepError> {
+/// Binds what `target` is open on, and all mounts in it, read-only on itself; what comes back is open on that.
+fn protect(target: &OwnedFd, path: &Path) -> Result<OwnedFd, StepError> {
     let step = "make read-only";
-    let tree = mount::clone_tree(target, c"", true).at(step, path)?;
-    mount::set_attr(&tree, true, Change { set: attr::RDONLY, ..Change::default() }).at(step, path)?;
-    mount::attach(&tree, target).at(step, path)
+    let read_only = Change { set: attr::RDONLY, ..Change::default() };
+    let tree = mount::clone_tree_with(target, c"", true, read_only).at(step, path)?;
+    mount::attach(&tree, target).at(step, path)?;
+    Ok(tree)
 }
 
 /// Makes the root itself read-only; mounts below keep their own flags.

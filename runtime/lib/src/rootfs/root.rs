@@ -3,9 +3,9 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
-use ketch_sys::Errno;
 use ketch_sys::mount::{self, Change, Propagation};
-use nix::fcntl::{AT_FDCWD, OFlag, open, openat};
+use ketch_sys::{Errno, file};
+use nix::fcntl::{AT_FDCWD, OFlag, openat};
 use nix::sys::stat::{Mode, fstat};
 use nix::unistd::{chdir, chroot, fchdir};
 
@@ -19,8 +19,8 @@ use crate::step::{At, StepError};
 /// own mounts do not appear there, as the mount that holds its root is made private ([`attach`]).
 pub(super) fn isolate(plan: &Root) -> Result<(), StepError> {
     let Some(propagation) = apart(plan) else { return Ok(()) };
-    let root = open("/", OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty()).at("open", "/")?;
-    set(&root, true, propagation).at("set the propagation of", "the namespace's mounts")
+    let change = Change { propagation: Some(propagation), ..Change::default() };
+    mount::set_attr_at(c"/", true, change).at("set the propagation of", "the namespace's mounts")
 }
 
 /// Makes private what was opened outside for `mount`, where all is to be that and the mount does not say otherwise.
@@ -63,14 +63,11 @@ pub(super) fn attach(plan: &Root, given: Option<OwnedFd>) -> Result<OwnedFd, Ste
         }
         None => clone(path)?,
     };
-    let directory =
-        |path: &Path| open(path, OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty());
-    let target = match directory(path) {
-        Err(Errno::EACCES) => directory(Path::new("/")),
+    match mount::attach_followed(&tree, path) {
+        Err(Errno::EACCES) => mount::attach_followed(&tree, c"/"),
         result => result,
-    };
-    let target = target.at("open the container's root", path)?;
-    mount::attach(&tree, &target).at("mount the container's root on", path)?;
+    }
+    .at("mount the container's root on", path)?;
     Ok(tree)
 }
 
@@ -81,11 +78,15 @@ pub(crate) fn clone(path: &Path) -> Result<OwnedFd, StepError> {
 
 /// Makes what `root` is open on the root of the namespace, and detaches all else.
 pub(crate) fn pivot(root: impl AsFd, plan: &Root) -> Result<(), StepError> {
-    let host = open("/", OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty()).at("open", "the host's root")?;
+    let connected = matches!(plan.propagation, Some((Propagation::Shared, _)));
+    let host = match connected {
+        true => Some(file::open(c"/", OFlag::O_PATH).at("open", "the host's root")?),
+        false => None,
+    };
     fchdir(&root).at("enter", "the container's root")?;
     mount::pivot_here().at("pivot to", "the container's root")?;
-    if matches!(plan.propagation, Some((Propagation::Shared, _))) {
-        // What is still connected would be unmounted on the host too.
+    // What is still connected would be unmounted on the host too.
+    if let Some(host) = host {
         set(&host, true, Propagation::Slave).at("cut off", "the host's mounts")?;
     }
     mount::detach_here().at("detach", "the host's root")?;
@@ -96,7 +97,7 @@ pub(crate) fn pivot(root: impl AsFd, plan: &Root) -> Result<(), StepError> {
 /// `--no-pivot`, for a host whose root is a ramfs, which cannot be pivoted from. The host's root stays underneath.
 pub(crate) fn move_over(root: impl AsFd, plan: &Root) -> Result<(), StepError> {
     fchdir(&root).at("enter", "the container's root")?;
-    let host = open("/", OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty()).at("open", "/")?;
+    let host = file::open(c"/", OFlag::O_PATH).at("open", "/")?;
     mount::attach(&root, &host).at("move the container's root over", "/")?;
     chroot(".").at("make the root of", "the container's root")?;
     chdir("/").at("enter", "/")?;
@@ -118,7 +119,7 @@ fn apply_propagation(root: impl AsFd, plan: &Root) -> Result<(), StepError> {
 fn make_parent_private(path: &Path) -> Result<(), StepError> {
     let step = "find the mount that holds";
     let open_dir = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-    let mut here = open(path, open_dir, Mode::empty()).at(step, path)?;
+    let mut here = file::open(path, open_dir).at(step, path)?;
     loop {
         match set(&here, false, Propagation::Private) {
             // Not the root of a mount: that is further up.

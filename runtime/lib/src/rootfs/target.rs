@@ -87,7 +87,38 @@ fn open_or_make(root: impl AsFd, path: &Path, kind: Kind) -> Result<OwnedFd, Ste
         },
         result => return result.at("open in the container's root", path),
     }
+    if let Some(made) = make_in_parent(&root, path, kind).at(MAKE, path)? {
+        return Ok(made);
+    }
     refuse_procfs(make(root, path, kind).at(MAKE, path)?, path)
+}
+
+/// Makes `path` where only its last part is missing and no symlink leads to its parent; None: it is not so.
+fn make_in_parent(root: impl AsFd, path: &Path, kind: Kind) -> Result<Option<OwnedFd>, Errno> {
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Ok(None) };
+    let parent = match open_plain(root, parent, OFlag::O_DIRECTORY) {
+        Err(Errno::ENOENT | Errno::ELOOP) => return Ok(None),
+        parent => parent?,
+    };
+    let made = match kind {
+        Kind::File => make_file(&parent, name),
+        // Beside what was made there may be another by now, but it is no symlink that is taken for it.
+        Kind::Directory => mkdirat(&parent, name, DIRECTORY_MODE)
+            .and_then(|()| open_plain(&parent, Path::new(name), OFlag::O_DIRECTORY)),
+    };
+    match made {
+        // A symlink that leads nowhere yet.
+        Err(Errno::EEXIST) => Ok(None),
+        made => made.map(Some),
+    }
+}
+
+const DIRECTORY_MODE: Mode = Mode::from_bits_truncate(0o755);
+
+/// An empty file, and nothing that was there before.
+fn make_file(parent: impl AsFd, name: &OsStr) -> Result<OwnedFd, Errno> {
+    let flags = OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    openat(parent, name, flags, Mode::from_bits_truncate(0o644))
 }
 
 fn refuse_procfs(target: OwnedFd, path: &Path) -> Result<OwnedFd, StepError> {
@@ -122,11 +153,8 @@ fn make(root: impl AsFd, path: &Path, kind: Kind) -> Result<OwnedFd, Errno> {
         let next = match open(here, &name) {
             Err(Errno::ENOENT) => {
                 let made = match kind {
-                    Kind::File if left.is_empty() => {
-                        let flags = OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-                        openat(here, name.as_os_str(), flags, Mode::from_bits_truncate(0o644)).map(drop)
-                    }
-                    _ => mkdirat(here, name.as_os_str(), Mode::from_bits_truncate(0o755)),
+                    Kind::File if left.is_empty() => make_file(here, &name).map(drop),
+                    _ => mkdirat(here, name.as_os_str(), DIRECTORY_MODE),
                 };
                 match made {
                     Ok(()) | Err(Errno::EEXIST) => open(here, &name)?,

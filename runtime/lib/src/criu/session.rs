@@ -199,7 +199,7 @@ fn failure(what: &'static str, response: &Response) -> CriuError {
 
 /// Becomes CRIU; returns only with an error.
 fn execute(path: &Path, socket: &OwnedFd, kept: &[BorrowedFd<'_>]) -> Result<(), StepError> {
-    prctl::reset_signals().at("reset the signals of", path)?;
+    prctl::reset_signals(None).at("reset the signals of", path)?;
     prctl::close_on_exec_from(3).at("mark close-on-exec", "inherited descriptors")?;
     for fd in kept.iter().copied().chain([socket.as_fd()]) {
         let number = fd.as_raw_fd().cast_unsigned();

@@ -104,7 +104,8 @@ fn prepare<'a>(job: &Job<'a>, sources: Sources, channel: &Channel) -> Result<Rea
 
 /// Leaves what is the caller's: signals, descriptors, ids, session, streams.
 fn enter(job: &Job<'_>) -> Result<(), StepError> {
-    prctl::reset_signals().at("reset the signals of", "init")?;
+    // The root is still the host's, and its /proc with it.
+    prctl::reset_signals(prctl::ignored_signals()).at("reset the signals of", "init")?;
     // CVE-2024-21626: no descriptor of the host's crosses execve, whoever opened it and however.
     prctl::close_on_exec_from(3).at("mark close-on-exec", "inherited descriptors")?;
     stdio::preserve(&job.preserve_fds)?;

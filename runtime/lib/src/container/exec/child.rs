@@ -131,7 +131,7 @@ fn become_program(
     program: &Program<'_>,
     channel: &Channel,
 ) -> Result<Infallible, StepError> {
-    prctl::reset_signals().at("reset the signals of", "the process")?;
+    prctl::reset_signals(None).at("reset the signals of", "the process")?;
     // CVE-2024-21626: no descriptor of the host's crosses execve, whoever opened it and however.
     prctl::close_on_exec_from(3).at("mark close-on-exec", "inherited descriptors")?;
     stdio::preserve(&program.preserve_fds)?;

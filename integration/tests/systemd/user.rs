@@ -55,7 +55,6 @@ fn with_ketch(script: &str) -> Vec<String> {
 
 /// The limits are systemd's and the kernel's, and what asks the cgroup is answered.
 #[test]
-#[ignore = "not seen through in the guest yet"]
 fn a_users_container_has_limits() {
     let lines = with_ketch(
         r#"
@@ -109,7 +108,6 @@ fn a_users_container_has_limits() {
 }
 
 #[test]
-#[ignore = "not seen through in the guest yet"]
 fn a_users_pod_is_a_slice() {
     let lines = with_ketch(
         r#"

@@ -102,6 +102,10 @@ fn make(packages: &[&str], tar: &Path) {
     let _ = fs::remove_dir_all(root.join("var/cache/apt/archives"));
     let whole = tar.with_extension("whole");
     let (root, path) = (root.to_str().expect("UTF-8"), whole.to_str().expect("UTF-8"));
-    program::run("tar", ["-C", root, "--exclude=./dev/*", "-cf", path, "."]).ok();
+    // What no program reads: half of the bytes, which an emulated processor unpacks at two megabytes a second.
+    let unread = ["dev", "var/lib/apt/lists", "usr/share/doc", "usr/share/man", "usr/share/locale"];
+    let mut words = unread.map(|dir| format!("--exclude=./{dir}/*")).to_vec();
+    words.extend(["-C", root, "-cf", path, "."].map(str::to_owned));
+    program::run("tar", words).ok();
     fs::rename(&whole, tar).expect("a rename in one directory");
 }

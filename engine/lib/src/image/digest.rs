@@ -10,11 +10,11 @@ pub(crate) fn of(bytes: &[u8]) -> String {
     text(Sha256::new_with_prefix(bytes))
 }
 
-/// A reader that counts and hashes.
+/// A reader that counts, and hashes when somebody will ask for the digest.
 #[derive(Debug)]
 pub(crate) struct Digesting<R> {
     source: R,
-    hash: Sha256,
+    hash: Option<Sha256>,
     count: u64,
     /// How many bytes the source may have.
     limit: u64,
@@ -24,7 +24,12 @@ pub(crate) struct Digesting<R> {
 
 impl<R: Read> Digesting<R> {
     pub(crate) fn new(source: R, limit: u64) -> Digesting<R> {
-        Digesting { source, hash: Sha256::new(), count: 0, limit, failed: false }
+        Digesting { hash: Some(Sha256::new()), ..Digesting::counting(source, limit) }
+    }
+
+    /// Without a digest.
+    pub(crate) fn counting(source: R, limit: u64) -> Digesting<R> {
+        Digesting { source, hash: None, count: 0, limit, failed: false }
     }
 
     pub(crate) fn count(&self) -> u64 {
@@ -40,8 +45,9 @@ impl<R: Read> Digesting<R> {
         self.count > self.limit
     }
 
-    pub(crate) fn finish(self) -> String {
-        text(self.hash)
+    /// The digest, if it was wanted.
+    pub(crate) fn finish(self) -> Option<String> {
+        self.hash.map(text)
     }
 }
 
@@ -58,7 +64,9 @@ impl<R: Read> Read for Digesting<R> {
         if self.is_too_long() {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "longer than declared"));
         }
-        self.hash.update(&buffer[..count]);
+        if let Some(hash) = &mut self.hash {
+            hash.update(&buffer[..count]);
+        }
         Ok(count)
     }
 }

@@ -56,7 +56,11 @@ pub(crate) fn stage(
     let dir = staging.path().join(hex(expected.diff_id));
     let root = create(&dir).map_err(|source| LayerError::Store(StoreError::io("create", &dir, source)))?;
 
-    let mut compressed = Digesting::new(source, expected.size.unwrap_or(u64::MAX));
+    let limit = expected.size.unwrap_or(u64::MAX);
+    let mut compressed = match expected.blob {
+        Some(_) => Digesting::new(source, limit),
+        None => Digesting::counting(source, limit),
+    };
     let (extracted, actual, length) = {
         let plain = decompress(&mut compressed).map_err(|fault| match fault {
             Fault::Read(error) => LayerError::Read { blob: blob(), error },
@@ -68,7 +72,7 @@ pub(crate) fn stage(
             Ok(()) => match entries.finish() {
                 Ok(plain) => {
                     let length = plain.count();
-                    (Ok(()), plain.finish(), length)
+                    (Ok(()), plain.finish().unwrap_or_default(), length)
                 }
                 Err(error) => (Err(ExtractError::Stream(error)), String::new(), 0),
             },
@@ -122,7 +126,9 @@ fn check_blob(
     }
     let actual = compressed.finish();
     match expected.blob {
-        Some(digest) if digest != actual => Err(LayerError::Digest { blob: blob(), actual }),
+        Some(digest) if actual.as_deref() != Some(digest) => {
+            Err(LayerError::Digest { blob: blob(), actual: actual.unwrap_or_default() })
+        }
         _ => Ok(()),
     }
 }

@@ -50,6 +50,17 @@ fn flags_stand_on_either_side_of_the_id() {
     bundle.call(&["delete", &bundle.id, "--force"]).succeeds();
 }
 
+/// podman says some twice. The last one holds.
+#[test]
+fn flags_may_be_repeated() {
+    let bundle = Bundle::new(&["sleep", "1000"]);
+    let (first, last) = (bundle.path().join("first"), bundle.path().join("last"));
+    let files = [&first, &last].map(|file| file.to_str().expect("UTF-8"));
+    bundle.make("create", &["--pid-file", files[0], "--pid-file", files[1]]).succeeds();
+    assert!(last.exists() && !first.exists());
+    bundle.call(&["delete", "--force", "--force", &bundle.id]).succeeds();
+}
+
 #[test]
 fn the_bundle_is_the_current_directory_by_default() {
     let bundle = Bundle::new(&["sleep", "1000"]);

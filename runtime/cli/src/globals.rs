@@ -17,7 +17,8 @@ use crate::report;
     version,
     disable_version_flag = true,
     allow_external_subcommands = true,
-    subcommand_required = true
+    subcommand_required = true,
+    args_override_self = true
 )]
 #[command(override_usage = "ketchrun [OPTIONS] <COMMAND> [ARGUMENTS]...")]
 pub(crate) struct Globals {
@@ -146,6 +147,8 @@ pub(crate) fn verb<A: Parser>(words: Vec<OsString>) -> anyhow::Result<Option<A>>
     let name = words.first().and_then(|w| w.to_str()).unwrap_or_default().to_owned();
     let matched = A::command()
         .bin_name(format!("ketchrun {name}"))
+        // The last one holds, as in runc and crun: podman says `--leave-running` twice.
+        .args_override_self(true)
         .try_get_matches_from(words)
         .and_then(|matches| A::from_arg_matches(&matches));
     match matched {

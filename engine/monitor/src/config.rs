@@ -44,6 +44,14 @@ pub struct Config {
     pub log: LogConfig,
     /// Remove the container when it has ended (`--rm`).
     pub remove: bool,
+    /// Seconds after which it is killed (`--timeout`).
+    #[serde(default)]
+    pub timeout: Option<u64>,
+    /// Files that init's pid, and the monitor's own, are written to.
+    #[serde(default)]
+    pub pid_file: Option<PathBuf>,
+    #[serde(default)]
+    pub monitor_pid_file: Option<PathBuf>,
     /// Make its processes from the images of a checkpoint.
     #[serde(default)]
     pub restore: Option<Restore>,

@@ -23,13 +23,17 @@ const KILLED: i32 = 128 + 9;
 pub(crate) fn record(config: &Config, running: &mut Running, ended: Option<Ended>) -> Exit {
     let finished = clock::rfc3339(SystemTime::now());
     // 255 when the kernel could not tell.
-    let code = ended.map_or(255, Ended::code);
+    let mut code = ended.map_or(255, Ended::code);
     // Before the cgroup goes.
     let mut oom_killed = running.server.oom_killed(code == KILLED);
     let mut problems = Vec::new();
     let state = State::load(&config.runtime_root, &config.id)
         .map_err(|error| problems.push(format!("cannot read the runtime's state: {error}")))
         .ok();
+    // podman's code for that.
+    if running.server.timed_out() && code == KILLED {
+        code = 255;
+    }
     oom_killed |= state.as_ref().is_some_and(|state| Cgroup::open(state.cgroup.clone()).oom_killed());
     let exit = Exit {
         code,

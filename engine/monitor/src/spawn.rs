@@ -16,9 +16,8 @@ use crate::config::Config;
 use crate::lock::Lock;
 use crate::report::Report;
 
-/// Where a monitor finds what init is passed, under init's own numbers; and how many there can be.
+/// A monitor finds what init is passed under init's own numbers: from this one up to, but without, [`CONFIG_FD`].
 pub const PASSED_FD: i32 = 3;
-pub const MAX_PASSED: usize = (CONFIG_FD - PASSED_FD) as usize;
 
 /// Descriptors that a monitor finds open for itself. Below 64, the kernel has room for them without asking for more.
 pub const CONFIG_FD: i32 = 32;
@@ -45,8 +44,8 @@ pub struct Handed {
     pub network: Option<OwnedFd>,
     /// Another container's /dev/shm, a mount attached nowhere: bound from [`SHM_PATH`].
     pub shm: Option<OwnedFd>,
-    /// What init gets as descriptors 3 and up (sd_listen_fds(3)); at most [`MAX_PASSED`].
-    pub passed: Vec<OwnedFd>,
+    /// What init gets, each with its number there, which no other has (sd_listen_fds(3), `--preserve-fd`).
+    pub passed: Vec<(i32, OwnedFd)>,
     /// Kept open while the container lives, and otherwise unused: sockets that hold a port of the host.
     pub held: Vec<OwnedFd>,
 }
@@ -57,8 +56,16 @@ pub struct HandedCounts {
     pub rootfs: bool,
     pub network: bool,
     pub shm: bool,
-    pub passed: usize,
+    /// A bit a number.
+    passed: u32,
     pub held: usize,
+}
+
+impl HandedCounts {
+    /// The numbers of those that init is passed, in order.
+    pub fn passed(self) -> impl Iterator<Item = u32> {
+        (PASSED_FD as u32..CONFIG_FD as u32).filter(move |number| self.passed & 1 << number != 0)
+    }
 }
 
 impl Handed {
@@ -67,7 +74,10 @@ impl Handed {
             rootfs: self.rootfs.is_some(),
             network: self.network.is_some(),
             shm: self.shm.is_some(),
-            passed: self.passed.len(),
+            passed: self
+                .passed
+                .iter()
+                .fold(0, |numbers, (number, _)| numbers | 1u32.checked_shl(*number as u32).unwrap_or(0)),
             held: self.held.len(),
         }
     }
@@ -79,15 +89,22 @@ impl Handed {
             (true, taken) => taken.map(Some),
             (false, _) => Ok(None),
         };
-        let passed = PASSED_FD..PASSED_FD + counts.passed as i32;
         let held = LIST_FD..LIST_FD + counts.held as i32;
-        inherit::close_between(passed.end, CONFIG_FD)?;
+        let mut others = PASSED_FD;
+        for number in counts.passed().map(|number| number as i32) {
+            inherit::close_between(others, number)?;
+            others = number + 1;
+        }
+        inherit::close_between(others, CONFIG_FD)?;
         inherit::close_from(held.end)?;
         Ok(Handed {
             rootfs: fixed(counts.rootfs, HANDED_FD)?,
             network: fixed(counts.network, HANDED_FD + 1)?,
             shm: fixed(counts.shm, HANDED_FD + 2)?,
-            passed: passed.map(inherit::take).collect::<ketch_sys::Result<_>>()?,
+            passed: counts
+                .passed()
+                .map(|number| Ok((number as i32, inherit::take(number as i32)?)))
+                .collect::<ketch_sys::Result<_>>()?,
             held: held.map(inherit::take).collect::<ketch_sys::Result<_>>()?,
         })
     }
@@ -96,7 +113,7 @@ impl Handed {
     fn numbered(&self) -> impl Iterator<Item = (BorrowedFd<'_>, i32)> {
         let fixed = [&self.rootfs, &self.network, &self.shm].into_iter().zip(HANDED_FD..);
         let fixed = fixed.filter_map(|(fd, number)| fd.as_ref().map(|fd| (fd.as_fd(), number)));
-        let passed = self.passed.iter().map(AsFd::as_fd).zip(PASSED_FD..);
+        let passed = self.passed.iter().map(|(number, fd)| (fd.as_fd(), *number));
         let held = self.held.iter().map(AsFd::as_fd).zip(LIST_FD..);
         fixed.chain(passed).chain(held)
     }
@@ -140,9 +157,11 @@ pub struct Spawned(Monitor);
 /// its own copy of nothing but the descriptors above. Returns while the monitor is at work.
 pub fn spawn(config: &Config, lock: Lock, handed: Handed) -> Result<Spawned, StartError> {
     let step = |step: &'static str| move |errno: Errno| StartError::errno(step, errno);
-    if handed.passed.len() > MAX_PASSED {
-        let problem = format!("{} are more than {MAX_PASSED}", handed.passed.len());
-        return Err(StartError::ours("pass the descriptors on to the container", problem));
+    if let Some((number, _)) =
+        handed.passed.iter().find(|(number, _)| !(PASSED_FD..CONFIG_FD).contains(number))
+    {
+        let problem = format!("their numbers are {PASSED_FD} to {}", CONFIG_FD - 1);
+        return Err(StartError::ours(&format!("pass descriptor {number} on to the container"), problem));
     }
     let text =
         write_config(config).map_err(|e| StartError::ours("hand the configuration to the monitor", e))?;

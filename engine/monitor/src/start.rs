@@ -62,6 +62,11 @@ pub(crate) fn start(
     if let Some(path) = &config.members {
         join(path)?;
     }
+    if let Some(path) = &config.monitor_pid_file {
+        fs::write(path, format!("{}\n", std::process::id())).map_err(|error| {
+            StartError::ours(&format!("write the monitor's pid to {}", path.display()), error)
+        })?;
+    }
     crate::exit::clear(&config.dir).map_err(|e| StartError::ours("remove the last run's exit record", e))?;
     let log = match config.log.driver {
         LogDriver::K8sFile => Some(Writer::open(&config.log).map_err(|error| {
@@ -91,7 +96,7 @@ pub(crate) fn start(
         .and_then(|server| let_go(&mut made, server, report));
     match started {
         Ok(mut server) => {
-            server.watch_init().map_err(|errno| StartError::errno("watch init", errno))?;
+            server.watch_init(config.timeout).map_err(|errno| StartError::errno("watch init", errno))?;
             Ok(Running { server, pid: made.pid, started: clock::rfc3339(SystemTime::now()) })
         }
         Err(reason) => {
@@ -136,8 +141,8 @@ fn make(config: &Config, handed: &mut Handed) -> Result<(Made, Streams), StartEr
         opened: handed.shm.take().into_iter().map(|shm| (SHM_PATH.into(), shm)).collect(),
         stdio,
         // They have init's numbers already.
-        preserve_fds: (3..).take(config.handed.passed).collect(),
-        pid_file: None,
+        preserve_fds: config.handed.passed().collect(),
+        pid_file: config.pid_file.as_deref(),
         notify: false,
         no_pivot: false,
         no_new_keyring: false,
@@ -168,7 +173,7 @@ fn restore_from(
         bundle: &config.dir,
         rootfs,
         stdio,
-        pid_file: None,
+        pid_file: config.pid_file.as_deref(),
         criu: &how.criu,
         images: &how.images,
         work: Some(&config.dir),

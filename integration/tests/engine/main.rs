@@ -7,6 +7,7 @@ mod checkpoint;
 mod crowd;
 mod debian;
 mod events;
+mod flags;
 mod hello;
 mod lifecycle;
 mod logs;

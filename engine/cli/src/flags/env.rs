@@ -4,22 +4,86 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
+use ketch_engine::container::options::Defaults;
+
+use super::values;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct EnvFlags {
+    /// Set a variable (NAME=VALUE; NAME or PREFIX* takes those of the caller)
+    #[arg(long, short = 'e', value_name = "NAME=VALUE")]
+    env: Vec<String>,
+    /// Read variables from a file
+    #[arg(long, value_name = "FILE")]
+    env_file: Vec<PathBuf>,
+    /// Set all variables of the caller
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true, value_parser = values::boolean)]
+    env_host: bool,
+    /// Set a variable to a text with $NAME or ${NAME}, the image's variables, in it (NAME=TEXT)
+    #[arg(long, value_name = "NAME=TEXT")]
+    env_merge: Vec<String>,
+    /// Set the caller's http_proxy and its like
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true", value_parser = values::boolean)]
+    http_proxy: bool,
+    /// Leave out a variable that is set by default or by the image
+    #[arg(long, value_name = "NAME")]
+    unsetenv: Vec<String>,
+    /// Leave all of these out
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true, value_parser = values::boolean)]
+    unsetenv_all: bool,
+}
+
+/// podman's list; capitals count as well.
+const PROXIES: [&str; 4] = ["http_proxy", "https_proxy", "ftp_proxy", "no_proxy"];
+
+/// `-e` and its like: all of the caller's with `--env-host`.
+pub(super) fn given(flags: &EnvFlags) -> anyhow::Result<Vec<String>> {
+    let mut env = Vec::new();
+    if flags.env_host {
+        variable("*", |_| None, callers, &mut env)?;
+    }
+    env.extend(variables(&flags.env_file, &flags.env)?);
+    Ok(env)
+}
+
+/// What it starts from.
+pub(super) fn defaults(flags: &EnvFlags) -> anyhow::Result<Defaults> {
+    for text in &flags.env_merge {
+        ensure!(text.contains('='), "missing `=` for --env-merge substitution {text}");
+    }
+    let is_proxy = |(name, value): &(String, String)| {
+        PROXIES.contains(&name.to_ascii_lowercase().as_str()) && !value.is_empty()
+    };
+    let mut proxies: Vec<String> = if flags.http_proxy {
+        callers().filter(is_proxy).map(|(name, value)| format!("{name}={value}")).collect()
+    } else {
+        Vec::new()
+    };
+    proxies.sort_unstable();
+    Ok(Defaults {
+        env: proxies,
+        merge: flags.env_merge.clone(),
+        unset: flags.unsetenv.clone(),
+        unset_all: flags.unsetenv_all,
+    })
+}
+
+fn callers() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+}
 
 /// `--env-file`s in order, then `-e`: what comes later wins.
 pub(crate) fn variables(files: &[PathBuf], given: &[String]) -> anyhow::Result<Vec<String>> {
     let host = |name: &str| std::env::var(name).ok();
-    let all = || {
-        std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-    };
     let mut env = Vec::new();
     for file in files {
         for line in lines(file)? {
-            variable(&line, host, all, &mut env).with_context(|| format!("parsing file {file:?}"))?;
+            variable(&line, host, callers, &mut env).with_context(|| format!("parsing file {file:?}"))?;
         }
     }
     for text in given {
-        variable(text, host, all, &mut env)?;
+        variable(text, host, callers, &mut env)?;
     }
     Ok(env)
 }

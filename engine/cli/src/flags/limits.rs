@@ -4,7 +4,7 @@ use anyhow::{Context, bail, ensure};
 use ketch_engine::container::options::{Limits, Ulimit};
 use ketch_engine::spec;
 
-use super::ContainerFlags;
+use super::{ContainerFlags, resources};
 
 /// All limits, checked against each other.
 pub(super) fn collect(flags: &ContainerFlags) -> anyhow::Result<Limits> {
@@ -18,10 +18,10 @@ pub(super) fn collect(flags: &ContainerFlags) -> anyhow::Result<Limits> {
         cpuset_mems: flags.cpuset_mems.clone(),
         pids: flags.pids_limit,
         shm_size: flags.shm_size,
-        ulimits: Vec::new(),
-        ulimits_of_host: false,
         oom_score_adj: flags.oom_score_adj,
+        ..Limits::default()
     };
+    resources::collect(&flags.resources, &mut limits)?;
     check_memory(&limits)?;
     for text in &flags.ulimit {
         if text == "host" {

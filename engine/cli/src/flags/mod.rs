@@ -4,12 +4,17 @@
 
 mod device;
 pub(crate) mod env;
+mod inside;
+mod life;
 mod limits;
 mod mount;
 mod namespace;
 pub(crate) mod network;
 mod pod;
 pub(crate) mod ports;
+mod preserve;
+mod registry;
+mod resources;
 mod security;
 pub(crate) mod values;
 mod volume;
@@ -21,11 +26,13 @@ use ketch_engine::container::options::{Log, Options, Rootfs};
 use ketch_engine::pod::member::Own;
 
 pub(crate) use pod::{PodFlags, into_options as into_pod_options};
+pub(crate) use preserve::PreserveFlags;
+pub(crate) use registry::Registry;
 pub(crate) use values::{Pull, Stream};
 
 /// What `run` and `create` have in common: to be flattened into a command's own arguments.
 #[derive(Debug, clap::Args)]
-#[command(disable_help_flag = true, args_override_self = true)]
+#[command(disable_help_flag = true, args_override_self = true, next_display_order = None)]
 pub(crate) struct ContainerFlags {
     /// Add an annotation (KEY=VALUE)
     #[arg(long, value_name = "KEY=VALUE")]
@@ -66,12 +73,8 @@ pub(crate) struct ContainerFlags {
     /// Replace the image's entrypoint (a word, or a JSON array of words; "" for none)
     #[arg(long, value_name = "COMMAND")]
     entrypoint: Option<String>,
-    /// Set a variable (NAME=VALUE; NAME or PREFIX* takes those of the caller)
-    #[arg(long, short = 'e', value_name = "NAME=VALUE")]
-    env: Vec<String>,
-    /// Read variables from a file
-    #[arg(long, value_name = "FILE")]
-    env_file: Vec<PathBuf>,
+    #[command(flatten)]
+    env: env::EnvFlags,
     /// Say that a port is listened on (PORT[-PORT][/PROTOCOL])
     #[arg(long, value_name = "PORT", value_delimiter = ',')]
     expose: Vec<String>,
@@ -128,12 +131,20 @@ pub(crate) struct ContainerFlags {
     pid: Option<String>,
     #[command(flatten)]
     network: network::NetworkFlags,
+    #[command(flatten)]
+    resources: resources::ResourceFlags,
+    #[command(flatten)]
+    inside: inside::InsideFlags,
+    #[command(flatten)]
+    life: life::LifeFlags,
+    #[command(flatten)]
+    pub(crate) registry: Registry,
     /// Limit of processes; 0 or -1 for none
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pids_limit: Option<i64>,
     /// Pod to be a member of; new:NAME makes one
     #[arg(long, value_name = "POD")]
-    pub(crate) pod: Option<String>,
+    pod: Option<String>,
     /// Give all capabilities and devices, and no confinement
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true, value_parser = values::boolean)]
     privileged: bool,
@@ -211,7 +222,16 @@ pub(crate) struct ContainerFlags {
 
 /// What `run` has besides.
 #[derive(Debug, clap::Args)]
+#[command(next_display_order = None)]
 pub(crate) struct RunFlags {
+    /// Add --user and --hostuser to the image's /etc/passwd and /etc/group
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true", value_parser = values::boolean)]
+    passwd: bool,
+    #[command(flatten)]
+    pub(crate) preserve: PreserveFlags,
+    /// Remove the container when it has ended, and its image, unless others use it
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true, value_parser = values::boolean)]
+    rmi: bool,
     /// Run in the background and print the container's id
     #[arg(long, short = 'd', value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true, value_parser = values::boolean)]
     pub(crate) detach: bool,
@@ -221,6 +241,15 @@ pub(crate) struct RunFlags {
     /// Pass signals on to the container
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true", value_parser = values::boolean)]
     pub(crate) sig_proxy: bool,
+}
+
+impl RunFlags {
+    /// Puts into `options` what they ask for.
+    pub(crate) fn apply(&self, options: &mut Options) {
+        options.accounts.none = !self.passwd;
+        options.remove_image = self.rmi;
+        options.remove |= self.rmi;
+    }
 }
 
 /// What the flags ask for. Reads the files that they name (`--env-file`, a seccomp profile) and the caller's environment.
@@ -236,13 +265,14 @@ pub(crate) fn into_options(flags: &ContainerFlags) -> anyhow::Result<Options> {
     let (image, rootfs) =
         if flags.rootfs { (String::new(), Some(rootfs(first)?)) } else { (first.clone(), None) };
     let networking = network::parse(&flags.network, flags.publish_all)?;
-    Ok(Options {
+    let mut options = Options {
         name,
         image,
         rootfs,
         command: command.to_vec(),
         entrypoint: flags.entrypoint.as_deref().map(values::entrypoint),
-        env: env::variables(&flags.env_file, &flags.env)?,
+        env: env::given(&flags.env)?,
+        defaults: env::defaults(&flags.env)?,
         workdir: flags.workdir.clone(),
         user: flags.user.clone(),
         groups: flags.group_add.clone(),
@@ -283,8 +313,22 @@ pub(crate) fn into_options(flags: &ContainerFlags) -> anyhow::Result<Options> {
         log: log(flags)?,
         notify: flags.sdnotify.as_deref().map(values::notify).transpose()?.unwrap_or_default(),
         cid_file: flags.cidfile.clone(),
+        device_rules: resources::device_rules(&flags.resources)?,
         ..Options::default()
-    })
+    };
+    inside::apply(&flags.inside, &mut options)?;
+    life::apply(&flags.life, &mut options)?;
+    Ok(options)
+}
+
+impl ContainerFlags {
+    /// `--pod`, or what is in `--pod-id-file`.
+    pub(crate) fn pod(&self) -> anyhow::Result<Option<String>> {
+        let by_name = self.pod.clone().filter(|pod| !pod.is_empty());
+        let by_file = self.life.pod()?;
+        ensure!(by_name.is_none() || by_file.is_none(), "cannot specify both --pod and --pod-id-file");
+        Ok(by_name.or(by_file))
+    }
 }
 
 /// What of a pod's a member does not share, for it was asked for something else.

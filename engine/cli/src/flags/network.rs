@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use anyhow::{Context, bail, ensure};
-use ketch_engine::container::options::{Dns, Endpoint, Hosts, Network, Protocol};
+use ketch_engine::container::options::{Dns, Endpoint, Hosts, HostsBase, Network, Protocol};
 use ketch_engine::network::create::is_interface;
 use ketch_engine::network::{DEFAULT, subnet};
 
@@ -25,6 +25,9 @@ pub(crate) struct NetworkFlags {
     /// Domain to look names up in; . for none
     #[arg(long, value_name = "DOMAIN", value_delimiter = ',')]
     dns_search: Vec<String>,
+    /// Whose lines /etc/hosts takes over: image, none, or a file, in place of the host's
+    #[arg(long, value_name = "FILE")]
+    hosts_file: Option<String>,
     /// IPv4 address on its network
     #[arg(long, value_name = "ADDRESS")]
     ip: Option<String>,
@@ -271,11 +274,20 @@ fn hosts(flags: &NetworkFlags, network: &Network) -> anyhow::Result<Hosts> {
     ensure!(!flags.no_hosts || add.is_empty(), "--no-hosts and --add-host cannot be set together");
     if matches!(network, Network::Container(_)) {
         ensure!(
-            add.is_empty(),
-            "cannot set --add-host with the network of another container: it has that one's /etc/hosts"
+            add.is_empty() && flags.hosts_file.is_none(),
+            "cannot set --add-host or --hosts-file with the network of another container: it has that one's /etc/hosts"
         );
     }
-    Ok(Hosts { add, none: flags.no_hosts })
+    let base = match flags.hosts_file.as_deref().unwrap_or_default() {
+        "" => HostsBase::Host,
+        "image" => HostsBase::Image,
+        "none" => HostsBase::None,
+        file => HostsBase::File(
+            std::path::absolute(file).with_context(|| format!("cannot use {file:?} as a hosts file"))?,
+        ),
+    };
+    ensure!(!flags.no_hosts || base == HostsBase::Host, "--no-hosts and --hosts-file cannot be set together");
+    Ok(Hosts { add, none: flags.no_hosts, base })
 }
 
 pub(crate) fn ip(text: &str) -> anyhow::Result<IpAddr> {

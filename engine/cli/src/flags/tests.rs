@@ -31,7 +31,9 @@ fn the_parser_is_sound() {
 fn nothing_but_an_image() {
     let (options, run) = parse("img").unwrap();
     let network = Network::Bridge(vec![Endpoint { network: "ketch".to_owned(), ..Endpoint::default() }]);
-    assert_eq!(options, Options { image: "img".to_owned(), network, ..Options::default() });
+    // The caller may have proxies.
+    let defaults = options.defaults.clone();
+    assert_eq!(options, Options { image: "img".to_owned(), network, defaults, ..Options::default() });
     assert_eq!(
         (run.container.pull, run.container.quiet, run.container.replace),
         (Pull::Missing, false, false)
@@ -137,6 +139,63 @@ fn every_flag_reaches_the_options() {
     assert_eq!((limits.cpuset_cpus.as_deref(), limits.cpuset_mems.as_deref()), (Some("0-1"), Some("0")));
     assert_eq!((limits.pids, limits.shm_size, limits.oom_score_adj), (Some(-1), Some(1 << 20), Some(-500)));
     assert!(limits.ulimits_of_host && limits.ulimits.len() == 1);
+}
+
+#[test]
+fn rarer_flags_reach_the_options() {
+    use ketch_engine::container::options::{Accounts, Cgroups, HostsBase, ImageVolumes, Systemd, TimeZone};
+    let options = options(
+        "--blkio-weight 500 --blkio-weight-device /dev/x:300 --cgroup-conf memory.high=1,cpu.idle=1 --cgroups disabled \
+         --chrootdirs /c --conmon-pidfile /m --cpu-period 50000 --cpu-quota -1 --device-read-iops /dev/x:9 --env-merge A=$B \
+         --group-entry g --hosts-file none --hostuser kim,5 --image-volume ignore --init --init-path /i --memory-swappiness 0 \
+         --no-hostname --oom-kill-disable --passwd-entry p --personality LINUX --pidfile /p --rdt-class r --requires a,b \
+         --shm-size-systemd 1m --sysctl net.x=1 --systemd false --timeout 5 --tz local --umask 27 --unsetenv X \
+         --unsetenv-all --no-healthcheck --disable-content-trust --seccomp-policy default img",
+    );
+    let limits = &options.limits;
+    assert_eq!((limits.cpu_period, limits.cpu_quota), (Some(50_000), Some(-1)));
+    assert_eq!((limits.memory_swappiness, limits.oom_kill_disable), (Some(0), true));
+    assert_eq!((limits.rdt_class.as_deref(), limits.shm_size_systemd), (Some("r"), Some(1 << 20)));
+    assert_eq!((limits.unified["memory.high"].as_str(), limits.unified["cpu.idle"].as_str()), ("1", "1"));
+    let block = &limits.block;
+    assert_eq!((block.weight, block.weights[0].value, block.read_iops[0].value), (Some(500), 300, 9));
+    let accounts = Accounts {
+        none: false,
+        passwd_entry: Some("p".to_owned()),
+        group_entry: Some("g".to_owned()),
+        of_host: vec!["kim".to_owned(), "5".to_owned()],
+    };
+    assert_eq!(options.accounts, accounts);
+    assert_eq!((options.cgroups, options.systemd), (Cgroups::Disabled, Systemd::Never));
+    assert_eq!((options.image_volumes, options.hosts.base), (ImageVolumes::Ignore, HostsBase::None));
+    assert_eq!((options.time_zone, options.umask), (Some(TimeZone::Local), Some(0o27)));
+    assert_eq!(
+        (options.chroot_dirs, options.requires),
+        (vec!["/c".to_owned()], vec!["a".to_owned(), "b".to_owned()])
+    );
+    assert_eq!((options.timeout, options.no_hostname), (Some(5), true));
+    assert_eq!(options.init_path.as_deref(), Some("/i".as_ref()));
+    assert_eq!(options.pid_file.as_deref(), Some("/p".as_ref()));
+    assert_eq!(options.monitor_pid_file.as_deref(), Some("/m".as_ref()));
+    assert_eq!(options.sysctl["net.x"], "1");
+    assert_eq!(options.personality.as_deref(), Some("LINUX"));
+    assert_eq!(
+        (options.defaults.merge, options.defaults.unset),
+        (vec!["A=$B".to_owned()], vec!["X".to_owned()])
+    );
+    assert!(options.defaults.unset_all);
+}
+
+#[test]
+fn what_run_has_besides() {
+    let apply = |words: &str| {
+        let (mut options, run) = parse(words).unwrap();
+        run.run.apply(&mut options);
+        (options.accounts.none, options.remove, options.remove_image)
+    };
+    assert_eq!(apply("img"), (false, false, false));
+    assert_eq!(apply("--passwd=false --rm img"), (true, true, false));
+    assert_eq!(apply("--rmi img"), (false, true, true));
 }
 
 #[test]

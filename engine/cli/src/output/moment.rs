@@ -49,7 +49,7 @@ fn seconds(text: &str) -> Option<Duration> {
 }
 
 /// `1h30m`, `90s`, `1.5h`, `300ms`
-fn length(text: &str) -> Option<Duration> {
+pub(crate) fn length(text: &str) -> Option<Duration> {
     const UNITS: [(&str, f64); 6] =
         [("ms", 1e-3), ("us", 1e-6), ("ns", 1e-9), ("h", 3600.0), ("m", 60.0), ("s", 1.0)];
     let (mut rest, mut total) = (text, 0.0);

@@ -15,7 +15,7 @@ use crate::events::{Action, Event, Kind, note};
 use crate::pod::options::ExitPolicy;
 use crate::state::Database;
 use crate::state::containers::Record;
-use crate::{Engine, Paths, network};
+use crate::{Engine, Paths, image, network};
 
 /// For the monitor's `main`.
 pub const HOOKS: Hooks = Hooks { begun, cleanup, abandoned };
@@ -74,7 +74,11 @@ fn clean(config: &Config, exit: &Exit, is_abandoned: bool) {
     };
     let Ok(Some(_turn)) = turn else { return };
     if let Ok(record) = engine.db.find_container(&config.id) {
-        let _ = purge(&engine, &record, true, Some(exit.code).filter(|_| exit.pid != 0));
+        let purged = purge(&engine, &record, true, Some(exit.code).filter(|_| exit.pid != 0));
+        if let (true, Ok(()), Some(image)) = (record.options.remove_image, purged, &record.image_id) {
+            // One that others use, or that has other names, stays.
+            let _ = image::remove::remove(&engine, image, false).map(|_| image::remove::sweep(&engine));
+        }
     }
 }
 

@@ -98,6 +98,9 @@ pub(crate) fn describe(
             options.labels.entry(key.clone()).or_insert_with(|| value.clone());
         }
     }
+    if spec::is_systemd(&options, config) {
+        options.stop_signal.get_or_insert(spec::SYSTEMD_STOP_SIGNAL);
+    }
     Ok(Record {
         id: name::id().map_err(CreateError::Random)?,
         name: options.name.clone().unwrap_or_default(),

@@ -27,6 +27,8 @@ pub struct Options {
     pub workdir: Option<String>,
     pub terminal: bool,
     pub privileged: bool,
+    /// Descriptors of the caller's that the process keeps, by number.
+    pub preserve: Vec<u32>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -82,7 +84,7 @@ pub fn exec(
     let how = runtime::Options {
         root: &root,
         stdio,
-        preserve_fds: Vec::new(),
+        preserve_fds: options.preserve.clone(),
         pid_file: None,
         cgroup: &[],
         ignore_paused: false,

@@ -23,6 +23,9 @@ use crate::state::containers::FindError;
 pub enum JoinError {
     #[error("looking up container to share {kind} namespace with")]
     Find { kind: &'static str, source: FindError },
+    /// podman's words.
+    #[error("{name:?} is not a valid container, cannot be used as a dependency")]
+    Requires { name: String, source: FindError },
     #[error("cannot find specified {kind} namespace path")]
     Path { kind: &'static str, source: std::io::Error },
     #[error(
@@ -44,6 +47,10 @@ pub fn resolve(engine: &Engine, options: &mut Options) -> Result<(), JoinError> 
         *name = found.id;
         Ok(())
     };
+    for name in &mut options.requires {
+        let found = engine.db.find_container(name);
+        *name = found.map_err(|source| JoinError::Requires { name: name.clone(), source })?.id;
+    }
     let path =
         |kind, path: &Path| fs::metadata(path).map(drop).map_err(|source| JoinError::Path { kind, source });
     match &mut options.network {
@@ -63,7 +70,8 @@ pub fn resolve(engine: &Engine, options: &mut Options) -> Result<(), JoinError> 
     Ok(())
 }
 
-/// Full ids of the containers whose namespaces these options join, each once: they run before this one does.
+/// Full ids of the containers whose namespaces these options join or that they require, each once: they run before this
+/// one does.
 pub fn dependencies(options: &Options) -> Vec<&str> {
     let network = match &options.network {
         Network::Container(id) => Some(id),
@@ -75,7 +83,8 @@ pub fn dependencies(options: &Options) -> Vec<&str> {
         Namespace::Container(id) => Some(id),
         _ => None,
     });
-    let mut ids: Vec<&str> = network.into_iter().chain(others).map(String::as_str).collect();
+    let mut ids: Vec<&str> =
+        network.into_iter().chain(others).chain(&options.requires).map(String::as_str).collect();
     ids.sort_unstable();
     ids.dedup();
     ids
@@ -209,6 +218,8 @@ mod tests {
             let options = Options { network, namespaces, ..Options::default() };
             assert_eq!(dependencies(&options), expected);
         }
+        let (network, requires) = (Network::Container("b".into()), vec!["b".to_owned(), "a".to_owned()]);
+        assert_eq!(dependencies(&Options { network, requires, ..Options::default() }), ["a", "b"]);
     }
 
     #[test]

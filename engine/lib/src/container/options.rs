@@ -6,6 +6,12 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+mod inside;
+mod limits;
+
+pub use inside::{Accounts, Cgroups, Defaults, HostsBase, ImageVolumes, Systemd, TimeZone};
+pub use limits::{BlockIo, BlockLimit, DeviceRule, Limits, Ulimit};
+
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Options {
@@ -20,17 +26,37 @@ pub struct Options {
     pub entrypoint: Option<Vec<String>>,
     /// `NAME=VALUE`, env files first; later ones win.
     pub env: Vec<String>,
+    pub defaults: Defaults,
     pub workdir: Option<String>,
     pub user: Option<String>,
     /// `--group-add`: names or numbers.
     pub groups: Vec<String>,
     pub hostname: Option<String>,
+    /// `--no-hostname`: the image's /etc/hostname stays.
+    pub no_hostname: bool,
+    pub accounts: Accounts,
+    /// `--umask`; None: 022.
+    pub umask: Option<u32>,
+    /// `--personality`: LINUX or LINUX32 (personality(2)).
+    pub personality: Option<String>,
+    /// `--sysctl`, by name: of the container's own namespaces.
+    pub sysctl: BTreeMap<String, String>,
+    pub time_zone: Option<TimeZone>,
     pub labels: BTreeMap<String, String>,
     pub annotations: BTreeMap<String, String>,
     pub terminal: bool,
     pub stdin: bool,
     pub remove: bool,
+    /// `--rmi`: its image goes with it, unless others use it.
+    pub remove_image: bool,
+    /// Seconds that it may run; it is killed then.
+    pub timeout: Option<u64>,
+    /// `--requires`: full ids, once it is created, of containers that are started before it.
+    pub requires: Vec<String>,
     pub init: bool,
+    /// A program of the host's in place of ketch's own init.
+    pub init_path: Option<PathBuf>,
+    pub systemd: Systemd,
     pub read_only: bool,
     /// `--read-only-tmpfs=false`: nothing is writable, /dev and /dev/shm included.
     pub read_only_strict: bool,
@@ -52,6 +78,9 @@ pub struct Options {
     pub infra: bool,
     pub notify: Notify,
     pub mounts: Vec<Mount>,
+    pub image_volumes: ImageVolumes,
+    /// `--chrootdirs`: absolute directories inside that get the container's hosts and resolv.conf too.
+    pub chroot_dirs: Vec<String>,
     /// `--volumes-from CONTAINER[:ro|rw|z]`, as given; what they lead to is in `mounts` once the container is created.
     pub volumes_from: Vec<String>,
     pub devices: Vec<Device>,
@@ -59,6 +88,9 @@ pub struct Options {
     pub cap_drop: Vec<String>,
     pub security: Security,
     pub limits: Limits,
+    /// `--device-cgroup-rule`.
+    pub device_rules: Vec<DeviceRule>,
+    pub cgroups: Cgroups,
     pub cgroup_parent: Option<String>,
     /// Settled when the container is created: a later `--cgroup-manager` does not move it.
     pub cgroup_manager: CgroupManager,
@@ -67,6 +99,9 @@ pub struct Options {
     pub stop_timeout: Option<u64>,
     pub log: Log,
     pub cid_file: Option<PathBuf>,
+    /// Where init's pid, and the monitor's, are written at each start.
+    pub pid_file: Option<PathBuf>,
+    pub monitor_pid_file: Option<PathBuf>,
     /// The command line that asked for all this, for `inspect` and what reads it.
     pub create_command: Vec<String>,
 }
@@ -226,6 +261,8 @@ pub struct Hosts {
     pub add: Vec<(String, String)>,
     /// `--no-hosts`: the image's /etc/hosts stays.
     pub none: bool,
+    /// `--hosts-file`: whose lines are taken over.
+    pub base: HostsBase,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -335,38 +372,6 @@ pub enum Seccomp {
     Unconfined,
     /// The text of a profile in docker's format: the file is read once, when the container is created.
     Profile(String),
-}
-
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Limits {
-    /// Bytes.
-    pub memory: Option<i64>,
-    /// Bytes, memory included; None: twice the memory; Some(-1): no limit.
-    pub memory_swap: Option<i64>,
-    pub memory_reservation: Option<i64>,
-    /// CPUs, e.g. 1.5.
-    pub cpus: Option<f64>,
-    pub cpu_shares: Option<u64>,
-    pub cpuset_cpus: Option<String>,
-    pub cpuset_mems: Option<String>,
-    /// None: 2048, podman's default; Some(0) and below: no limit.
-    pub pids: Option<i64>,
-    /// Bytes of /dev/shm; None: 64 MiB.
-    pub shm_size: Option<i64>,
-    pub ulimits: Vec<Ulimit>,
-    /// `--ulimit host`: what has no ulimit of its own keeps ketch's.
-    pub ulimits_of_host: bool,
-    pub oom_score_adj: Option<i32>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ulimit {
-    /// `nofile`
-    pub name: String,
-    /// -1: no limit.
-    pub soft: i64,
-    pub hard: i64,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

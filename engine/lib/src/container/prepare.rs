@@ -47,8 +47,9 @@ pub(super) fn prepare(
     // The user's own directory is not changed; an overlay's lower and a read-only image stay as they are.
     let own_root = record.options.rootfs.as_ref().is_none_or(|rootfs| rootfs.overlay);
     if own_root {
-        for (path, line) in [("etc/passwd", &build.passwd_line), ("etc/group", &build.group_line)] {
-            if let Some(line) = line {
+        let accounts = &build.accounts;
+        for (path, lines) in [("etc/passwd", &accounts.passwd), ("etc/group", &accounts.group)] {
+            for line in lines {
                 root::append_line(rootfs, path, line)?;
             }
         }

@@ -2,20 +2,20 @@
 
 use std::fs;
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use ketch_monitor::attach::{self, Session};
 use ketch_monitor::config::{self, Config, LogConfig, LogDriver};
 use ketch_monitor::exit::Exit;
-use ketch_monitor::spawn::{self, Handed, Monitor, spawn};
+use ketch_monitor::spawn::{self, Handed, Monitor, PASSED_FD as FIRST_PASSED, spawn};
 use ketch_monitor::{exit, lock};
 use ketch_runtime::container::delete::{self, DeleteError};
 
 use super::checkpoint::marker;
 use super::join::{self, JoinError};
-use super::options::CgroupManager;
+use super::options::{CgroupManager, Cgroups, HostsBase};
 use super::prepare::{PrepareError, prepare};
 use super::remove::{RemoveError, purge};
 use super::root::{self, RootError};
@@ -48,6 +48,8 @@ pub struct Start<'a> {
     pub restore: Option<config::Restore>,
     /// For a container that does not run yet.
     pub service: Service,
+    /// What init gets besides, under these numbers: none that the service manager's descriptors have.
+    pub preserved: Vec<(i32, OwnedFd)>,
 }
 
 /// A container that runs.
@@ -226,6 +228,10 @@ fn carry_out(
             volumes: &engine.paths.volumes(),
             passwd: &root::read_file(&rootfs, "etc/passwd")?,
             group: &root::read_file(&rootfs, "etc/group")?,
+            hosts: &match record.options.hosts.base {
+                HostsBase::Image => root::read_file(&rootfs, "etc/hosts")?,
+                _ => Vec::new(),
+            },
             host: &host,
             joined: &Joined { network: network.joined.take(), ..joining.joined.clone() },
             network: &network.facts,
@@ -245,7 +251,10 @@ fn carry_out(
         rootfs: Some(rootfs),
         network: network.namespace.take(),
         shm: joining.shm.take(),
-        passed: std::mem::take(&mut how.service.listening),
+        passed: (FIRST_PASSED..)
+            .zip(std::mem::take(&mut how.service.listening))
+            .chain(std::mem::take(&mut how.preserved))
+            .collect(),
         held: std::mem::take(&mut network.sockets),
     };
     let members = host.user_namespace.then(|| engine.paths.members());
@@ -331,6 +340,7 @@ fn config(
         members: None,
         spec: build.spec,
         systemd: match options.cgroup_manager {
+            _ if options.cgroups == Cgroups::Disabled => None,
             CgroupManager::Systemd { .. } => Some(engine.systemd.clone()),
             CgroupManager::Cgroupfs => None,
         },
@@ -344,6 +354,9 @@ fn config(
             max_files: options.log.max_files.unwrap_or(1).max(1),
         },
         remove: options.remove,
+        timeout: options.timeout.filter(|seconds| *seconds > 0),
+        pid_file: options.pid_file.clone(),
+        monitor_pid_file: options.monitor_pid_file.clone(),
         restore: how.restore.clone(),
         gives_back: network.gives_back(),
         forwards: std::mem::take(&mut network.forwards),

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use ketch_runtime::spec::{LinuxDevice, LinuxDeviceCgroup, LinuxDeviceType};
 
 use super::{Host, SpecError};
-use crate::container::options::Options;
+use crate::container::options::{DeviceRule, Options};
 
 /// A node of the host and the place it gets inside.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +36,7 @@ pub(super) fn list(options: &Options, host: &Host) -> Devices {
     if !options.privileged {
         rules.extend(host.devices.iter().map(|node| rule(true, Some(node), &node.access)));
     }
+    rules.extend(options.device_rules.iter().map(asked));
     Devices { nodes: host.devices.iter().map(device).collect(), rules }
 }
 
@@ -120,6 +121,18 @@ fn rule(allow: bool, node: Option<&Node>, access: &str) -> LinuxDeviceCgroup {
     rule.set_typ(node.map(kind));
     rule.set_major(node.map(|node| node.major as i64));
     rule.set_minor(node.map(|node| node.minor as i64));
+    rule
+}
+
+/// Of `--device-cgroup-rule`.
+fn asked(wanted: &DeviceRule) -> LinuxDeviceCgroup {
+    let mut rule = rule(true, None, &wanted.access);
+    rule.set_typ(Some(match wanted.kind {
+        'b' => LinuxDeviceType::B,
+        'c' => LinuxDeviceType::C,
+        _ => LinuxDeviceType::A,
+    }));
+    rule.set_major(wanted.major).set_minor(wanted.minor);
     rule
 }
 

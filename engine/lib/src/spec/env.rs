@@ -1,5 +1,7 @@
 //! The process's environment.
 
+use crate::container::options::Defaults;
+
 /// Search path of a container whose image sets none.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -7,6 +9,8 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 #[derive(Debug)]
 pub(super) struct Sources<'a> {
     pub(super) terminal: bool,
+    /// Of the caller's: proxies.
+    pub(super) defaults: &'a Defaults,
     pub(super) image: &'a [String],
     /// `NAME=VALUE`.
     pub(super) options: &'a [String],
@@ -21,12 +25,17 @@ pub(super) fn merge(sources: &Sources<'_>) -> Vec<String> {
     if sources.terminal {
         env.push("TERM=xterm".to_owned());
     }
-    for variable in sources.image.iter().chain(sources.options) {
-        let name = name(variable);
-        match env.iter_mut().find(|have| self::name(have) == name) {
-            Some(have) => have.clone_from(variable),
-            None => env.push(variable.clone()),
-        }
+    let Defaults { env: callers, merge, unset, unset_all } = sources.defaults;
+    for variable in callers.iter().chain(sources.image) {
+        set(&mut env, variable);
+    }
+    for variable in merge {
+        let merged = expand(variable, &env);
+        set(&mut env, &merged);
+    }
+    env.retain(|variable| !unset_all && !unset.iter().any(|unset| name(variable) == unset));
+    for variable in sources.options {
+        set(&mut env, variable);
     }
     for (name, value) in [("HOME", sources.home), ("HOSTNAME", sources.hostname)] {
         if !env.iter().any(|have| self::name(have) == name) {
@@ -34,6 +43,35 @@ pub(super) fn merge(sources: &Sources<'_>) -> Vec<String> {
         }
     }
     env
+}
+
+/// In place of one of the same name, or last.
+fn set(env: &mut Vec<String>, variable: &str) {
+    match env.iter_mut().find(|have| name(have) == name(variable)) {
+        Some(have) => variable.clone_into(have),
+        None => env.push(variable.to_owned()),
+    }
+}
+
+/// `$NAME` and `${NAME}` become what `env` has for them, nothing if it has nothing.
+fn expand(text: &str, env: &[String]) -> String {
+    let value = |wanted: &str| {
+        let found = env.iter().find(|have| name(have) == wanted);
+        found.and_then(|have| have.split_once('=')).map_or("", |(_, value)| value)
+    };
+    let mut expanded = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('$') {
+        expanded.push_str(before);
+        let braced = after.strip_prefix('{').and_then(|inside| inside.split_once('}'));
+        let (wanted, after) = braced.unwrap_or_else(|| {
+            let end = after.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(after.len());
+            after.split_at(end)
+        });
+        expanded.push_str(value(wanted));
+        rest = after;
+    }
+    expanded + rest
 }
 
 fn name(variable: &str) -> &str {
@@ -66,12 +104,51 @@ mod tests {
             let (image, options) = (owned(image), owned(options));
             let sources = Sources {
                 terminal: *terminal,
+                defaults: &Defaults::default(),
                 image: &image,
                 options: &options,
                 home: "/root",
                 hostname: "h",
             };
             assert_eq!(merge(&sources), *expected);
+        }
+    }
+
+    /// podman's order: proxies, image, merged, unset, given.
+    #[test]
+    fn what_it_starts_from() {
+        let owned = |list: &[&str]| list.iter().map(|item| (*item).to_owned()).collect::<Vec<_>>();
+        let image = owned(&["IMG=one", "PATH=/bin"]);
+        let proxies = owned(&["http_proxy=p", "IMG=weak"]);
+        let cases: &[(Defaults, &[&str], &str)] = &[
+            (
+                Defaults { env: proxies.clone(), ..Defaults::default() },
+                &[],
+                "PATH=/bin container=ketch http_proxy=p IMG=one",
+            ),
+            (
+                Defaults { merge: owned(&["IMG=${IMG}-two", "N=x$PATH:$NONE."]), ..Defaults::default() },
+                &[],
+                "PATH=/bin container=ketch IMG=one-two N=x/bin:.",
+            ),
+            (
+                Defaults { unset: owned(&["IMG", "container"]), ..Defaults::default() },
+                &["IMG=x"],
+                "PATH=/bin IMG=x",
+            ),
+            (Defaults { env: proxies, unset_all: true, ..Defaults::default() }, &["A=1"], "A=1"),
+        ];
+        for (defaults, options, expected) in cases {
+            let options = owned(options);
+            let sources = Sources {
+                terminal: false,
+                defaults,
+                image: &image,
+                options: &options,
+                home: "/",
+                hostname: "h",
+            };
+            assert_eq!(merge(&sources).join(" "), format!("{expected} HOME=/ HOSTNAME=h"));
         }
     }
 }

@@ -52,6 +52,19 @@ pub enum SpecError {
     HostGateway(String),
     #[error("{0} is not a device node")]
     NotADevice(PathBuf),
+    /// podman's words.
+    #[error("failed to inspect '{path}' in {flag}")]
+    BlockDevice { flag: &'static str, path: PathBuf, source: std::io::Error },
+    #[error("{flag}: {path} is not a block device")]
+    NotABlockDevice { flag: &'static str, path: PathBuf },
+    #[error("cannot add host user {0}: the host's /etc/passwd does not have it")]
+    UnknownHostUser(String),
+    /// podman's words.
+    #[error("cannot use --cgroup-conf without cgroup v2")]
+    NeedsCgroupV2,
+    /// podman's words.
+    #[error("running container create option: finding timezone: unknown time zone {0}")]
+    UnknownTimeZone(String),
     #[error("cannot read the host's {what}")]
     Kernel { what: &'static str, source: nix::errno::Errno },
     #[error("cannot set {flag}: {reason}")]

@@ -32,6 +32,18 @@ pub(super) fn list(options: &Options, facts: &Facts<'_>, hostname: &str) -> Resu
         file("hostname", "/etc/hostname", format!("{hostname}\n")),
         file("containerenv", "/run/.containerenv", container_env(options, facts)),
     ];
+    if options.no_hostname {
+        files.remove(0);
+    }
+    if !facts.host.time_zone.is_empty() {
+        let content = Some(Cow::Owned(facts.host.time_zone.clone()));
+        files.push(File {
+            path: facts.dir.join("localtime"),
+            content,
+            mode: 0o644,
+            destination: "/etc/localtime",
+        });
+    }
     if let Some(shared) = &facts.network.shared {
         let file = |path: &Option<PathBuf>, destination| {
             Some(File { path: path.clone()?, content: None, mode: 0o644, destination })
@@ -47,8 +59,9 @@ pub(super) fn list(options: &Options, facts: &Facts<'_>, hostname: &str) -> Resu
         }
     }
     if options.init {
-        let content = Some(Cow::Borrowed(crate::guest::INIT));
-        files.push(File { path: facts.dir.join("init"), content, mode: 0o755, destination: INIT });
+        let own = || (facts.dir.join("init"), Some(Cow::Borrowed(crate::guest::INIT)));
+        let (path, content) = options.init_path.clone().map_or_else(own, |path| (path, None));
+        files.push(File { path, content, mode: 0o755, destination: INIT });
     }
     files.retain(|file| {
         !options.mounts.iter().any(|mount| mounts::clean(&mount.destination) == file.destination)

@@ -7,8 +7,8 @@ use std::path::Path;
 use ketch_cgroups::Delegated;
 use nix::errno::Errno;
 
-use super::{SpecError, devices, limits, resolv};
-use crate::container::options::{CgroupManager, MountKind, Network, Options};
+use super::{SpecError, accounts, block, devices, limits, resolv};
+use crate::container::options::{CgroupManager, Cgroups, HostsBase, MountKind, Network, Options, TimeZone};
 
 /// The host as far as `options` ask for it.
 #[derive(Debug, Clone, Default)]
@@ -28,12 +28,18 @@ pub struct Host {
     pub capabilities: u64,
     /// ketch's own hard limits, of the resources that are asked for.
     pub limits: Vec<limits::HostLimit>,
-    /// `/etc/hosts`; empty when there is none.
+    /// `/etc/hosts`, or the file of `--hosts-file`; empty when there is none, or it is not asked for.
     pub hosts: String,
     /// `/etc/resolv.conf`, if the container gets one; if that asks systemd-resolved, whom that asks.
     pub resolv_conf: String,
     /// Nodes of `--device`, or, with `--privileged`, all below /dev.
     pub devices: Vec<devices::Node>,
+    /// Those that have limits.
+    pub block_devices: Vec<block::Numbers>,
+    /// Those of `--hostuser`.
+    pub users: Vec<accounts::HostUser>,
+    /// What becomes /etc/localtime (tzfile(5)); empty: the image's stays.
+    pub time_zone: Vec<u8>,
     pub apparmor: bool,
 }
 
@@ -49,14 +55,25 @@ impl Host {
                 })?;
             }
         }
+        if let Some(path) = &options.init_path {
+            std::fs::metadata(path).map_err(failed("container-init binary not found on the host:", path))?;
+        }
         let uname = nix::sys::utsname::uname().map_err(kernel("name"))?;
         let layout = ketch_cgroups::detect().map_err(SpecError::Cgroups)?;
         let user_namespace = !ketch_sys::ns::in_first_user().map_err(kernel("user namespace"))?;
         // A user's own systemd has what the user may use, and says what it has not.
         let by_hand = options.cgroup_manager == CgroupManager::Cgroupfs;
-        let cgroups =
-            if user_namespace && by_hand { ketch_cgroups::delegated(&layout) } else { Delegated::Root };
+        let cgroups = match options.cgroups {
+            Cgroups::Disabled => {
+                Delegated::Nothing("--cgroups=disabled gives the container no cgroup".into())
+            }
+            _ if user_namespace && by_hand => ketch_cgroups::delegated(&layout),
+            _ => Delegated::Root,
+        };
         limits::check(options, &cgroups)?;
+        if !options.limits.unified.is_empty() && layout != ketch_cgroups::Layout::V2 {
+            return Err(SpecError::NeedsCgroupV2);
+        }
         let confined = options.security.apparmor.as_deref().is_some_and(|profile| profile != "unconfined");
         Ok(Host {
             hostname: uname.nodename().to_string_lossy().into_owned(),
@@ -67,11 +84,41 @@ impl Host {
             cgroups,
             capabilities: ketch_sys::caps::get().map_err(kernel("capabilities"))?.permitted,
             limits: limits::of_host(&options.limits)?,
-            hosts: text("/etc/hosts")?,
+            hosts: match &options.hosts.base {
+                HostsBase::Host => text("/etc/hosts")?,
+                HostsBase::File(path) => std::fs::read_to_string(path)
+                    .map_err(failed("failed to create new hosts file: cannot read", path))?,
+                HostsBase::Image | HostsBase::None => String::new(),
+            },
+            block_devices: block::read(&options.limits.block)?,
+            users: match &options.accounts.of_host[..] {
+                [] => Vec::new(),
+                wanted => accounts::find(wanted, text("/etc/passwd")?.as_bytes())?,
+            },
+            time_zone: time_zone(options.time_zone.as_ref())?,
             resolv_conf: resolv_conf(options)?,
             devices: devices::read(options)?,
             apparmor: confined && Path::new("/sys/module/apparmor/parameters/enabled").exists(),
         })
+    }
+}
+
+fn failed<'a>(what: &'static str, path: &'a Path) -> impl FnOnce(std::io::Error) -> SpecError + use<'a> {
+    move |source| SpecError::Host { what, path: path.to_owned(), source }
+}
+
+/// The zone's rules, from the host: an image may have none.
+fn time_zone(zone: Option<&TimeZone>) -> Result<Vec<u8>, SpecError> {
+    let path = match zone {
+        None => return Ok(Vec::new()),
+        Some(TimeZone::Local) => Path::new("/etc/localtime").to_owned(),
+        Some(TimeZone::Named(name)) => Path::new("/usr/share/zoneinfo").join(name),
+    };
+    match (std::fs::read(&path), zone) {
+        (Ok(rules), _) if rules.starts_with(b"TZif") => Ok(rules),
+        (_, Some(TimeZone::Named(name))) => Err(SpecError::UnknownTimeZone(name.clone())),
+        (Ok(_), _) => Err(SpecError::UnknownTimeZone("local".to_owned())),
+        (Err(source), _) => Err(failed("cannot read", &path)(source)),
     }
 }
 

@@ -3,12 +3,12 @@
 use std::net::IpAddr;
 
 use super::{Facts, SpecError};
-use crate::container::options::{Network, Options};
+use crate::container::options::{HostsBase, Network, Options};
 
 /// What `--add-host` takes for the host's own address.
 const HOST_GATEWAY: &str = "host-gateway";
 
-/// `--add-host`, the host's own lines, the host's name inside, and the container's names.
+/// `--add-host`, the host's own lines or those of `--hosts-file`, the host's name inside, and the container's names.
 pub(super) fn text(options: &Options, facts: &Facts<'_>, hostname: &str) -> Result<String, SpecError> {
     let mut lines = Vec::new();
     let gateway = facts.network.gateway.map(|ip| ip.to_string());
@@ -21,7 +21,20 @@ pub(super) fn text(options: &Options, facts: &Facts<'_>, hostname: &str) -> Resu
         };
         lines.push(format!("{address}\t{name}"));
     }
-    lines.extend(facts.host.hosts.lines().map(str::to_owned));
+    let of_image = String::from_utf8_lossy(facts.hosts);
+    let base = match options.hosts.base {
+        HostsBase::Image => &of_image,
+        _ => facts.host.hosts.as_str(),
+    };
+    lines.extend(base.lines().map(str::to_owned));
+    // The host's own has it; another one may not.
+    let has_localhost = |line: &&str| {
+        let words = line.split('#').next().unwrap_or_default().split_whitespace();
+        words.skip(1).any(|name| name == "localhost")
+    };
+    if options.hosts.base != HostsBase::Host && !base.lines().any(|line| has_localhost(&line)) {
+        lines.extend(["127.0.0.1\tlocalhost", "::1\tlocalhost"].map(str::to_owned));
+    }
     if let Some(gateway) = &gateway {
         lines.push(format!("{gateway}\thost.containers.internal host.docker.internal"));
     }

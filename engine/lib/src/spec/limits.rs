@@ -102,13 +102,23 @@ pub(super) fn check(options: &Options, cgroups: &Delegated) -> Result<(), SpecEr
         ("--memory-swap", limits.memory_swap.is_some_and(|bytes| bytes > 0)),
         ("--memory-reservation", limits.memory_reservation.is_some_and(|bytes| bytes > 0)),
         ("--cpus", limits.cpus.is_some_and(|cpus| cpus > 0.0)),
+        ("--cpu-period", limits.cpu_period.is_some_and(|period| period > 0)),
+        ("--cpu-quota", limits.cpu_quota.is_some_and(|quota| quota > 0)),
+        ("--cpu-rt-period", limits.cpu_rt_period.is_some_and(|period| period > 0)),
+        ("--cpu-rt-runtime", limits.cpu_rt_runtime.is_some_and(|runtime| runtime != 0)),
+        ("--memory-swappiness", limits.memory_swappiness.is_some()),
+        ("--oom-kill-disable", limits.oom_kill_disable),
+        ("--blkio-weight", limits.block.weight.is_some()),
+        ("--cgroup-conf", !limits.unified.is_empty()),
+        ("--device-cgroup-rule", !options.device_rules.is_empty()),
         ("--cpu-shares", limits.cpu_shares.is_some_and(|shares| shares > 0)),
         ("--cpuset-cpus", limits.cpuset_cpus.is_some()),
         ("--cpuset-mems", limits.cpuset_mems.is_some()),
         ("--pids-limit", limits.pids.is_some_and(|pids| pids > 0)),
         ("--cgroup-parent", options.cgroup_parent.is_some()),
     ];
-    match asked.into_iter().find(|(_, asked)| *asked) {
+    let by_device = limits.block.by_device().map(|(flag, devices)| (flag, !devices.is_empty()));
+    match asked.into_iter().chain(by_device).find(|(_, asked)| *asked) {
         Some((flag, _)) => Err(SpecError::NoCgroup { flag, reason: reason.clone() }),
         None => Ok(()),
     }
@@ -131,6 +141,9 @@ pub(super) fn resources(limits: &Limits, cgroups: &Delegated) -> LinuxResources 
     }
     resources.set_memory(memory(limits));
     resources.set_cpu(cpu(limits));
+    if !limits.unified.is_empty() {
+        resources.set_unified(Some(limits.unified.clone().into_iter().collect()));
+    }
     resources
 }
 
@@ -150,25 +163,26 @@ fn memory(limits: &Limits) -> Option<LinuxMemory> {
     let limit = limits.memory.filter(|bytes| *bytes > 0);
     let swap = limits.memory_swap.filter(|bytes| *bytes != 0).or(limit.map(|bytes| bytes.saturating_mul(2)));
     let reservation = limits.memory_reservation.filter(|bytes| *bytes > 0);
-    if limit.is_none() && swap.is_none() && reservation.is_none() {
+    let (swappiness, waits) = (limits.memory_swappiness, Some(true).filter(|_| limits.oom_kill_disable));
+    if (limit, swap, reservation) == (None, None, None) && swappiness.is_none() && waits.is_none() {
         return None;
     }
     let mut memory = LinuxMemory::default();
     memory.set_limit(limit).set_swap(swap).set_reservation(reservation);
+    memory.set_swappiness(swappiness).set_disable_oom_killer(waits);
     Some(memory)
 }
 
 fn cpu(limits: &Limits) -> Option<LinuxCpu> {
-    let quota = limits.cpus.filter(|cpus| *cpus > 0.0).map(|cpus| (cpus * CPU_PERIOD as f64) as i64);
-    let shares = limits.cpu_shares.filter(|shares| *shares > 0);
-    if quota.is_none() && shares.is_none() && limits.cpuset_cpus.is_none() && limits.cpuset_mems.is_none() {
-        return None;
-    }
+    let of_cpus = limits.cpus.filter(|cpus| *cpus > 0.0).map(|cpus| (cpus * CPU_PERIOD as f64) as i64);
     let mut cpu = LinuxCpu::default();
-    cpu.set_shares(shares);
-    cpu.set_quota(quota).set_period(quota.map(|_| CPU_PERIOD));
+    cpu.set_shares(limits.cpu_shares.filter(|shares| *shares > 0));
+    cpu.set_quota(of_cpus.or(limits.cpu_quota.filter(|quota| *quota != 0)));
+    cpu.set_period(of_cpus.map(|_| CPU_PERIOD).or(limits.cpu_period.filter(|period| *period != 0)));
+    cpu.set_realtime_period(limits.cpu_rt_period.filter(|period| *period != 0));
+    cpu.set_realtime_runtime(limits.cpu_rt_runtime.filter(|runtime| *runtime != 0));
     cpu.set_cpus(limits.cpuset_cpus.clone()).set_mems(limits.cpuset_mems.clone());
-    Some(cpu)
+    Some(cpu).filter(|cpu| *cpu != LinuxCpu::default())
 }
 
 fn find(name: &str) -> Result<(Type, Resource), SpecError> {
@@ -269,6 +283,21 @@ mod tests {
                     ..Limits::default()
                 },
                 r#"{"pids":{"limit":100},"cpu":{"shares":512,"quota":150000,"period":100000,"cpus":"0"}}"#,
+            ),
+            (
+                Limits {
+                    pids: Some(0),
+                    cpu_period: Some(50_000),
+                    cpu_quota: Some(-1),
+                    memory_swappiness: Some(0),
+                    unified: [("memory.high".to_owned(), "1".to_owned())].into(),
+                    ..Limits::default()
+                },
+                r#"{"cpu":{"quota":-1,"period":50000},"memory":{"swappiness":0},"unified":{"memory.high":"1"}}"#,
+            ),
+            (
+                Limits { pids: Some(0), oom_kill_disable: true, cpu_quota: Some(0), ..Limits::default() },
+                r#"{"memory":{"disableOOMKiller":true}}"#,
             ),
         ];
         for (limits, expected) in cases {

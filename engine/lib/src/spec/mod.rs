@@ -4,6 +4,8 @@
 //! what must be made before the container starts is listed in [`Build`]. The result is what podman's default container
 //! is, with its mounts, masks, capabilities and limits; where they differ, the difference is noted beside the code.
 
+mod accounts;
+mod block;
 mod capabilities;
 mod devices;
 mod env;
@@ -17,19 +19,24 @@ mod paths;
 mod process;
 mod resolv;
 mod seccomp;
+mod systemd;
 mod user;
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use ketch_cgroups::Delegated;
-use ketch_runtime::spec::{Linux, LinuxNamespace, LinuxNamespaceType, Root, Spec};
+use ketch_runtime::spec::{
+    Linux, LinuxIntelRdt, LinuxNamespace, LinuxNamespaceType, LinuxPersonality, LinuxPersonalityDomain, Root,
+    Spec,
+};
 
 use crate::container::options::{CgroupManager, Namespace, Network, Options, Seccomp};
 use oci_spec::image::Config;
 
 use crate::image::ImageConfiguration;
 
+pub use accounts::Lines;
 pub use capabilities::{BY_NUMBER as CAPABILITIES, resolve as resolve_capabilities};
 pub use error::SpecError;
 pub use files::File;
@@ -38,6 +45,7 @@ pub use limits::{is_ulimit, shared as shared_resources};
 pub use mounts::{Volume, bind_options, wanted as wanted_mounts};
 pub use process::{Workdir, arguments, signal};
 pub use seccomp::ProfileError;
+pub use systemd::{STOP_SIGNAL as SYSTEMD_STOP_SIGNAL, is_wanted as is_systemd};
 pub use user::{Identity, resolve as resolve_user};
 
 /// What was read beforehand about this container.
@@ -53,6 +61,8 @@ pub struct Facts<'a> {
     /// The image's `/etc/passwd` and `/etc/group`, looked up through the root's descriptor; empty when there is none.
     pub passwd: &'a [u8],
     pub group: &'a [u8],
+    /// The image's `/etc/hosts`, if that is what the container's begins with.
+    pub hosts: &'a [u8],
     pub host: &'a Host,
     pub joined: &'a Joined,
     pub network: &'a NetworkFacts,
@@ -100,8 +110,7 @@ pub struct Build {
     pub chown: Vec<PathBuf>,
     /// Lines for the image's own files, when the user or group is a number that they do not know: podman adds them, so
     /// that `whoami` and the like have an answer. To be appended through the root's descriptor to a writable root.
-    pub passwd_line: Option<String>,
-    pub group_line: Option<String>,
+    pub accounts: Lines,
     pub user: Identity,
     pub workdir: Workdir,
     /// False: the container has no cgroup of its own.
@@ -117,8 +126,8 @@ pub fn build(
     facts: &Facts<'_>,
 ) -> Result<Build, SpecError> {
     let image = image.and_then(|image| image.config().as_ref());
-    let user = user::of(options, image, facts)?;
     let workdir = process::workdir(options, image)?;
+    let user = user::of(options, image, facts, &workdir)?;
     let hostname = hostname(options, facts);
     let stop_signal = process::stop_signal(options, image)?;
     let files = files::list(options, facts, hostname)?;
@@ -143,15 +152,8 @@ pub fn build(
     spec.set_annotations(Some(annotations(options, stop_signal)));
     spec.set_linux(Some(linux));
 
-    let home = workdir.path.to_string_lossy();
     Ok(Build {
-        passwd_line: user
-            .unknown_user
-            .as_ref()
-            .map(|name| format!("{name}:*:{}:{}:container user:{home}:/bin/sh", user.uid, user.gid)),
-        group_line: user.unknown_group.as_ref().map(|name| {
-            format!("{name}:x:{}:{}", user.gid, user.unknown_user.as_deref().unwrap_or_default())
-        }),
+        accounts: accounts::lines(options, facts, &user, &workdir),
         spec,
         files,
         volumes: mounts.volumes,
@@ -166,8 +168,14 @@ pub fn build(
 /// The environment as far as options and image decide it: HOME may come from the root's passwd at the start.
 pub fn environment(options: &Options, image: Option<&Config>, hostname: &str) -> Vec<String> {
     let image = image.and_then(|image| image.env().as_deref()).unwrap_or_default();
-    let sources =
-        env::Sources { terminal: options.terminal, image, options: &options.env, home: "", hostname };
+    let sources = env::Sources {
+        terminal: options.terminal,
+        defaults: &options.defaults,
+        image,
+        options: &options.env,
+        home: "",
+        hostname,
+    };
     let mut env = env::merge(&sources);
     env.retain(|variable| variable != "HOME=");
     env
@@ -190,6 +198,7 @@ fn linux(options: &Options, facts: &Facts<'_>) -> Result<Linux, SpecError> {
     let devices = devices::list(options, facts.host);
     if !matches!(facts.host.cgroups, Delegated::Nothing(_)) {
         resources.set_devices(Some(devices.rules));
+        resources.set_block_io(block::limits(&options.limits.block, &facts.host.block_devices));
     }
     linux.set_devices(Some(devices.nodes).filter(|nodes| !nodes.is_empty()));
     linux.set_resources(Some(resources));
@@ -197,10 +206,25 @@ fn linux(options: &Options, facts: &Facts<'_>) -> Result<Linux, SpecError> {
     linux.set_namespaces(Some(namespaces(options, facts)));
     let (masked, readonly) = paths::lists(options);
     linux.set_masked_paths(Some(masked)).set_readonly_paths(Some(readonly));
+    let mut sysctl: std::collections::HashMap<String, String> = options.sysctl.clone().into_iter().collect();
     // One that exists is set up by whoever made it.
     if matches!(options.network, Network::None | Network::Bridge(_) | Network::Pasta(_)) {
         // Lets group 0 send ICMP echo without CAP_NET_RAW, which containers do not have; podman's default.
-        linux.set_sysctl(Some([("net.ipv4.ping_group_range".to_owned(), "0 0".to_owned())].into()));
+        sysctl.entry("net.ipv4.ping_group_range".to_owned()).or_insert_with(|| "0 0".to_owned());
+    }
+    linux.set_sysctl(Some(sysctl).filter(|list| !list.is_empty()));
+    if let Some(domain) = &options.personality {
+        let mut personality = LinuxPersonality::default();
+        personality.set_domain(match domain.as_str() {
+            "LINUX32" => LinuxPersonalityDomain::PerLinux32,
+            _ => LinuxPersonalityDomain::PerLinux,
+        });
+        linux.set_personality(Some(personality));
+    }
+    if let Some(class) = &options.limits.rdt_class {
+        let mut rdt = LinuxIntelRdt::default();
+        rdt.set_clos_id(Some(class.clone()));
+        linux.set_intel_rdt(Some(rdt));
     }
     Ok(linux)
 }

@@ -7,12 +7,14 @@ use ketch_monitor::spawn::SHM_PATH;
 use ketch_runtime::spec::Mount as OciMount;
 
 use super::files::{self, File};
-use super::{Facts, Host, SpecError};
-use crate::container::options::{Mount, MountKind, Namespace, Network, Options};
+use super::{Facts, Host, SpecError, systemd};
+use crate::container::options::{ImageVolumes, Mount, MountKind, Namespace, Network, Options};
 use oci_spec::image::Config;
 
 /// podman's default size of /dev/shm, in bytes.
 const SHM_SIZE: i64 = 65_536_000;
+/// What `--chrootdirs` have of the container's.
+const NAMES: [&str; 2] = ["/etc/hosts", "/etc/resolv.conf"];
 /// What `--read-only` leaves writable, as podman's `--read-only-tmpfs` has it.
 const SCRATCH: [&str; 3] = ["/run", "/tmp", "/var/tmp"];
 const PROPAGATION: [&str; 8] =
@@ -48,8 +50,19 @@ pub(super) fn list(
         below_dev || wanted.iter().any(|mount| mount.destination == destination)
     };
 
-    let mut mounts = defaults(options, facts.host);
+    let systemd = systemd::is_wanted(options, image);
+    let mut mounts = defaults(options, facts.host, systemd);
+    if systemd {
+        for mount in systemd::mounts(options) {
+            mounts.retain(|have| have.destination() != mount.destination());
+            mounts.push(mount);
+        }
+    }
     mounts.extend(files.iter().map(|file| bind_file(options, &file.path, file.destination)));
+    mounts.extend(options.chroot_dirs.iter().flat_map(|dir| {
+        let names = files.iter().filter(|file| NAMES.contains(&file.destination));
+        names.map(move |file| bind_file(options, &file.path, &clean(&format!("{dir}/{}", file.destination))))
+    }));
     mounts.retain(|mount| !mount.destination().to_str().is_some_and(&taken));
 
     let mut volumes = Vec::new();
@@ -125,15 +138,14 @@ pub fn wanted(options: &Options, image: Option<&Config>) -> Result<Vec<Mount>, S
             return Err(SpecError::RelativeVolume(volume.clone()));
         }
         let destination = clean(volume);
+        let (kind, mount_options): (_, &[&str]) = match options.image_volumes {
+            ImageVolumes::Anonymous => (MountKind::Anonymous, &["rprivate", "rw", "nodev", "exec", "nosuid"]),
+            ImageVolumes::Tmpfs => (MountKind::Tmpfs, &["rprivate", "rw", "nodev", "exec"]),
+            ImageVolumes::Ignore => continue,
+        };
         if seen.insert(destination.clone()) {
-            let options = owned(&["rprivate", "rw", "nodev", "exec", "nosuid"]);
-            wanted.push(Mount {
-                kind: MountKind::Anonymous,
-                destination,
-                options,
-                chown: false,
-                no_copy: false,
-            });
+            let options = owned(mount_options);
+            wanted.push(Mount { kind, destination, options, chown: false, no_copy: false });
         }
     }
     wanted.sort_by(|a, b| a.destination.cmp(&b.destination));
@@ -179,8 +191,10 @@ fn user_mount(mount: &Mount, source: &Path) -> OciMount {
     oci(&mount.destination, kind, source, options)
 }
 
-fn defaults(options: &Options, host: &Host) -> Vec<OciMount> {
+fn defaults(options: &Options, host: &Host, systemd: bool) -> Vec<OciMount> {
     let access = if options.privileged { "rw" } else { "ro" };
+    // systemd makes cgroups below its own, which on v1 it could not be kept to.
+    let cgroup_access = if systemd && host.cgroup_v2 { "rw" } else { access };
     let strict = options.read_only && options.read_only_strict;
     let shm_size = format!("size={}", options.limits.shm_size.unwrap_or(SHM_SIZE));
     let mut dev = vec!["nosuid", "strictatime", "mode=755", "size=65536k"];
@@ -225,7 +239,7 @@ fn defaults(options: &Options, host: &Host) -> Vec<OciMount> {
             "/sys/fs/cgroup",
             "cgroup",
             "cgroup",
-            &["rprivate", "nosuid", "noexec", "nodev", "relatime", access],
+            &["rprivate", "nosuid", "noexec", "nodev", "relatime", cgroup_access],
         ),
     ];
     if options.read_only && !strict {
@@ -245,7 +259,7 @@ fn bind_file(options: &Options, path: &Path, destination: &str) -> OciMount {
     oci(destination, "bind", path, owned(mount_options))
 }
 
-fn oci(destination: &str, kind: &str, source: &Path, options: Vec<String>) -> OciMount {
+pub(super) fn oci(destination: &str, kind: &str, source: &Path, options: Vec<String>) -> OciMount {
     let mut mount = OciMount::default();
     mount.set_destination(destination.into());
     mount.set_typ(Some(kind.to_owned()));
@@ -254,6 +268,6 @@ fn oci(destination: &str, kind: &str, source: &Path, options: Vec<String>) -> Oc
     mount
 }
 
-fn owned(list: &[&str]) -> Vec<String> {
+pub(super) fn owned(list: &[&str]) -> Vec<String> {
     list.iter().map(|item| (*item).to_owned()).collect()
 }

@@ -7,7 +7,7 @@ use nix::sys::signal::Signal;
 use oci_spec::image::Config;
 
 use super::user::Identity;
-use super::{Facts, SpecError, capabilities, env, files, limits};
+use super::{Facts, SpecError, capabilities, env, files, limits, systemd};
 use crate::container::options::Options;
 
 /// Where the process starts.
@@ -37,20 +37,24 @@ pub(super) fn build(
         Some(_) => workdir.path.to_string_lossy().into_owned(),
         None => "/".to_owned(),
     });
-    let env = env::merge(&env::Sources {
+    let mut env = env::merge(&env::Sources {
         terminal: options.terminal,
+        defaults: &options.defaults,
         image: image.and_then(|image| image.env().as_deref()).unwrap_or_default(),
         options: &options.env,
         home: &home,
         hostname,
     });
+    if systemd::is_wanted(options, image) {
+        env.push(format!("container_uuid={}", facts.id.get(..32).unwrap_or(facts.id)));
+    }
     // setrlimit(2) asks for CAP_SYS_RESOURCE in the first user namespace.
     let held = if facts.host.user_namespace { 0 } else { facts.host.capabilities };
     let rlimits = limits::rlimits(&options.limits, &facts.host.limits, held)?;
 
     let mut process = Process::default();
     process.set_terminal(Some(options.terminal));
-    process.set_user(oci_user(user));
+    process.set_user(oci_user(user, options.umask));
     process.set_args(Some(command(options, image)?));
     process.set_env(Some(env));
     process.set_cwd(workdir.path.clone());
@@ -128,9 +132,9 @@ pub fn signal(name: &str) -> Option<i32> {
     }
 }
 
-fn oci_user(user: &Identity) -> User {
+fn oci_user(user: &Identity, umask: Option<u32>) -> User {
     let mut oci = User::default();
-    oci.set_uid(user.uid).set_gid(user.gid).set_umask(Some(0o022));
+    oci.set_uid(user.uid).set_gid(user.gid).set_umask(Some(umask.unwrap_or(0o022)));
     oci.set_additional_gids(Some(user.groups.clone()).filter(|groups| !groups.is_empty()));
     oci
 }

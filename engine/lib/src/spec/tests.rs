@@ -34,6 +34,7 @@ fn build_with(options: &Options, config: &Value, host: &Host) -> Result<Build, S
         volumes: Path::new("/var/lib/v"),
         passwd: PASSWD,
         group: b"",
+        hosts: b"",
         host,
         joined: &Joined::default(),
         network: &NetworkFacts::default(),
@@ -100,7 +101,7 @@ fn defaults() {
         ]
     );
     assert_eq!((build.stop_signal, build.workdir.create), (15, true));
-    assert_eq!((build.passwd_line, build.group_line), (None, None));
+    assert_eq!(build.accounts, Lines::default());
     let hosts = build.files.iter().find(|file| file.destination == "/etc/hosts").unwrap();
     assert_eq!(hosts.content.as_deref().unwrap(), b"127.0.0.1\tlocalhost\n127.0.0.1\t0123456789ab boat\n");
     assert_eq!(hosts.path, Path::new("/var/lib/k/hosts"));
@@ -265,8 +266,8 @@ fn unknown_numbers_get_lines() {
     let options =
         Options { user: Some("1234:4321".to_owned()), workdir: Some("/w".to_owned()), ..Options::default() };
     let (build, value) = built(&options);
-    assert_eq!(build.passwd_line.as_deref(), Some("1234:*:1234:4321:container user:/w:/bin/sh"));
-    assert_eq!(build.group_line.as_deref(), Some("4321:x:4321:1234"));
+    assert_eq!(build.accounts.passwd, ["1234:*:1234:4321:container user:/w:/bin/sh"]);
+    assert_eq!(build.accounts.group, ["4321:x:4321:1234"]);
     assert!(value["process"]["env"].as_array().unwrap().contains(&json!("HOME=/w")));
     assert!(!build.workdir.create);
 }

@@ -2,7 +2,7 @@
 
 use oci_spec::image::Config;
 
-use super::{Facts, SpecError};
+use super::{Facts, SpecError, Workdir, accounts};
 use crate::container::options::Options;
 
 /// The highest uid or gid that podman takes.
@@ -28,10 +28,14 @@ pub(super) fn of(
     options: &Options,
     image: Option<&Config>,
     facts: &Facts<'_>,
+    workdir: &Workdir,
 ) -> Result<Identity, SpecError> {
     let of_image = image.and_then(|image| image.user().as_deref());
     let user = options.user.as_deref().filter(|user| !user.is_empty()).or(of_image).unwrap_or_default();
-    resolve(user, &options.groups, facts.passwd, facts.group)
+    if facts.host.users.is_empty() {
+        return resolve(user, &options.groups, facts.passwd, facts.group);
+    }
+    resolve(user, &options.groups, &accounts::with_host_users(facts, workdir), facts.group)
 }
 
 /// Resolves `user` (empty: root) and the groups to `add`, with the bytes of the image's `/etc/passwd` and `/etc/group`.
@@ -140,11 +144,11 @@ fn number(text: &str) -> Result<Option<u32>, SpecError> {
     }
 }
 
-fn id(fields: &[&str], index: usize) -> Option<u32> {
+pub(super) fn id(fields: &[&str], index: usize) -> Option<u32> {
     fields.get(index)?.parse().ok().filter(|id| *id <= MAX_ID)
 }
 
-fn entries(file: &[u8]) -> impl Iterator<Item = Vec<&str>> {
+pub(super) fn entries(file: &[u8]) -> impl Iterator<Item = Vec<&str>> {
     file.split(|byte| *byte == b'\n')
         .filter_map(|line| std::str::from_utf8(line).ok())
         .map(str::trim)

@@ -6,6 +6,7 @@ mod forward;
 mod input;
 mod output;
 mod poller;
+mod timeout;
 
 pub(crate) use forward::Forwards;
 
@@ -17,6 +18,7 @@ use ketch_sys::{Result, pidfd};
 use nix::sys::epoll::{EpollEvent, EpollFlags};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::timerfd::TimerFd;
 
 use crate::log::{Stream, Writer};
 use crate::notify::Notify;
@@ -35,6 +37,7 @@ const ERROR: u64 = 5;
 const NOTIFY: u64 = 6;
 const INIT: u64 = 7;
 const OOM: u64 = 8;
+const TIMEOUT: u64 = 9;
 const FIRST_CLIENT: u64 = 16;
 
 /// What ends a wait.
@@ -62,6 +65,9 @@ pub(crate) struct Server {
     /// Watched until there was something to see.
     oom: Option<Source<ScopeOom>>,
     oom_seen: Oom,
+    timeout: Option<Source<TimerFd>>,
+    /// init was killed because its time was up.
+    timed_out: bool,
 
     /// stdout, or a pty's master; stderr. None once it is at its end.
     outputs: [Option<Source>; 2],
@@ -118,6 +124,8 @@ impl Server {
             notify: parts.notify.map(|notify| Source::new(notify, NOTIFY)),
             oom: parts.oom.map(|watch| Source::new(watch, OOM)),
             oom_seen: Oom::No,
+            timeout: None,
+            timed_out: false,
             outputs: [output.map(|fd| Source::new(fd, OUTPUT)), error.map(|fd| Source::new(fd, ERROR))],
             input: input.map(|fd| Source::new(fd, INPUT)),
             peer,
@@ -146,9 +154,11 @@ impl Server {
         Ok(server)
     }
 
-    /// From now on the container's life is its own: the command may go, and init's end is an event.
-    pub(crate) fn watch_init(&mut self) -> Result<()> {
+    /// From now on the container's life is its own: the command may go, init's end is an event, and its `timeout` in seconds
+    /// has begun.
+    pub(crate) fn watch_init(&mut self, timeout: Option<u64>) -> Result<()> {
         self.report = None;
+        self.begin_timeout(timeout)?;
         if let Some(oom) = &mut self.oom {
             self.poller.watch(oom, EpollFlags::EPOLLPRI)?;
         }
@@ -226,6 +236,7 @@ impl Server {
             NOTIFY => self.forward_readiness(),
             INIT => return Ok(Some(Event::Ended)),
             OOM => self.look_for_oom(),
+            TIMEOUT => self.end_by_timeout(),
             token if Forwards::owns(token) => self.forwards.serve(&self.poller, token)?,
             client => self.serve_client(client, events)?,
         }

@@ -78,9 +78,9 @@ pub(super) fn make(engine: &Engine, flags: &ContainerFlags, mut options: Options
     options.create_command = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
     let image = match &options.rootfs {
         Some(_) => None,
-        None => Some(image::resolve(engine, &options.image, flags.pull, flags.quiet)?),
+        None => Some(image::resolve(engine, &options.image, flags.pull, flags.quiet, &flags.registry)?),
     };
-    if let Some(name) = flags.pod.as_deref().filter(|pod| !pod.is_empty()) {
+    if let Some(name) = flags.pod()?.as_deref() {
         let pod = pod_of(engine, name, &mut options)?;
         let own = own_namespaces(flags);
         // A new pod has the network that was asked for.

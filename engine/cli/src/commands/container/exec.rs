@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, bail, ensure};
@@ -17,13 +17,16 @@ use ketch_runtime::terminal::{self, Ending};
 use super::select::{exit_code, one};
 use super::session::{failure, message};
 use super::terminal::keep;
-use crate::flags::env;
+use crate::flags::{PreserveFlags, env};
 use crate::globals::Globals;
 use crate::rootless;
 
 /// Run one more command in a running container
 #[derive(Debug, clap::Parser)]
 pub(crate) struct Args {
+    /// Take the container's id from this file; all words are the command then
+    #[arg(long, value_name = "FILE")]
+    cidfile: Option<PathBuf>,
     /// Return once the command runs, and print an id for it
     #[arg(long, short)]
     detach: bool,
@@ -42,6 +45,11 @@ pub(crate) struct Args {
     /// The container that was created last; all words are the command then
     #[arg(long, short)]
     latest: bool,
+    /// Keep no session in the database: none ever is
+    #[arg(long)]
+    no_session: bool,
+    #[command(flatten)]
+    preserve: PreserveFlags,
     /// Give all capabilities
     #[arg(long)]
     privileged: bool,
@@ -62,8 +70,14 @@ pub(crate) struct Args {
 pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
     rootless::enter(&globals.paths()?)?;
     protect()?;
-    let (name, command) = match args.words.split_first() {
-        Some((first, rest)) if !args.latest => (Some(first.as_str()), rest),
+    ensure!(
+        !args.latest || args.cidfile.is_none(),
+        "--latest and --cidfile cannot be used together: each names a container"
+    );
+    let by_file = args.cidfile.as_deref().map(cid).transpose()?;
+    let (name, command) = match (&by_file, args.words.split_first()) {
+        (Some(id), _) => (Some(id.as_str()), &args.words[..]),
+        (None, Some((first, rest))) if !args.latest => (Some(first.as_str()), rest),
         _ => (None, &args.words[..]),
     };
     if name.is_none() && !args.latest {
@@ -71,6 +85,8 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
     }
     let empty = "must provide a non-empty command to start an exec session: invalid argument";
     ensure!(command.first().is_some_and(|word| !word.is_empty()), empty);
+    // The first thing to be opened here might get the number of one that was not passed.
+    let preserved = args.preserve.take(0)?;
     let keys = parse_detach_keys(&args.detach_keys).map_err(anyhow::Error::msg)?;
     let engine = globals.engine()?;
     let record = one(&engine, name, args.latest, empty)?;
@@ -81,6 +97,7 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
         workdir: args.workdir.clone(),
         terminal: args.tty,
         privileged: args.privileged,
+        preserve: preserved.iter().map(|(number, _)| number.cast_unsigned()).collect(),
     };
     if !args.detach {
         terminal::hold_signals()?;
@@ -109,6 +126,12 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
         }
         Ending::Detached(master) => keep(master).map(|()| ExitCode::SUCCESS),
     }
+}
+
+/// The first line, as `--cidfile` of `run` writes it.
+fn cid(path: &Path) -> anyhow::Result<String> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("reading CIDFile {path:?}"))?;
+    Ok(text.lines().next().unwrap_or_default().trim().to_owned())
 }
 
 fn stdio(args: &Args) -> anyhow::Result<Stdio<'static>> {

@@ -3,12 +3,11 @@
 use ketch_engine::Engine;
 use ketch_engine::guest::{HELLO, PAUSE};
 use ketch_engine::image::pull::{PullOptions, pull};
-use ketch_engine::image::{self, FindError, Image, ImageConfiguration, import_builtin};
+use ketch_engine::image::{self, FindError, Image, ImageConfiguration, Platform, import_builtin};
 use oci_spec::image::{ConfigBuilder, ImageConfigurationBuilder};
 
-use crate::commands::image::pull::Registry;
 use crate::commands::image::{show, show_warning};
-use crate::flags::Pull;
+use crate::flags::{Pull, Registry};
 
 /// The images that ketch brings along: their complete names, their only program and how it is called.
 const BUILT_IN: [(&str, &str, &[u8]); 2] =
@@ -19,13 +18,23 @@ const BUILT_IN_LABEL: &str = "io.ketch.built-in";
 
 /// The image of a pod's infra container: ketch's own, or one that must be in the store.
 pub(crate) fn of_infra(engine: &Engine, name: Option<&str>) -> anyhow::Result<Image> {
-    resolve(engine, name.unwrap_or(PAUSE_NAME), Pull::Never, true)
+    resolve(engine, name.unwrap_or(PAUSE_NAME), Pull::Never, true, &Registry::default())
 }
 
 /// Finds `name` in the store, or pulls it as `policy` has it.
-pub(super) fn resolve(engine: &Engine, name: &str, policy: Pull, quiet: bool) -> anyhow::Result<Image> {
+///
+/// An image in the store that is for another platform than `registry` asks for is as good as none.
+pub(super) fn resolve(
+    engine: &Engine,
+    name: &str,
+    policy: Pull,
+    quiet: bool,
+    registry: &Registry,
+) -> anyhow::Result<Image> {
+    let options = PullOptions { access: registry.access()?, platform: registry.platform()? };
+    let fits = |image: &Image| options.platform.as_ref().is_none_or(|wanted| is_for(image, wanted));
     let found = match image::find(engine, name) {
-        Ok(image) if !is_built_in(&image) => Some(image),
+        Ok(image) if !is_built_in(&image) => Some(image).filter(fits),
         // Another version of ketch may have put it there.
         Ok(image) => built_in(engine, name)?.or(Some(image)),
         Err(FindError::Unknown(_)) => built_in(engine, name)?,
@@ -34,18 +43,25 @@ pub(super) fn resolve(engine: &Engine, name: &str, policy: Pull, quiet: bool) ->
     match (found, policy) {
         (Some(image), Pull::Missing | Pull::Never) => Ok(image),
         (None, Pull::Never) => anyhow::bail!("{name}: image not known"),
-        (Some(image), Pull::Newer) => match fetch(engine, name, quiet) {
+        (Some(image), Pull::Newer) => match fetch(engine, name, &options, quiet) {
             Ok(newer) => Ok(newer),
             // No registry to ask is no reason not to use what is there.
             Err(_) => Ok(image),
         },
-        (_, Pull::Always) | (None, Pull::Missing | Pull::Newer) => fetch(engine, name, quiet),
+        (_, Pull::Always) | (None, Pull::Missing | Pull::Newer) => fetch(engine, name, &options, quiet),
     }
 }
 
-fn fetch(engine: &Engine, name: &str, quiet: bool) -> anyhow::Result<Image> {
-    let options = PullOptions { access: Registry::default().access()?, platform: None };
-    let id = pull(engine, name, &options, &mut if quiet { show_warning } else { show })?;
+fn is_for(image: &Image, wanted: &Platform) -> bool {
+    let config = &image.config;
+    let variant = config.variant().as_deref();
+    config.os().to_string() == wanted.os
+        && config.architecture().to_string() == wanted.architecture
+        && wanted.variant.as_deref().is_none_or(|wanted| variant == Some(wanted))
+}
+
+fn fetch(engine: &Engine, name: &str, options: &PullOptions, quiet: bool) -> anyhow::Result<Image> {
+    let id = pull(engine, name, options, &mut if quiet { show_warning } else { show })?;
     Ok(image::find(engine, &id)?)
 }
 

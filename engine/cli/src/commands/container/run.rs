@@ -21,21 +21,25 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
-    let options = into_options(&args.container)?;
-    let RunFlags { detach, detach_keys, sig_proxy } = &args.run;
+    let mut options = into_options(&args.container)?;
+    args.run.apply(&mut options);
+    let RunFlags { detach, detach_keys, sig_proxy, preserve, .. } = &args.run;
     let streams = streams(&args.container.attach, options.stdin);
     let attach = session::options(options.terminal, streams, detach_keys, *sig_proxy)?;
     session::warn_without_terminal(options.terminal, options.stdin);
 
     let engine = globals.engine()?;
     let Made { record, image, host } = make(&engine, &args.container, options)?;
+    let service = service::given()?;
+    let preserved = preserve.take(service.listening.len())?;
     let how = Start {
         image: image.as_ref(),
         host: Some(host),
         attach: (!detach).then_some(attach),
         detached: *detach,
         restore: None,
-        service: service::given()?,
+        service,
+        preserved,
     };
     let started = start(&engine, &record, how).map_err(|error| {
         let (code, is_of_runtime) = (error.exit_code(), error.is_of_runtime());

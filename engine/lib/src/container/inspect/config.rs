@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::network::{bindings, exposed};
-use crate::container::options::Notify;
+use crate::container::options::{Notify, TimeZone};
 use crate::container::stop::TIMEOUT;
 use crate::image::Image;
 use crate::network::view::View;
@@ -36,12 +36,18 @@ pub(super) struct Config {
     annotations: BTreeMap<String, String>,
     stop_signal: String,
     create_command: Vec<String>,
-    umask: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    systemd_mode: Option<bool>,
+    umask: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    timezone: String,
     timeout: u64,
     stop_timeout: u64,
     passwd: bool,
     #[serde(rename = "sdNotifyMode")]
     sd_notify_mode: Notify,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    chroot_dirs: Vec<String>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     exposed_ports: BTreeMap<String, Value>,
 }
@@ -78,10 +84,17 @@ impl Config {
             annotations: annotations(record),
             stop_signal: signal_name(signal),
             create_command: options.create_command.clone(),
-            umask: "0022",
-            timeout: 0,
+            systemd_mode: spec::is_systemd(options, config).then_some(true),
+            umask: format!("{:04o}", options.umask.unwrap_or(0o022)),
+            timezone: match &options.time_zone {
+                None => String::new(),
+                Some(TimeZone::Local) => "local".to_owned(),
+                Some(TimeZone::Named(name)) => name.clone(),
+            },
+            timeout: options.timeout.unwrap_or(0),
             stop_timeout: options.stop_timeout.unwrap_or(TIMEOUT),
-            passwd: true,
+            passwd: !options.accounts.none,
+            chroot_dirs: options.chroot_dirs.clone(),
             exposed_ports: exposed(options)
                 .chain(bindings(network).into_keys())
                 .map(|port| (port, json!({})))

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::config::annotations;
-use crate::container::options::{MountKind, Options, Seccomp};
+use crate::container::options::{BlockIo, BlockLimit, Cgroups, MountKind, Options, Seccomp};
 use crate::network::view::View;
 use crate::spec;
 use crate::state::containers::Record;
@@ -42,6 +42,7 @@ pub(super) struct HostConfig {
     dns_options: Vec<String>,
     dns_search: Vec<String>,
     extra_hosts: Vec<String>,
+    hosts_file: String,
     group_add: Vec<String>,
     ipc_mode: String,
     cgroup: &'static str,
@@ -66,18 +67,30 @@ pub(super) struct HostConfig {
     memory: i64,
     nano_cpus: u64,
     cgroup_parent: String,
+    blkio_weight: u16,
+    blkio_weight_device: Option<Vec<Value>>,
+    blkio_device_read_bps: Option<Vec<Value>>,
+    blkio_device_write_bps: Option<Vec<Value>>,
+    #[serde(rename = "BlkioDeviceReadIOps")]
+    blkio_device_read_iops: Option<Vec<Value>>,
+    #[serde(rename = "BlkioDeviceWriteIOps")]
+    blkio_device_write_iops: Option<Vec<Value>>,
     cpu_period: u64,
-    cpu_quota: u64,
+    cpu_quota: i64,
     cpu_realtime_period: u64,
-    cpu_realtime_runtime: u64,
+    cpu_realtime_runtime: i64,
     cpuset_cpus: String,
     cpuset_mems: String,
     devices: Vec<Value>,
     memory_reservation: i64,
     memory_swap: i64,
+    memory_swappiness: u64,
     oom_kill_disable: bool,
     pids_limit: i64,
     ulimits: Vec<Value>,
+    cgroup_conf: Option<BTreeMap<String, String>>,
+    #[serde(rename = "IntelRdtClosID", skip_serializing_if = "Option::is_none")]
+    intel_rdt_clos_id: Option<String>,
 }
 
 impl HostConfig {
@@ -106,7 +119,7 @@ impl HostConfig {
             port_bindings: super::network::bindings(network),
             restart_policy: json!({ "Name": "no", "MaximumRetryCount": 0 }),
             auto_remove: options.remove,
-            auto_remove_image: false,
+            auto_remove_image: options.remove_image,
             annotations: annotations(record),
             volume_driver: "",
             volumes_from: Some(options.volumes_from.clone()).filter(|list| !list.is_empty()),
@@ -121,10 +134,14 @@ impl HostConfig {
                 .iter()
                 .map(|(name, address)| format!("{name}:{address}"))
                 .collect(),
+            hosts_file: options.hosts.base.name(),
             group_add: options.groups.clone(),
             ipc_mode: options.namespaces.ipc.name("shareable"),
             cgroup: "",
-            cgroups: "default",
+            cgroups: match options.cgroups {
+                Cgroups::Disabled => "disabled",
+                Cgroups::Enabled | Cgroups::NoConmon => "default",
+            },
             links: None,
             oom_score_adj: limits.oom_score_adj.unwrap_or(0),
             pid_mode: options.namespaces.pid.name("private"),
@@ -144,16 +161,27 @@ impl HostConfig {
             memory: limits.memory.unwrap_or(0),
             nano_cpus: (cpus * 1e9).round() as u64,
             cgroup_parent: options.cgroup_parent.clone().unwrap_or_default(),
-            cpu_period: if cpus > 0.0 { CPU_PERIOD } else { 0 },
-            cpu_quota: (cpus * CPU_PERIOD as f64).round() as u64,
-            cpu_realtime_period: 0,
-            cpu_realtime_runtime: 0,
+            blkio_weight: limits.block.weight.unwrap_or(0),
+            blkio_weight_device: by_device(&limits.block, &limits.block.weights, "Weight"),
+            blkio_device_read_bps: by_device(&limits.block, &limits.block.read_bps, "Rate"),
+            blkio_device_write_bps: by_device(&limits.block, &limits.block.write_bps, "Rate"),
+            blkio_device_read_iops: by_device(&limits.block, &limits.block.read_iops, "Rate"),
+            blkio_device_write_iops: by_device(&limits.block, &limits.block.write_iops, "Rate"),
+            cpu_period: if cpus > 0.0 { CPU_PERIOD } else { limits.cpu_period.unwrap_or(0) },
+            cpu_quota: if cpus > 0.0 {
+                (cpus * CPU_PERIOD as f64).round() as i64
+            } else {
+                limits.cpu_quota.unwrap_or(0)
+            },
+            cpu_realtime_period: limits.cpu_rt_period.unwrap_or(0),
+            cpu_realtime_runtime: limits.cpu_rt_runtime.unwrap_or(0),
             cpuset_cpus: limits.cpuset_cpus.clone().unwrap_or_default(),
             cpuset_mems: limits.cpuset_mems.clone().unwrap_or_default(),
             devices: devices(options),
             memory_reservation: limits.memory_reservation.unwrap_or(0),
             memory_swap: limits.memory_swap.or(limits.memory.map(|memory| memory * 2)).unwrap_or(0),
-            oom_kill_disable: false,
+            memory_swappiness: limits.memory_swappiness.unwrap_or(0),
+            oom_kill_disable: limits.oom_kill_disable,
             pids_limit: limits.pids.unwrap_or(PIDS),
             ulimits: limits
                 .ulimits
@@ -163,8 +191,16 @@ impl HostConfig {
                     json!({ "Name": name, "Soft": limit.soft, "Hard": limit.hard })
                 })
                 .collect(),
+            cgroup_conf: Some(limits.unified.clone()).filter(|files| !files.is_empty()),
+            intel_rdt_clos_id: limits.rdt_class.clone(),
         }
     }
+}
+
+/// As podman: nothing when no block device has a limit, and otherwise a list, empty or not.
+fn by_device(block: &BlockIo, limits: &[BlockLimit], value: &str) -> Option<Vec<Value>> {
+    let shown = |limit: &BlockLimit| json!({ "Path": limit.device, value: limit.value });
+    (*block != BlockIo::default()).then(|| limits.iter().map(shown).collect())
 }
 
 fn binds(options: &Options) -> Vec<String> {

@@ -50,6 +50,7 @@ pub struct Inspect {
     oci_config_path: String,
     #[serde(rename = "OCIRuntime")]
     oci_runtime: String,
+    conmon_pid_file: String,
     pid_file: String,
     name: String,
     restart_count: u32,
@@ -75,6 +76,8 @@ pub struct Inspect {
     is_service: bool,
     config: Config,
     host_config: HostConfig,
+    use_image_hosts: bool,
+    use_image_hostname: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -152,13 +155,14 @@ pub fn inspect(
         rootfs: options.rootfs.as_ref().map(|rootfs| rootfs.path.display().to_string()).unwrap_or_default(),
         pod: options.pod.clone().unwrap_or_default(),
         resolv_conf_path: if options.network == Network::None { String::new() } else { below("resolv.conf") },
-        hostname_path: below("hostname"),
+        hostname_path: if options.no_hostname { String::new() } else { below("hostname") },
         hosts_path: if options.hosts.none { String::new() } else { below("hosts") },
         static_dir: dir.display().to_string(),
         // The configuration is handed to the monitor and nowhere kept.
         oci_config_path: String::new(),
         oci_runtime: "ketch".to_owned(),
-        pid_file: String::new(),
+        conmon_pid_file: shown(options.monitor_pid_file.as_deref()),
+        pid_file: shown(options.pid_file.as_deref()),
         name: record.name.clone(),
         restart_count: 0,
         size_rw: None,
@@ -179,7 +183,14 @@ pub fn inspect(
         is_service: false,
         config: Config::new(record, image, network),
         host_config: HostConfig::new(record, log_path(&dir).display().to_string(), cgroup_mode(), network),
+        use_image_hosts: options.hosts.none,
+        use_image_hostname: options.no_hostname,
     }
+}
+
+/// Empty for a file that nobody asked for.
+fn shown(path: Option<&Path>) -> String {
+    path.map(|path| path.display().to_string()).unwrap_or_default()
 }
 
 /// RFC 3339 as Go prints it: no zeros at the end of the fraction.

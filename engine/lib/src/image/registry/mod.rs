@@ -33,14 +33,27 @@ pub struct Access {
     /// Files in the format of docker's `config.json`; the first that knows the registry serves.
     pub auth_files: Vec<PathBuf>,
     pub proxy: Option<Proxy>,
+    /// How often a request that a registry is too busy or broken to answer is made again; None: three times.
+    pub retries: Option<u32>,
+    /// The wait before each of these; None: half a second, doubled each time.
+    pub retry_delay: Option<Duration>,
 }
 
 /// How long a registry may take to accept a connection, and to send the next bytes.
 const CONNECT: Duration = Duration::from_secs(15);
 const IDLE: Duration = Duration::from_secs(30);
 
-/// Waits before the second, third and fourth try of a request that a registry is too busy or broken to answer.
-const BACK_OFF: [Duration; 3] = [Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(2)];
+const RETRIES: u32 = 3;
+/// The first wait of several that double, and the longest.
+const BACK_OFF: Duration = Duration::from_millis(500);
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// Waits before the second and each later try.
+fn waits(retries: Option<u32>, delay: Option<Duration>) -> impl Iterator<Item = Duration> {
+    (0..retries.unwrap_or(RETRIES)).map(move |retry| {
+        delay.unwrap_or_else(|| BACK_OFF.saturating_mul(1 << retry.min(16)).min(LONGEST_WAIT))
+    })
+}
 
 /// One repository of one registry. Shared by the threads of a pull.
 #[derive(Debug)]
@@ -50,6 +63,8 @@ pub(crate) struct Client {
     base: String,
     reference: Reference,
     credentials: Option<Credentials>,
+    retries: Option<u32>,
+    retry_delay: Option<Duration>,
     /// The value of the Authorization header.
     authorization: Mutex<Option<String>>,
 }
@@ -74,6 +89,8 @@ impl Client {
             base: format!("{scheme}://{host}"),
             reference: reference.clone(),
             credentials,
+            retries: access.retries,
+            retry_delay: access.retry_delay,
             authorization: Mutex::new(None),
         })
     }
@@ -113,7 +130,7 @@ impl Client {
 
     fn get(&self, path: &str, accept: Option<&str>, what: &str) -> Result<Response<Body>, RegistryError> {
         let url = format!("{}/v2/{}/{path}", self.base, self.reference.repository);
-        let mut waits = BACK_OFF.iter();
+        let mut waits = waits(self.retries, self.retry_delay);
         let mut may_authenticate = true;
         loop {
             let sent = self.authorization();
@@ -134,7 +151,7 @@ impl Client {
                     self.authenticate(&response, sent.as_deref(), what)?;
                 }
                 429 | 500..=599 => match waits.next() {
-                    Some(wait) => std::thread::sleep(error::retry_after(&response).unwrap_or(*wait)),
+                    Some(wait) => std::thread::sleep(error::retry_after(&response).unwrap_or(wait)),
                     None => return Err(RegistryError::status(what, response)),
                 },
                 _ => return Err(RegistryError::status(what, response)),

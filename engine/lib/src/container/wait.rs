@@ -1,10 +1,14 @@
 //! `wait`: until a container is in one of some states.
 
 use std::fs;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
-use ketch_monitor::attach::{self, Outcome};
+use ketch_monitor::attach::{self, Outcome, Session};
 use ketch_monitor::lock;
+use ketch_sys::pidfd;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 
 use super::FileError;
@@ -77,60 +81,139 @@ pub fn wait(engine: &Engine, record: &Record, conditions: &[Condition]) -> Resul
     }
 }
 
-/// Waits for the end; the code, when the monitor tells it.
-fn end(engine: &Engine, record: &Record, now: &Status) -> Result<Option<i32>, FileError> {
-    let run_dir = engine.paths.container_run(&record.id);
-    let monitor = lock::holder(&run_dir).map_err(FileError::at("look at the lock of", &run_dir))?;
-    // A client that asks for no stream is only told how it ended: with `--rm` no record is left to read.
-    let silent = attach::Options {
+/// Waits until one of `records` meets one of `conditions`, and tells of that one what [`wait`] tells.
+pub fn wait_any(engine: &Engine, records: &[Record], conditions: &[Condition]) -> Result<i32, FileError> {
+    // Held from the first look on: with `--rm` no record is left to read later.
+    let mut sessions: Vec<Option<Session>> = records.iter().map(|_| None).collect();
+    loop {
+        let watch = watch(engine, records)?;
+        let mut inits = Vec::new();
+        for (record, session) in records.iter().zip(&mut sessions) {
+            let now = status(&engine.paths, &record.id);
+            if conditions.iter().any(|condition| condition.is_met(&now)) {
+                // What has ended while it was watched is told by its monitor, when there is nothing left to be done.
+                let watched = session.take().filter(|_| !now.is_alive());
+                return watched.and_then(hear_out).map_or_else(|| wait(engine, record, conditions), Ok);
+            }
+            if now.is_alive() && session.is_none() {
+                *session = attach::connect(&engine.paths.container_run(&record.id), silent()).ok();
+            }
+            // One without a monitor is watched itself.
+            inits.push(if session.is_none() && now.is_alive() { pidfd::open(now.pid()).ok() } else { None });
+        }
+        let (ended, init_ended) = first_change(&watch, &sessions, &inits);
+        if let Some(at) = ended
+            && let Some(session) = sessions[at].take()
+        {
+            if let (Some(code), true) = (hear_out(session), conditions.contains(&Condition::Stopped)) {
+                return Ok(code);
+            }
+        } else if let Some(at) = init_ended
+            && conditions.contains(&Condition::Stopped)
+        {
+            return wait(engine, &records[at], conditions);
+        }
+    }
+}
+
+/// Waits for the end; the code, if it was told. The monitor tells it when it has nothing left to do.
+fn hear_out(session: Session) -> Option<i32> {
+    match session.run() {
+        Ok(Outcome::Exited(code)) => Some(code),
+        _ => None,
+    }
+}
+
+/// Waits for the first thing to happen; the place of a session, and of an init, that has something to tell.
+fn first_change(
+    watch: &Inotify,
+    sessions: &[Option<Session>],
+    inits: &[Option<OwnedFd>],
+) -> (Option<usize>, Option<usize>) {
+    let mut fds = vec![PollFd::new(watch.as_fd(), PollFlags::POLLIN)];
+    fds.extend(sessions.iter().flatten().map(|session| PollFd::new(session.as_fd(), PollFlags::POLLIN)));
+    fds.extend(inits.iter().flatten().map(|init| PollFd::new(init.as_fd(), PollFlags::POLLIN)));
+    while let Err(Errno::EINTR) = poll(&mut fds, PollTimeout::NONE) {}
+    let mut ready = fds[1..].iter().map(|fd| fd.any().unwrap_or(false));
+    let mut first = |given: &mut dyn Iterator<Item = bool>| {
+        let mut found = None;
+        for (at, given) in given.enumerate() {
+            if given && ready.next() == Some(true) && found.is_none() {
+                found = Some(at);
+            }
+        }
+        found
+    };
+    let session = first(&mut sessions.iter().map(Option::is_some));
+    (session, first(&mut inits.iter().map(Option::is_some)))
+}
+
+/// A client that asks for no stream is only told how it ended.
+fn silent() -> attach::Options {
+    attach::Options {
         stdin: false,
         stdout: false,
         stderr: false,
         terminal: false,
         detach_keys: Vec::new(),
         sig_proxy: false,
-    };
-    if let Ok(session) = attach::connect(&run_dir, silent)
+    }
+}
+
+/// Waits for the end; the code, when the monitor tells it.
+fn end(engine: &Engine, record: &Record, now: &Status) -> Result<Option<i32>, FileError> {
+    let run_dir = engine.paths.container_run(&record.id);
+    let monitor = lock::holder(&run_dir).map_err(FileError::at("look at the lock of", &run_dir))?;
+    // With `--rm` no record is left to read.
+    if let Ok(session) = attach::connect(&run_dir, silent())
         && let Ok(Outcome::Exited(code)) = session.run()
     {
         monitor.wait().map_err(FileError::at("wait for", &run_dir))?;
         return Ok(Some(code));
     }
     monitor.wait().map_err(FileError::at("wait for", &run_dir))?;
-    if let Ok(init) = ketch_sys::pidfd::open(now.pid())
+    if let Ok(init) = pidfd::open(now.pid())
         && status(&engine.paths, &record.id).pid() == now.pid()
     {
         // Its monitor was killed and it lives on.
-        use std::os::fd::AsFd;
-        let mut fds = [nix::poll::PollFd::new(init.as_fd(), nix::poll::PollFlags::POLLIN)];
-        while let Err(nix::errno::Errno::EINTR) = nix::poll::poll(&mut fds, nix::poll::PollTimeout::NONE) {}
+        let mut fds = [PollFd::new(init.as_fd(), PollFlags::POLLIN)];
+        while let Err(Errno::EINTR) = poll(&mut fds, PollTimeout::NONE) {}
     }
     Ok(None)
 }
 
 /// Waits until something happens to a container that is not alive: the runtime's directories are where a start shows.
 fn change(engine: &Engine, record: &Record) -> Result<(), FileError> {
-    let root = engine.paths.runtime();
-    let failed = |path: &Path| {
-        let path = path.to_owned();
-        move |errno: nix::errno::Errno| FileError { step: "watch", path, source: errno.into() }
-    };
-    fs::create_dir_all(&root).map_err(FileError::at("make the directory", &root))?;
-    let watch = Inotify::init(InitFlags::IN_CLOEXEC).map_err(failed(&root))?;
-    let events = AddWatchFlags::IN_CREATE | AddWatchFlags::IN_MOVED_TO | AddWatchFlags::IN_CLOSE_WRITE;
-    watch.add_watch(&root, events).map_err(failed(&root))?;
-    let own = root.join(&record.id);
-    if own.is_dir() {
-        watch.add_watch(&own, events).map_err(failed(&own))?;
-    }
+    let watch = watch(engine, std::slice::from_ref(record))?;
     // What happened before the watch was there is seen by asking once more.
     if status(&engine.paths, &record.id).is_alive() {
         return Ok(());
     }
     loop {
         match watch.read_events() {
-            Err(nix::errno::Errno::EINTR) => {}
-            read => return read.map(|_| ()).map_err(failed(&root)),
+            Err(Errno::EINTR) => {}
+            read => return read.map(|_| ()).map_err(unwatchable(&engine.paths.runtime())),
         }
     }
+}
+
+fn watch(engine: &Engine, records: &[Record]) -> Result<Inotify, FileError> {
+    let root = engine.paths.runtime();
+    fs::create_dir_all(&root).map_err(FileError::at("make the directory", &root))?;
+    let watch = Inotify::init(InitFlags::IN_CLOEXEC).map_err(unwatchable(&root))?;
+    let events = AddWatchFlags::IN_CREATE | AddWatchFlags::IN_MOVED_TO | AddWatchFlags::IN_CLOSE_WRITE;
+    watch.add_watch(&root, events).map_err(unwatchable(&root))?;
+    for record in records {
+        let own = root.join(&record.id);
+        match watch.add_watch(&own, events) {
+            Ok(_) | Err(Errno::ENOENT) => {}
+            Err(errno) => return Err(unwatchable(&own)(errno)),
+        }
+    }
+    Ok(watch)
+}
+
+fn unwatchable(path: &Path) -> impl FnOnce(Errno) -> FileError + use<> {
+    let path = path.to_owned();
+    move |errno| FileError { step: "watch", path, source: errno.into() }
 }

@@ -15,6 +15,13 @@ use super::packet::{self, INPUT_MAX, OUTPUT_MAX};
 use super::signals::Caught;
 use super::{Outcome, Session};
 
+/// Readable when there is something to tell.
+impl AsFd for Session {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.streams.as_fd()
+    }
+}
+
 impl Session {
     /// Copies between this process's stdin/stdout/stderr and the container until it ends or the user detaches.
     ///

@@ -4,6 +4,7 @@ mod env;
 mod inside;
 mod life;
 mod resources;
+mod show;
 
 use std::process::Command;
 

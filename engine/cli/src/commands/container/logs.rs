@@ -9,7 +9,7 @@ use ketch_engine::state::containers::Record;
 use ketch_engine::{Engine, container};
 use ketch_monitor::log::{Query, read};
 
-use super::prefix::Prefixed;
+use super::prefix::{Prefix, Prefixed};
 use super::select::{Containers, Selection};
 use crate::globals::Globals;
 use crate::output::{Span, moment};
@@ -29,6 +29,9 @@ pub(crate) struct Args {
 /// What of a log is shown, and how.
 #[derive(Debug, clap::Args)]
 pub(crate) struct LogFlags {
+    /// Show each container's lines in a colour of its own
+    #[arg(long)]
+    pub(crate) color: bool,
     /// Go on with what they write
     #[arg(long, short)]
     follow: bool,
@@ -80,23 +83,36 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
     );
     let prefixed = (chosen.len() > 1).then_some(args.flags.names);
     let records: Vec<Record> = chosen.into_iter().map(|chosen| chosen.item).collect();
-    print(&engine, &records, &query, prefixed)
+    print(&engine, &records, &query, &Look { prefixed, color: args.flags.color })
 }
 
-/// Prints one log after the other; `prefixed`: each line begins with its container's id or, if true, with its name.
+/// How lines are told apart.
+#[derive(Debug)]
+pub(crate) struct Look {
+    /// Each begins with its container's id or, if true, with its name.
+    pub(crate) prefixed: Option<bool>,
+    pub(crate) color: bool,
+}
+
+/// podman's, in its order (ECMA-48): white, red, yellow, blue, magenta, cyan, green.
+const COLORS: [&str; 7] =
+    ["\x1b[37m", "\x1b[31m", "\x1b[33m", "\x1b[34m", "\x1b[35m", "\x1b[36m", "\x1b[32m"];
+
+/// Prints one log after the other.
 pub(crate) fn print(
     engine: &Engine,
     records: &[Record],
     query: &Query,
-    prefixed: Option<bool>,
+    look: &Look,
 ) -> anyhow::Result<ExitCode> {
-    for record in records {
-        let prefix = match prefixed {
+    for (number, record) in records.iter().enumerate() {
+        let name = match look.prefixed {
             None => "",
             Some(false) => &record.id[..12],
             Some(true) => &record.name,
         };
-        let shown = show(engine, record, query, prefix);
+        let color = if look.color { COLORS[number % COLORS.len()] } else { "" };
+        let shown = show(engine, record, query, Prefix { name, color });
         match shown {
             // Nobody reads any more.
             Err(error) if is_broken_pipe(&error) => break,
@@ -106,7 +122,7 @@ pub(crate) fn print(
     Ok(ExitCode::SUCCESS)
 }
 
-fn show(engine: &Engine, record: &Record, query: &Query, prefix: &str) -> anyhow::Result<()> {
+fn show(engine: &Engine, record: &Record, query: &Query, prefix: Prefix<'_>) -> anyhow::Result<()> {
     if record.options.log.driver.as_deref() == Some("none") {
         bail!(
             "this container is using the 'none' log driver, cannot read logs: this container is not logging output"

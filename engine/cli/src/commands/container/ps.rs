@@ -1,7 +1,8 @@
 //! `ketch ps`
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{bail, ensure};
 use clap::ValueEnum;
@@ -24,6 +25,9 @@ pub(crate) struct Args {
     /// Show all containers, not only those that run
     #[arg(long, short)]
     all: bool,
+    /// Show containers of other programs in the storage, too: there are none
+    #[arg(long)]
+    external: bool,
     /// KEY=VALUE: ancestor, before, command, exited, id, label, name, network, pod, since, status, until, volume
     #[arg(long, short, value_name = "FILTER")]
     filter: Vec<String>,
@@ -42,6 +46,9 @@ pub(crate) struct Args {
     /// Show whole ids and commands
     #[arg(long)]
     no_trunc: bool,
+    /// Show the namespaces of each
+    #[arg(long, visible_alias = "namespace")]
+    ns: bool,
     /// Show the pod of each, too
     #[arg(long, short)]
     pod: bool,
@@ -54,6 +61,12 @@ pub(crate) struct Args {
     /// Sort by command, created, id, image, names, runningfor, size or status
     #[arg(long, value_name = "FIELD", default_value = "created")]
     sort: Sort,
+    /// Ask the runtime for each state: that is done in any case
+    #[arg(long)]
+    sync: bool,
+    /// Show them again every N seconds
+    #[arg(long, short, value_name = "N")]
+    watch: Option<u32>,
     #[arg(hide = true)]
     words: Vec<String>,
 }
@@ -74,15 +87,30 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
     if !args.words.is_empty() {
         bail!("`ketch ps` takes no arguments");
     }
-    ensure!(!(args.quiet && args.size), "quiet conflicts with size and namespace");
+    ensure!(!(args.quiet && (args.size || args.ns)), "quiet conflicts with size and namespace");
+    ensure!(!(args.size && args.ns), "size and namespace options conflict");
     ensure!(!(args.latest && args.last.is_some()), "last and latest are mutually exclusive");
     let engine = globals.engine()?;
     let filters = filters(&engine, &args.filter)?;
-    let mut rows = rows(&engine, &args, &filters)?;
-    sort(&mut rows, args.sort);
-    std::io::stdout().write_all(text(&rows, &args)?.as_bytes())?;
-    Ok(ExitCode::SUCCESS)
+    loop {
+        let mut rows = rows(&engine, &args, &filters)?;
+        sort(&mut rows, args.sort);
+        let mut out = std::io::stdout().lock();
+        if args.watch.is_some() && out.is_terminal() {
+            out.write_all(CLEAR.as_bytes())?;
+        }
+        out.write_all(text(&rows, &args)?.as_bytes())?;
+        out.flush()?;
+        drop(out);
+        match args.watch.filter(|seconds| *seconds > 0) {
+            Some(seconds) => std::thread::sleep(Duration::from_secs(seconds.into())),
+            None => return Ok(ExitCode::SUCCESS),
+        }
+    }
 }
+
+/// Cursor home, and nothing on the screen (ECMA-48).
+const CLEAR: &str = "\x1b[H\x1b[2J";
 
 fn rows(engine: &Engine, args: &Args, filters: &Filters) -> anyhow::Result<Vec<Row>> {
     let last = if args.latest { Some(1) } else { args.last.and_then(|last| usize::try_from(last).ok()) };
@@ -104,13 +132,21 @@ fn rows(engine: &Engine, args: &Args, filters: &Filters) -> anyhow::Result<Vec<R
                 }
             };
             let ports = ports_of(engine, &record)?;
-            rows.push(Row { record, status, size, ports, pod_name });
+            let namespaces =
+                if wants_namespaces(args) { row::namespaces(status.pid()) } else { Default::default() };
+            rows.push(Row { record, status, size, ports, pod_name, namespaces });
         }
     }
     if let Some(last) = last {
         rows.drain(..rows.len().saturating_sub(last));
     }
     Ok(rows)
+}
+
+fn wants_namespaces(args: &Args) -> bool {
+    let names =
+        |template: &String| row::NAMESPACES.iter().any(|(_, name)| template.contains(&format!(".{name}")));
+    args.ns || args.format.as_ref().is_some_and(names)
 }
 
 fn sort(rows: &mut [Row], sort: Sort) {
@@ -146,8 +182,24 @@ fn text(rows: &[Row], args: &Args) -> anyhow::Result<String> {
             let fields: Vec<_> = rows.iter().map(|row| row.fields(args.no_trunc)).collect();
             format.render(&fields, (!args.noheading).then_some(row::HEADING))
         }
+        None if args.ns => Ok(of_namespaces(rows, args)),
         None => Ok(plain(rows, args)),
     }
+}
+
+/// podman's table of `--ns`.
+fn of_namespaces(rows: &[Row], args: &Args) -> String {
+    let mut lines = Vec::new();
+    if !args.noheading {
+        let names = ["CONTAINER ID", "NAMES", "PID"].into_iter();
+        lines.push(names.chain(row::NAMESPACES.map(|(_, name)| name)).map(str::to_owned).collect());
+    }
+    for row in rows {
+        let mut cells = vec![row.id(args.no_trunc), row.record.name.clone(), row.status.pid().to_string()];
+        cells.extend(row.namespaces.clone());
+        lines.push(cells);
+    }
+    table(&lines)
 }
 
 fn plain(rows: &[Row], args: &Args) -> String {

@@ -4,16 +4,18 @@ use std::collections::HashMap;
 use std::io::Write;
 use std::process::ExitCode;
 
+use ketch_engine::Engine;
 use ketch_engine::container::join::dependencies;
 use ketch_engine::container::remove::{Force, RemoveError, remove};
 use ketch_engine::container::stop::begin;
 use ketch_engine::container::sweep::sweep;
-use ketch_engine::state::containers::FindError;
+use ketch_engine::state::containers::{FindError, Record};
 use ketch_engine::state::pods::FindPodError;
 
 use super::select::{Containers, NOTHING, Selection, each};
 use super::stop::warn;
 use crate::commands::pod::remove_pod;
+use crate::commands::select::Chosen;
 use crate::failure::Failure;
 use crate::globals::Globals;
 
@@ -27,6 +29,9 @@ const RUNNING: u8 = 2;
 pub(crate) struct Args {
     #[command(flatten)]
     selection: Selection,
+    /// Remove the containers that depend on them, too
+    #[arg(long)]
+    depend: bool,
     /// Stop those that run; pass over those that do not exist
     #[arg(long, short)]
     force: bool,
@@ -43,6 +48,9 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
     let all = args.selection.all;
     let selection = Selection { ignore: args.selection.ignore || args.force, ..args.selection };
     let mut chosen = selection.find(&Containers(&engine), NOTHING).map_err(no_such)?;
+    if args.depend {
+        add_dependents(&engine, &mut chosen)?;
+    }
     // Whoever joins another's namespaces is younger, and goes first.
     if chosen.iter().any(|chosen| !dependencies(&chosen.item.options).is_empty()) {
         chosen.sort_by(|a, b| b.item.created.cmp(&a.item.created));
@@ -82,6 +90,21 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
     }
     std::io::stdout().flush()?;
     removed
+}
+
+/// Those that depend on one of `chosen`, those that depend on these, and so on.
+fn add_dependents(engine: &Engine, chosen: &mut Vec<Chosen<Record>>) -> anyhow::Result<()> {
+    let mut at = 0;
+    while let Some(id) = chosen.get(at).map(|chosen| chosen.item.id.clone()) {
+        for dependent in engine.db.dependents(&id)? {
+            if !chosen.iter().any(|chosen| chosen.item.id == dependent) {
+                let item = engine.db.find_container(&dependent)?;
+                chosen.push(Chosen { shown: item.id.clone(), item });
+            }
+        }
+        at += 1;
+    }
+    Ok(())
 }
 
 fn no_such(error: anyhow::Error) -> anyhow::Error {

@@ -28,6 +28,29 @@ pub(super) struct Row {
     pub(super) ports: Vec<Port>,
     /// Empty for one that is in no pod.
     pub(super) pod_name: String,
+    /// Inode numbers, in the order of [`NAMESPACES`]; empty where none was looked up.
+    pub(super) namespaces: [String; 7],
+}
+
+/// Names below /proc/PID/ns, and what `--ns` and `--format` have for them.
+pub(super) const NAMESPACES: [(&str, &str); 7] = [
+    ("cgroup", "CGROUPNS"),
+    ("ipc", "IPC"),
+    ("mnt", "MNT"),
+    ("net", "NET"),
+    ("pid", "PIDNS"),
+    ("user", "USERNS"),
+    ("uts", "UTS"),
+];
+
+/// Those of the process `pid`; 0 has none, nor has one that has ended.
+pub(super) fn namespaces(pid: i32) -> [String; 7] {
+    NAMESPACES.map(|(name, _)| {
+        let link = fs::read_link(format!("/proc/{pid}/ns/{name}")).unwrap_or_default();
+        // pid:[4026531836]
+        let text = link.to_string_lossy();
+        text.split(['[', ']']).nth(1).unwrap_or_default().to_owned()
+    })
 }
 
 /// Bytes in the container's own layer, and in those of its image.
@@ -40,6 +63,7 @@ pub(super) struct Size {
 pub(super) const HEADING: &[(&str, &str)] = &[
     ("AutoRemove", "AUTO REMOVE"),
     ("CIDFile", "CID FILE"),
+    ("CGROUPNS", "CGROUPNS"),
     ("Command", "COMMAND"),
     ("Created", "CREATED"),
     ("CreatedAt", "CREATED AT"),
@@ -49,14 +73,18 @@ pub(super) const HEADING: &[(&str, &str)] = &[
     ("ExitedAt", "EXITED AT"),
     ("ExposedPorts", "EXPOSED PORTS"),
     ("ID", "CONTAINER ID"),
+    ("IPC", "IPC"),
     ("Image", "IMAGE"),
     ("ImageID", "IMAGE ID"),
     ("IsInfra", "IS INFRA"),
     ("Labels", "LABELS"),
+    ("MNT", "MNT"),
     ("Mounts", "MOUNTS"),
+    ("NET", "NET"),
     ("Names", "NAMES"),
     ("Namespaces", "NAMESPACES"),
     ("Networks", "NETWORKS"),
+    ("PIDNS", "PIDNS"),
     ("Pid", "PID"),
     ("Pod", "POD ID"),
     ("PodName", "POD NAME"),
@@ -67,6 +95,8 @@ pub(super) const HEADING: &[(&str, &str)] = &[
     ("StartedAt", "STARTED AT"),
     ("State", "STATE"),
     ("Status", "STATUS"),
+    ("USERNS", "USERNS"),
+    ("UTS", "UTS"),
 ];
 
 impl Row {
@@ -155,6 +185,9 @@ impl Row {
             "Status": self.state_text(),
         });
         merge(&mut fields, own);
+        for ((_, name), inode) in NAMESPACES.iter().zip(&self.namespaces) {
+            fields[*name] = inode.as_str().into();
+        }
         fields
     }
 
@@ -244,7 +277,14 @@ mod tests {
             command: ["sh", "-c", "echo out; echo err"].map(str::to_owned).to_vec(),
             ..Record::default()
         };
-        Row { record, status, size: None, ports: Vec::new(), pod_name: String::new() }
+        Row {
+            record,
+            status,
+            size: None,
+            ports: Vec::new(),
+            pod_name: String::new(),
+            namespaces: Default::default(),
+        }
     }
 
     #[test]

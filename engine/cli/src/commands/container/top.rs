@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use ketch_engine::container::top::{Column, DEFAULT, parse, top};
+use ketch_engine::container::top::{Column, DEFAULT, columns, top};
 
 use super::select::one;
 use crate::globals::Globals;
@@ -15,7 +15,7 @@ pub(crate) struct Args {
     /// The container that was created last; all words are columns then
     #[arg(long, short)]
     latest: bool,
-    /// The container, and the columns to show: pid, user, args, … (`--help` has no list; a wrong name gets it)
+    /// The container, and the columns to show: pid, user, args, … (`--help` has no list; a wrong name gets it), or as with ps(1): -eo pid,args, -ef, aux
     #[arg(value_name = "CONTAINER [COLUMN", trailing_var_arg = true)]
     words: Vec<String>,
 }
@@ -41,7 +41,7 @@ pub(crate) fn whose<T>(
     let found = find(name).map_err(|error| {
         if name.is_some() { error.context("unable to look up requested container") } else { error }
     })?;
-    let columns = if words.is_empty() { parse(&DEFAULT.map(str::to_owned))? } else { parse(words)? };
+    let columns = if words.is_empty() { columns(&DEFAULT.map(str::to_owned))? } else { columns(words)? };
     Ok((found, columns))
 }
 

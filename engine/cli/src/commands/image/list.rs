@@ -28,6 +28,9 @@ pub(crate) struct Args {
     /// A Go template, or json
     #[arg(long)]
     format: Option<String>,
+    /// Show the names that each had, too
+    #[arg(long)]
+    history: bool,
     /// Do not print the table's first line
     #[arg(short, long, visible_alias = "noheading")]
     noheading: bool,
@@ -129,12 +132,14 @@ fn plain(rows: &[Row<'_>], args: &Args) -> String {
     if !args.noheading {
         let digest = args.digests.then_some("DIGEST");
         let names = ["REPOSITORY", "TAG"].into_iter().chain(digest).chain(["IMAGE ID", "CREATED", "SIZE"]);
+        let names = names.chain(args.history.then_some("HISTORY"));
         lines.push(names.map(str::to_owned).collect());
     }
     for row in rows {
         let mut cells = vec![row.repository.to_owned(), row.tag.to_owned()];
         cells.extend(args.digests.then(|| row.image.digest.clone()));
         cells.extend([id(row, args.no_trunc), since(row), human_size(row.image.size)]);
+        cells.extend(args.history.then(|| history(row)));
         lines.push(cells);
     }
     table(&lines)
@@ -177,7 +182,7 @@ fn fields(engine: &Engine, row: &Row<'_>, whole_id: bool) -> anyhow::Result<Valu
         "RepoDigests": row.image.repo_digests,
         "Labels": row.image.config.labels_of_config(),
         "Containers": engine.db.containers_of_image(&row.image.id)?.len(),
-        "History": row.image.names.iter().rev().cloned().collect::<Vec<_>>().join(", "),
+        "History": history(row),
     }))
 }
 
@@ -200,6 +205,10 @@ fn document(engine: &Engine, row: &Row<'_>) -> anyhow::Result<Value> {
         "Created": unix_seconds(created(row)).unwrap_or(0),
         "CreatedAt": config.created(),
     }))
+}
+
+fn history(row: &Row<'_>) -> String {
+    row.image.names.iter().rev().cloned().collect::<Vec<_>>().join(", ")
 }
 
 /// docker's word for an image that does not say when it was made.

@@ -25,6 +25,9 @@ pub(crate) struct Args {
     /// A missing image is no error
     #[arg(short, long)]
     ignore: bool,
+    /// Keep images of no name that they were built from: ketch has none
+    #[arg(long)]
+    no_prune: bool,
     #[arg(value_name = "IMAGE")]
     images: Vec<String>,
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::{bail, ensure};
 
 use super::select::one;
-use crate::commands::container::logs::{LogFlags, print};
+use crate::commands::container::logs::{LogFlags, Look, print};
 use crate::globals::Globals;
 
 /// Show what the containers of a pod have written
@@ -24,6 +24,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
     let query = args.flags.query()?;
+    let look = |prefixed| Look { prefixed, color: args.flags.color };
     let engine = globals.engine()?;
     let nothing = "specify at least one pod name or ID to log";
     let pod = one(&engine, args.pod.as_deref(), args.latest, nothing)?;
@@ -35,7 +36,7 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
             !(query.follow && members.len() > 1),
             "--follow takes one container at a time: name it with --container"
         );
-        return print(&engine, &members, &query, Some(args.flags.names));
+        return print(&engine, &members, &query, &look(Some(args.flags.names)));
     };
     // A name that is also the beginning of another's id is still that name.
     let by_name = members.iter().position(|member| member.name == *name);
@@ -43,5 +44,5 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
     let Some(found) = found else {
         bail!("container {name} is not in pod {}: no such container", pod.name);
     };
-    print(&engine, &members[found..=found], &query, None)
+    print(&engine, &members[found..=found], &query, &look(None))
 }

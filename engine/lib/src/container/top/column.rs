@@ -87,12 +87,18 @@ pub struct UnknownColumn {
     name: String,
 }
 
+impl UnknownColumn {
+    pub(super) fn new(name: &str) -> UnknownColumn {
+        UnknownColumn { name: name.to_owned() }
+    }
+}
+
 fn known() -> String {
     TABLE.map(|(name, ..)| name).join(", ")
 }
 
 /// `pid,user` or several words of such.
-pub fn parse(words: &[String]) -> Result<Vec<Column>, UnknownColumn> {
+pub(super) fn parse(words: &[String]) -> Result<Vec<Column>, UnknownColumn> {
     words
         .iter()
         .flat_map(|word| word.split(','))

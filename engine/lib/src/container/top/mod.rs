@@ -2,6 +2,7 @@
 
 mod column;
 mod process;
+mod ps;
 
 use ketch_runtime::container::processes::processes;
 use ketch_sys::Errno;
@@ -12,8 +13,9 @@ use super::stop::{SignalError, running};
 use crate::Engine;
 use crate::state::containers::Record;
 
-pub use column::{Column, UnknownColumn, go_duration, parse};
+pub use column::{Column, UnknownColumn, go_duration};
 use process::{Names, Process, System};
+pub use ps::columns;
 
 /// podman's default.
 pub const DEFAULT: [&str; 8] = ["user", "pid", "ppid", "pcpu", "etime", "tty", "time", "args"];

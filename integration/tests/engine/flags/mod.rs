@@ -5,6 +5,7 @@ mod inside;
 mod life;
 mod resources;
 mod show;
+mod table;
 
 use std::process::Command;
 

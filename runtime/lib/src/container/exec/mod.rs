@@ -87,12 +87,7 @@ pub fn exec(state: &State, process: &Process, options: Options<'_>) -> Result<St
 
     let rdt = state.config.rdt.as_ref();
     let join = Join { init: &init, rdt, namespaces: namespaces(state), cgroup };
-    let program = Program {
-        plan: &plan,
-        stdio: options.stdio,
-        preserve_fds: options.preserve_fds,
-        preserve_fd: options.preserve_fd,
-    };
+    let program = Program { plan: &plan, stdio: options.stdio, preserve_fds: options.preserve_fds };
     start(state, &join, program, console, options.pid_file).map_err(|error| {
         match error.errno != Errno::ESRCH && is_init(state) {
             true => error.into(),

@@ -27,7 +27,7 @@ pub mod volume;
 /// Where one engine keeps its things. Two engines with different paths know nothing of each other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Paths {
-    /// Persistent: `/var/lib/ketch`: `state.db`, `layers/`, `blobs/`, `tmp/`, `containers/<id>/`, `events/`.
+    /// Persistent: `/var/lib/ketch`: `state.db`, `layers/`, `splits/`, `blobs/`, `tmp/`, `mounts/`, `containers/<id>/`, `events/`.
     pub root: PathBuf,
     /// Volatile: `/run/ketch`: `containers/<id>/{lock,attach}`, `runtime/<id>/state.json`.
     pub run: PathBuf,
@@ -40,6 +40,16 @@ impl Paths {
 
     pub fn layers(&self) -> PathBuf {
         self.root.join("layers")
+    }
+
+    /// What is needed to write the layers' tars again: see [`store`].
+    pub fn splits(&self) -> PathBuf {
+        self.root.join("splits")
+    }
+
+    /// `image mount`: a directory a mounted image.
+    pub fn image_mounts(&self) -> PathBuf {
+        self.root.join("mounts")
     }
 
     /// Manifests and configs, by digest.

@@ -149,7 +149,7 @@ fn damaged_archives() {
         store.assert_empty();
     }
     let store = Store::new();
-    store.line("load -i /").assert_exit(125).assert_stderr_has("is a directory");
+    store.line("load -i /").assert_exit(125).assert_stderr_has("neither an oci-archive or oci-dir");
     store.line("load -i /no/such/file").assert_exit(125).assert_stderr_has("/no/such/file");
 }
 

@@ -6,6 +6,7 @@ mod layer;
 mod names;
 mod pull;
 mod registry;
+mod save;
 mod store;
 mod tarball;
 

@@ -1,5 +1,6 @@
 //! `ketch` as an ordinary user. The tests run as root and drop to a user that they make.
 
+mod files;
 mod ids;
 mod kills;
 mod life;

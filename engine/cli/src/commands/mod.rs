@@ -10,7 +10,9 @@ use std::process::ExitCode;
 use crate::failure::Failure;
 use crate::globals::Globals;
 
+mod archive;
 mod container;
+mod diff;
 mod events;
 mod image;
 mod network;

@@ -1,6 +1,6 @@
 //! What stands directly behind `ketch`.
 
-use super::{Action, Command, container, events, image, network, pod, unshare, verb, volume};
+use super::{Action, Command, container, diff, events, image, network, pod, unshare, verb, volume};
 
 pub(crate) const COMMANDS: &[Command] = &[
     Command { name: "container", about: "Manage containers", action: Action::Group(container::COMMANDS) },
@@ -9,14 +9,21 @@ pub(crate) const COMMANDS: &[Command] = &[
     Command { name: "pod", about: "Manage pods", action: Action::Group(pod::COMMANDS) },
     Command { name: "volume", about: "Manage volumes", action: Action::Group(volume::COMMANDS) },
     verb!("attach", "Attach to a running container", container::attach),
+    verb!("commit", "Make an image of what a container is now", container::commit),
+    verb!("cp", "Copy files between a container and the host or another container", container::copy),
     verb!("create", "Create a container without starting it", container::create),
+    verb!("diff", "Show what a container or an image changes", diff),
     verb!("events", "Show what has happened, and what happens", events),
     verb!("exec", "Run one more command in a running container", container::exec),
+    verb!("export", "Write a container's root as a tar archive", container::export),
+    verb!("history", "Show the steps that an image was made in", image::history),
     verb!("images", "List images", image::list),
+    verb!("import", "Make an image of a tar archive", image::import),
     verb!("inspect", "Show all about containers or images as JSON", container::inspect::any),
     verb!("kill", "Send a signal to containers", container::kill),
     verb!("load", "Load images from an archive", image::load),
     verb!("logs", "Show what containers have written", container::logs),
+    verb!("mount", "Mount the roots of containers where the host sees them", container::mount),
     verb!("pause", "Stop all processes of containers where they are", container::pause),
     verb!("port", "Show which ports of the host lead to which of containers", container::port),
     verb!("ps", "List containers", container::ps),
@@ -26,11 +33,14 @@ pub(crate) const COMMANDS: &[Command] = &[
     verb!("rm", "Remove containers", container::remove),
     verb!("rmi", "Remove images", image::remove),
     verb!("run", "Run a command in a new container", container::run),
+    verb!("save", "Write an image as an archive or a directory", image::save),
     verb!("start", "Start containers", container::start),
     verb!("stats", "Show what containers use", container::stats),
     verb!("stop", "Stop containers", container::stop),
     verb!("tag", "Give an image more names", image::tag),
     verb!("top", "Show the processes of a container", container::top),
+    verb!("umount", "Take away what mount has mounted", container::unmount),
+    verb!("unmount", "Take away what mount has mounted", container::unmount),
     verb!("unpause", "Let the processes of paused containers go on", container::unpause),
     verb!("unshare", "Run a command in the user's namespaces, where it is root", unshare),
     verb!("untag", "Take names from an image", image::untag),

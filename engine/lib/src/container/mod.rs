@@ -7,17 +7,25 @@
 //! The row comes before and goes after everything else of a container: what `kill -9` leaves behind has a name by
 //! which it can be removed.
 
+use std::fs;
 use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 pub mod checkpoint;
 pub mod cleanup;
+pub mod commit;
+pub mod copy;
 pub mod create;
+pub mod diff;
 pub mod exec;
+pub mod export;
 pub mod filter;
+mod inside;
 pub mod inspect;
 pub mod join;
 pub mod kill;
+pub mod mount;
 pub(crate) mod name;
 pub mod options;
 pub mod pause;
@@ -56,6 +64,15 @@ impl FileError {
     pub(crate) fn at(step: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FileError {
         move |source| FileError { step, path: path.to_owned(), source }
     }
+}
+
+/// Makes a directory of ketch's own, with its parents, that nobody else sees into.
+pub(crate) fn make_private(path: &Path) -> Result<(), FileError> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(FileError::at("make the directory", path))
 }
 
 /// The log of a container, in its directory.

@@ -140,7 +140,14 @@ pub(super) fn purge(
     refuse_used(engine, record)?;
     delete::delete(&engine.paths.runtime(), &record.id, true)?;
     network::release(engine, &record.id)?;
-    tree::remove(&engine.paths.container(&record.id))?;
+    let dir = engine.paths.container(&record.id);
+    if let Err(error) = tree::remove(&dir) {
+        // A mount of the user's is in the way, if anything is.
+        if !super::mount::release(&dir) {
+            return Err(error.into());
+        }
+        tree::remove(&dir)?;
+    }
     tree::remove(&engine.paths.container_run(&record.id))?;
     let anonymous = if volumes { engine.db.anonymous_volumes_of(&record.id)? } else { Vec::new() };
     if engine.db.delete_container(&record.id)? {

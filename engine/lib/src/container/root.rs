@@ -13,8 +13,9 @@ use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::stat::{Mode, mkdirat};
 use nix::unistd::{Gid, Uid, fchown};
 
-use super::FileError;
+use super::mount::point;
 use super::options::Rootfs;
+use super::{FileError, make_private};
 use crate::image::Image;
 use crate::state::containers::Record;
 use crate::store::{layer_dir, overlay};
@@ -32,6 +33,8 @@ pub enum RootError {
     Path { step: &'static str, path: String, errno: Errno },
     #[error("workdir {path:?} does not exist on container {id}")]
     Workdir { path: PathBuf, id: String },
+    #[error("cannot clear what the last run left")]
+    Forget(#[source] TreeError),
     #[error(transparent)]
     File(#[from] FileError),
 }
@@ -41,6 +44,49 @@ pub(super) fn mount_root(
     engine: &Engine,
     record: &Record,
     image: Option<&Image>,
+) -> Result<OwnedFd, RootError> {
+    // A container that is removed when it ends has nothing to lose in a power cut.
+    mount_with(engine, record, image, record.options.remove)
+}
+
+/// The same for one that does not run, and may never have: the caller has its turn, and has seen the last run end.
+///
+/// The upper layer of `--rootfs PATH:O` is thrown away at the next start, so there nothing can be written.
+pub(super) fn mount_at_rest(
+    engine: &Engine,
+    record: &Record,
+    image: Option<&Image>,
+) -> Result<OwnedFd, RootError> {
+    let dir = engine.paths.container(&record.id);
+    make_private(&dir)?;
+    if let Some(point) = point(&dir) {
+        let what = point.display().to_string();
+        return again(&point).map_err(|errno| RootError::Mount { id: record.id.clone(), what, errno });
+    }
+    if record.options.remove {
+        forget_volatile(&dir).map_err(RootError::Forget)?;
+    }
+    let Some(Rootfs { path, overlay: true }) = &record.options.rootfs else {
+        return mount_with(engine, record, image, false);
+    };
+    let failed = |errno| RootError::Mount { id: record.id.clone(), what: path.display().to_string(), errno };
+    let (upper, work) = (dir.join("upper"), dir.join("work"));
+    let root = if upper.exists() {
+        forget_volatile(&dir).map_err(RootError::Forget)?;
+        make_upper(&work)?;
+        overlay(std::slice::from_ref(path), Some((&upper, &work)), false)
+    } else {
+        mount::clone_tree(AT_FDCWD, path, true)
+    };
+    let read_only = mount::Change { set: mount::attr::RDONLY, ..mount::Change::default() };
+    root.and_then(|root| mount::set_attr(&root, true, read_only).map(|()| root)).map_err(failed)
+}
+
+fn mount_with(
+    engine: &Engine,
+    record: &Record,
+    image: Option<&Image>,
+    volatile: bool,
 ) -> Result<OwnedFd, RootError> {
     let dir = engine.paths.container(&record.id);
     let failed = |what: String| |errno| RootError::Mount { id: record.id.clone(), what, errno };
@@ -55,29 +101,47 @@ pub(super) fn mount_root(
         (None, Some(image)) => {
             let lowers: Vec<_> = image.layers.iter().map(|layer| layer_dir(&engine.paths, layer)).collect();
             let (upper, work) = (dir.join("upper"), dir.join("work"));
-            make_upper(&upper)?;
+            if !make_upper(&upper)?
+                && let Some(point) = point(&dir)
+            {
+                // `ketch mount` has it; it must not be in a second overlay.
+                return again(&point).map_err(failed(point.display().to_string()));
+            }
             make_upper(&work)?;
-            // A container that is removed when it ends has nothing to lose in a power cut.
-            overlay(&lowers, Some((&upper, &work)), record.options.remove)
+            overlay(&lowers, Some((&upper, &work)), volatile)
                 .map_err(failed(format!("image {}", record.image_name)))
         }
         (None, None) => Err(failed("an image that is not known any more".into())(Errno::ENOENT)),
     }
 }
 
+/// The mount at `point` once more, without what is mounted below it. What is mounted on this one does not show on that.
+fn again(point: &Path) -> Result<OwnedFd, Errno> {
+    let alone = mount::Change { propagation: Some(mount::Propagation::Private), ..mount::Change::default() };
+    let root = mount::clone_tree(AT_FDCWD, point, false)?;
+    mount::set_attr(&root, false, alone).map(|()| root)
+}
+
 /// Lets the root of a container with `--rm` be mounted once more.
 ///
 /// An overlay that was mounted `volatile` leaves a mark in its work directory that keeps it from being mounted again, for
 /// the machine may have gone down meanwhile and taken unsynced files with it. The caller has seen the last run end, so it
-/// has not. The root is mounted nowhere.
+/// has not. The root is mounted nowhere, but for the place that `ketch mount` gives it: then it is not mounted again.
 pub(super) fn forget_volatile(dir: &Path) -> Result<(), TreeError> {
+    if point(dir).is_some() {
+        return Ok(());
+    }
     crate::tree::remove(&dir.join("work"))
 }
 
-fn make_upper(path: &Path) -> Result<(), FileError> {
+/// Whether it was not there yet.
+fn make_upper(path: &Path) -> Result<bool, FileError> {
     use std::os::unix::fs::DirBuilderExt;
     // The upper directory is the container's `/`.
-    std::fs::DirBuilder::new().recursive(true).mode(0o755).create(path).map_err(FileError::at("make", path))
+    match std::fs::DirBuilder::new().mode(0o755).create(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        made => made.map(|()| true).map_err(FileError::at("make", path)),
+    }
 }
 
 /// `--rootfs PATH:O`: what is written is gone with the mount.

@@ -1,9 +1,7 @@
 //! `start`: from a row to a running process.
 
-use std::fs;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use ketch_monitor::attach::{self, Session};
@@ -23,7 +21,7 @@ use super::service::{NotifyError, Service};
 use super::status::{self, Status};
 use super::stop::{SignalError, stop};
 use super::turn::Turn;
-use super::{FileError, log_path};
+use super::{FileError, log_path, make_private};
 use crate::image::{self, Image};
 use crate::network::setup::{self, Setup};
 use crate::network::{self, SetupError};
@@ -391,12 +389,4 @@ fn undo(engine: &Engine, record: &Record, error: StartError) -> StartError {
         let _ = exit::save(&dir, &record);
     }
     error
-}
-
-fn make_private(path: &Path) -> Result<(), FileError> {
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(path)
-        .map_err(FileError::at("make the directory", path))
 }

@@ -71,7 +71,7 @@ impl<R: Read> Read for Digesting<R> {
     }
 }
 
-fn text(hash: Sha256) -> String {
+pub(crate) fn text(hash: Sha256) -> String {
     hash.finalize().iter().fold(String::from("sha256:"), |mut text, byte| {
         // Writing to a string cannot fail.
         let _ = write!(text, "{byte:02x}");

@@ -69,7 +69,7 @@ fn commit(engine: &Engine, staging: &Staging, staged: &[Layer], row: &Row) -> Re
 fn settle(engine: &Engine, staging: &Staging, staged: &[Layer], row: &Row) -> Result<bool, StoreError> {
     let layers = engine.paths.layers();
     for Layer { diff_id, .. } in staged {
-        publish(&engine.paths, &staging.path().join(hex(diff_id)), diff_id)?;
+        publish(&engine.paths, staging.path(), diff_id)?;
     }
     if !staged.is_empty() {
         // The names have to be as durable as the row that refers to them.

@@ -3,13 +3,15 @@
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use super::digest::Digesting;
 use crate::state::images::Layer;
 use crate::store::StoreError;
 use crate::store::entries::Entries;
 use crate::store::extract::{ExtractError, extract};
-use crate::store::layers::hex;
+use crate::store::layers::{hex, staged_split};
+use crate::store::split::SplitWriter;
 use crate::store::staging::Staging;
 
 /// What is known of a layer before it is read.
@@ -54,7 +56,9 @@ pub(crate) fn stage(
 ) -> Result<Layer, LayerError> {
     let blob = || expected.blob.unwrap_or(expected.diff_id).to_owned();
     let dir = staging.path().join(hex(expected.diff_id));
-    let root = create(&dir).map_err(|source| LayerError::Store(StoreError::io("create", &dir, source)))?;
+    let file = |action, path: &Path, error| LayerError::Store(StoreError::io(action, path, error));
+    let root = create(&dir).map_err(|error| file("create", &dir, error))?;
+    let split = staged_split(staging.path(), expected.diff_id);
 
     let limit = expected.size.unwrap_or(u64::MAX);
     let mut compressed = match expected.blob {
@@ -66,12 +70,14 @@ pub(crate) fn stage(
             Fault::Read(error) => LayerError::Read { blob: blob(), error },
             Fault::Format(format) => LayerError::Compression { blob: blob(), format },
         })?;
-        let mut entries = Entries::new(Digesting::new(plain, u64::MAX));
+        let recorder = SplitWriter::create(&split).map_err(|error| file("create", &split, error))?;
+        let mut entries = Entries::recorded(Digesting::new(plain, u64::MAX), recorder);
         let extracted = extract(&mut entries, root.into());
         match extracted {
-            Ok(()) => match entries.finish() {
-                Ok(plain) => {
+            Ok(()) => match entries.finish_recorded() {
+                Ok((plain, recorded)) => {
                     let length = plain.count();
+                    keep(&split, recorded)?;
                     (Ok(()), plain.finish().unwrap_or_default(), length)
                 }
                 Err(error) => (Err(ExtractError::Stream(error)), String::new(), 0),
@@ -89,8 +95,17 @@ pub(crate) fn stage(
     Ok(Layer { diff_id: actual, size: length })
 }
 
+/// Ends the record, and removes what cannot be used.
+fn keep(split: &Path, recorded: Option<SplitWriter>) -> Result<(), LayerError> {
+    let failed = |action| move |error| LayerError::Store(StoreError::io(action, split, error));
+    match recorded.map_or(Ok(false), SplitWriter::finish).map_err(failed("write"))? {
+        true => Ok(()),
+        false => fs::remove_file(split).map_err(failed("remove")),
+    }
+}
+
 /// The layer's root: an image whose layers say nothing of `/` gets 0755.
-fn create(dir: &std::path::Path) -> io::Result<File> {
+fn create(dir: &Path) -> io::Result<File> {
     fs::create_dir(dir)?;
     fs::set_permissions(dir, fs::Permissions::from_mode(0o755))?;
     File::open(dir)

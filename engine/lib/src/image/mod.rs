@@ -1,24 +1,32 @@
 //! Images: from a registry or an archive into the store, by name and by id.
 
 mod builtin;
+pub(crate) mod change;
+pub mod compose;
 mod descriptor;
 mod digest;
 pub mod filter;
 mod find;
+pub mod history;
 mod import;
 pub mod inspect;
 pub(crate) mod layer;
 mod list;
 pub mod load;
+pub mod mount;
 mod parallel;
 mod progress;
 pub mod pull;
 pub mod reference;
 pub mod registry;
 pub mod remove;
+pub mod save;
 mod tag;
+pub mod tarball;
+pub mod tree;
 
 pub use builtin::{BuiltinError, import_builtin};
+pub use change::ChangeError;
 pub use descriptor::{DocumentError, Platform};
 pub use find::{FindError, find};
 pub use import::ImportError;

@@ -1,6 +1,7 @@
 //! `rmi`: names and images out of the database, then layers that no image uses out of the store.
 
 use super::find::{FindError, Resolved, resolve};
+use super::mount::is_image_mounted;
 use crate::Engine;
 use crate::events::{Action, Event, Kind};
 use crate::state::{self, images};
@@ -33,6 +34,8 @@ pub enum RemoveError {
         containers.first().map_or("", String::as_str)
     )]
     InUse { image: String, containers: Vec<String> },
+    #[error("image {0} is mounted: unmount it first (ketch image unmount)")]
+    Mounted(String),
     #[error(transparent)]
     State(#[from] state::Error),
     #[error(transparent)]
@@ -86,6 +89,9 @@ fn take_away(
                         return Ok(Err(RemoveError::InUse { image: resolved.id.clone(), containers }));
                     }
                     Err(error) => return Ok(Err(error.into())),
+                }
+                if is_image_mounted(engine, &resolved.id) {
+                    return Ok(Err(RemoveError::Mounted(resolved.id.clone())));
                 }
                 images::delete(connection, &resolved.id)?;
                 let removed = names.into_iter().map(Removed::Untagged);

@@ -19,8 +19,24 @@ pub(crate) fn hex(digest: &str) -> &str {
     digest.strip_prefix("sha256:").unwrap_or(digest)
 }
 
+/// What is needed to write the layer's tar again; of some layers there is none.
+pub(crate) fn split_path(paths: &Paths, diff_id: &str) -> PathBuf {
+    paths.splits().join(hex(diff_id))
+}
+
+/// Where it is as long as the layer is in staging.
+pub(crate) fn staged_split(staging: &Path, diff_id: &str) -> PathBuf {
+    staging.join(format!("{}.split", hex(diff_id)))
+}
+
 /// Moves a synced layer from staging into place. That it is there already is fine: it is the same one.
-pub(crate) fn publish(paths: &Paths, staged: &Path, diff_id: &str) -> Result<(), StoreError> {
+pub(crate) fn publish(paths: &Paths, staging: &Path, diff_id: &str) -> Result<(), StoreError> {
+    let split = split_path(paths, diff_id);
+    match fs::rename(staged_split(staging, diff_id), &split) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        result => result.map_err(|error| StoreError::io("create", &split, error))?,
+    }
+    let staged = &staging.join(hex(diff_id));
     let target = layer_dir(paths, diff_id);
     match fs::rename(staged, &target) {
         Err(error)
@@ -36,20 +52,23 @@ pub(crate) fn publish(paths: &Paths, staged: &Path, diff_id: &str) -> Result<(),
 ///
 /// The caller holds the database's write lock, so that no other command takes a layer up in between.
 pub(crate) fn retire(paths: &Paths, used: &HashSet<String>, staging: &Staging) -> Result<(), StoreError> {
-    let layers = paths.layers();
-    let entries = match fs::read_dir(&layers) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(StoreError::io("read", &layers, error)),
-    };
-    for entry in entries {
-        let name = entry.map_err(|error| StoreError::io("read", &layers, error))?.file_name();
-        if name.to_str().is_some_and(|name| used.contains(name)) {
-            continue;
+    for (dir, suffix) in [(paths.layers(), ""), (paths.splits(), ".split")] {
+        let entries = match fs::read_dir(&dir) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(StoreError::io("read", &dir, error)),
+        };
+        for entry in entries {
+            let name = entry.map_err(|error| StoreError::io("read", &dir, error))?.file_name();
+            if name.to_str().is_some_and(|name| used.contains(name)) {
+                continue;
+            }
+            let path = dir.join(&name);
+            let mut retired = name.clone();
+            retired.push(suffix);
+            fs::rename(&path, staging.path().join(retired))
+                .map_err(|error| StoreError::io("remove", &path, error))?;
         }
-        let path = layers.join(&name);
-        fs::rename(&path, staging.path().join(&name))
-            .map_err(|error| StoreError::io("remove", &path, error))?;
     }
     Ok(())
 }

@@ -1,20 +1,26 @@
 //! The layer store: `layers/<hex diff id>/` holds one extracted layer, overlay whiteouts included.
 //!
+//! `splits/<hex diff id>` has what is needed to write its tar again: see [`split`].
+//!
 //! A layer is extracted into `tmp/`, checked against its digest and diff id, synced, and renamed into place: what has a
 //! name below `layers/` is whole. What no image in the database refers to is garbage.
 
+pub(crate) mod changes;
 pub(crate) mod entries;
 pub(crate) mod extract;
 pub(crate) mod layers;
 mod overlay;
 pub(crate) mod pack;
+pub(crate) mod split;
 pub(crate) mod staging;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub use changes::{Change, Kind as ChangeKind};
 pub use layers::layer_dir;
 pub use overlay::overlay;
+pub(crate) use overlay::{merged, overlay_of};
 
 /// A step on the store's own files that failed.
 #[derive(Debug, thiserror::Error)]

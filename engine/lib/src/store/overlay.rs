@@ -6,11 +6,14 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use ketch_sys::Errno;
-use ketch_sys::mount::Filesystem;
-use nix::fcntl::{OFlag, open};
+use ketch_sys::mount::{Filesystem, clone_tree};
+use nix::fcntl::{AT_FDCWD, OFlag, open, openat};
 use nix::sys::stat::Mode;
 use nix::sys::utsname::uname;
 use nix::unistd::{chdir, fchdir};
+
+use super::layers::layer_dir;
+use crate::Paths;
 
 /// The root of a container as one detached overlay mount: attached nowhere, gone with its last descriptor.
 ///
@@ -30,6 +33,22 @@ pub fn overlay(lowers: &[PathBuf], upper: Option<(&Path, &Path)>, volatile: bool
         }
         _ => make(each, upper, volatile),
     }
+}
+
+/// The layers with these diff ids, lowest first, read-only as one detached mount. `empty` is an empty directory: overlayfs takes
+/// no less than two layers.
+pub(crate) fn overlay_of(paths: &Paths, layers: &[String], empty: &Path) -> Result<OwnedFd, Errno> {
+    let lowers = layers.iter().map(|layer| layer_dir(paths, layer)).chain([empty.to_owned()]);
+    match lowers.collect::<Vec<PathBuf>>().as_slice() {
+        [only] => clone_tree(AT_FDCWD, only, false),
+        several => overlay(several, None, false),
+    }
+}
+
+/// The root of the same, open for reading, which a mount's own descriptor is not.
+pub(crate) fn merged(paths: &Paths, layers: &[String], empty: &Path) -> Result<OwnedFd, Errno> {
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    openat(overlay_of(paths, layers, empty)?, c".", flags, Mode::empty())
 }
 
 /// `6.1.0-56-cloud-amd64` → (6, 1).
@@ -127,7 +146,6 @@ mod tests {
     use std::io::Read;
 
     use ketch_sys::xattr;
-    use nix::fcntl::openat;
     use nix::sys::stat::{SFlag, mknod};
 
     use super::*;

@@ -1,23 +1,23 @@
 //! A directory as a tar stream: the other way round than [`extract`](super::extract).
 //!
-//! By descriptor: no symlink is followed, no mount is crossed. An upper directory of overlayfs becomes what a layer is in
+//! By descriptor: no symlink is followed. An upper directory of overlayfs becomes what a layer is in
 //! image-spec's terms: its whiteouts and opaque directories are files whose names begin with `.wh.`.
 
 use std::collections::HashMap;
 use std::ffi::{CStr, CString, OsStr};
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use ketch_sys::{openat2, xattr};
+use ketch_sys::xattr;
 use nix::errno::Errno;
-use nix::fcntl::{AtFlags, OFlag, readlinkat};
-use nix::sys::stat::{FileStat, SFlag, fstat, fstatat, major, minor};
+use nix::fcntl::{AtFlags, OFlag, open, readlinkat};
+use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat, major, minor};
 use tar::{Builder, EntryType, Header};
 
-use crate::tree::{DEEPEST, entries, subdirectory};
+use crate::tree::{DEEPEST, Mounts, entries};
 
 #[derive(Debug, thiserror::Error)]
 #[error("cannot pack {}: {}", path.display(), super::cause(error))]
@@ -26,27 +26,51 @@ pub struct PackError {
     error: io::Error,
 }
 
-/// Writes all that is in `directory`; sockets, which mean nothing without their process, are left out. `upper`: it is
-/// overlayfs's. Returns the paths that the upper directory hides, without a slash before them.
+/// Writes all that is in `directory`; sockets, which mean nothing without their process, are left out, and a mount in it is
+/// an error. `upper`: it is overlayfs's. Returns the paths that the upper directory hides, without a slash before them.
 pub(crate) fn pack<W: Write>(
     directory: OwnedFd,
     upper: bool,
     out: &mut Builder<W>,
 ) -> Result<Vec<String>, PackError> {
-    let mut packing = Packing { out, upper, linked: HashMap::new(), hidden: Vec::new() };
+    let mut packing = Packing::new(out);
+    packing.upper = upper;
     packing.directory(directory, Path::new(""), 0)?;
     Ok(packing.hidden)
+}
+
+/// Writes what `node` is open on (`O_PATH` will do) as `name`, what is mounted in it included; with an empty name all that
+/// is in the directory, without the directory itself.
+pub(crate) fn pack_as<W: Write>(node: OwnedFd, name: &Path, out: &mut Builder<W>) -> Result<(), PackError> {
+    let failed = |errno: Errno| PackError { path: name.to_owned(), error: errno.into() };
+    let mut packing = Packing { bare: true, mounts: Mounts::Cross, ..Packing::new(out) };
+    let kind = SFlag::from_bits_truncate(fstat(&node).map_err(failed)?.st_mode) & SFlag::S_IFMT;
+    if ![SFlag::S_IFDIR, SFlag::S_IFREG].contains(&kind) {
+        return Err(failed(Errno::EOPNOTSUPP));
+    }
+    // An open file has no other name that is sure to be its own.
+    let path = format!("/proc/self/fd/{}", node.as_raw_fd());
+    let node = open(path.as_str(), OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty()).map_err(failed)?;
+    if kind == SFlag::S_IFDIR { packing.directory(node, name, 0) } else { packing.opened(node, name) }
 }
 
 struct Packing<'a, W: Write> {
     out: &'a mut Builder<W>,
     upper: bool,
+    /// A directory without a name has no entry of its own.
+    bare: bool,
+    mounts: Mounts,
     /// Where files with several names were first met, by device and inode.
     linked: HashMap<(u64, u64), PathBuf>,
     hidden: Vec<String>,
 }
 
-impl<W: Write> Packing<'_, W> {
+impl<'a, W: Write> Packing<'a, W> {
+    fn new(out: &'a mut Builder<W>) -> Packing<'a, W> {
+        let mounts = Mounts::Refuse;
+        Packing { out, upper: false, bare: false, mounts, linked: HashMap::new(), hidden: Vec::new() }
+    }
+
     fn directory(&mut self, directory: OwnedFd, path: &Path, depth: usize) -> Result<(), PackError> {
         let at = |path: &Path| {
             let path = path.to_owned();
@@ -59,9 +83,14 @@ impl<W: Write> Packing<'_, W> {
         let attributes = attributes(directory.as_fd()).map_err(at(path))?;
         // The root's own entry, `./`, says what mode and owner it has.
         let own = if path.as_os_str().is_empty() { Path::new("./") } else { path };
-        self.attributes(&attributes, own)?;
-        let mut header = header(&stat, EntryType::Directory);
-        self.entry(&mut header, own, io::empty())?;
+        if !(self.bare && path.as_os_str().is_empty()) {
+            self.attributes(&attributes, own)?;
+            let mut header = header(&stat, EntryType::Directory);
+            self.entry(&mut header, own, io::empty())?;
+        }
+        if self.mounts.leaves_out(&directory).map_err(at(path))? {
+            return Ok(());
+        }
         if self.upper && is_opaque(directory.as_fd()).map_err(at(path))? {
             self.whiteout(&path.join(".wh..wh..opq"))?;
         }
@@ -70,7 +99,11 @@ impl<W: Write> Packing<'_, W> {
         for entry in entries {
             let path = path.join(OsStr::from_bytes(entry.name.to_bytes()));
             if entry.directory {
-                let sub = subdirectory(directory.as_fd(), &entry.name).map_err(at(&path))?;
+                let sub = match self.mounts.subdirectory(directory.as_fd(), &entry.name) {
+                    // Removed meanwhile: a container that runs goes on.
+                    Err(Errno::ENOENT) => continue,
+                    sub => sub.map_err(at(&path))?,
+                };
                 self.directory(sub, &path, depth + 1)?;
             } else {
                 self.other(directory.as_fd(), &entry.name, &path)?;
@@ -81,7 +114,10 @@ impl<W: Write> Packing<'_, W> {
 
     fn other(&mut self, directory: BorrowedFd<'_>, name: &CString, path: &Path) -> Result<(), PackError> {
         let failed = |errno: Errno| PackError { path: path.to_owned(), error: errno.into() };
-        let stat = fstatat(directory, name.as_c_str(), AtFlags::AT_SYMLINK_NOFOLLOW).map_err(failed)?;
+        let stat = match fstatat(directory, name.as_c_str(), AtFlags::AT_SYMLINK_NOFOLLOW) {
+            Err(Errno::ENOENT) => return Ok(()),
+            stat => stat.map_err(failed)?,
+        };
         let kind = SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT;
         if self.upper && kind == SFlag::S_IFCHR && stat.st_rdev == 0 {
             self.hidden.push(path.to_string_lossy().into_owned());
@@ -123,8 +159,17 @@ impl<W: Write> Packing<'_, W> {
 
     fn file(&mut self, directory: BorrowedFd<'_>, name: &CStr, path: &Path) -> Result<(), PackError> {
         let failed = |errno: Errno| PackError { path: path.to_owned(), error: errno.into() };
-        let file =
-            openat2::open_beneath(directory, name, OFlag::O_RDONLY | OFlag::O_NOFOLLOW).map_err(failed)?;
+        // Whatever has the place of the file by now, the open does not wait for it.
+        let file = match self.mounts.open(directory, name, OFlag::O_RDONLY | OFlag::O_NONBLOCK) {
+            Err(Errno::ENOENT) => return Ok(()),
+            file => file.map_err(failed)?,
+        };
+        self.opened(file, path)
+    }
+
+    /// A regular file.
+    fn opened(&mut self, file: OwnedFd, path: &Path) -> Result<(), PackError> {
+        let failed = |errno: Errno| PackError { path: path.to_owned(), error: errno.into() };
         let attributes = attributes(file.as_fd()).map_err(failed)?;
         // Of what is open now: the archive's length must be what is read.
         let stat = fstat(&file).map_err(failed)?;
@@ -213,12 +258,17 @@ fn attributes(fd: BorrowedFd<'_>) -> Result<Vec<(String, Vec<u8>)>, Errno> {
     Ok(attributes)
 }
 
-fn is_opaque(fd: BorrowedFd<'_>) -> Result<bool, Errno> {
-    match xattr::fget(fd, b"trusted.overlay.opaque") {
-        Ok(value) => Ok(value == b"y"),
-        Err(Errno::ENODATA | Errno::EOPNOTSUPP) => Ok(false),
-        Err(errno) => Err(errno),
+/// overlayfs.rst, "whiteouts and opaque directories".
+pub(super) fn is_opaque(fd: BorrowedFd<'_>) -> Result<bool, Errno> {
+    // The second name is that of an overlay in a user namespace.
+    for name in [b"trusted.overlay.opaque".as_slice(), b"user.overlay.opaque"] {
+        match xattr::fget(fd, name) {
+            Ok(value) if value == b"y" => return Ok(true),
+            Ok(_) | Err(Errno::ENODATA | Errno::EOPNOTSUPP) => {}
+            Err(errno) => return Err(errno),
+        }
     }
+    Ok(false)
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ impl Staging {
     pub(crate) fn new(paths: &Paths) -> Result<Staging, StoreError> {
         clean(paths)?;
         let tmp = paths.tmp();
-        for dir in [&tmp, &paths.layers()] {
+        for dir in [&tmp, &paths.layers(), &paths.splits()] {
             fs::DirBuilder::new()
                 .recursive(true)
                 .mode(0o700)

@@ -9,7 +9,7 @@ use nix::fcntl::{OFlag, open, renameat};
 use nix::sys::stat::Mode;
 use nix::unistd::{UnlinkatFlags, Whence, lseek, unlinkat};
 
-use super::{TreeError, entries, subdirectory};
+use super::{TreeError, entries, is_mount, subdirectory};
 
 /// Directories below this are first moved to the top: the depth of descriptors and of the stack is ours to choose.
 const DEEP: usize = 32;
@@ -25,7 +25,7 @@ pub(crate) fn remove(path: &Path) -> Result<(), TreeError> {
         Err(Errno::ENOENT) => return Ok(()),
         Err(errno) => return Err(TreeError::at("open", &name)(errno)),
     };
-    let mut removal = Removal { top, moved: 0 };
+    let mut removal = Removal { top, moved: 0, foreign: false };
     // What was too deep is at the top now; each round has less left.
     loop {
         let before = removal.moved;
@@ -47,10 +47,30 @@ pub(crate) fn remove(path: &Path) -> Result<(), TreeError> {
     }
 }
 
+/// Removes the directory `name` in `dir`, of whatever mount namespace, and all below it; a mount in it is EBUSY.
+pub(crate) fn remove_in(dir: BorrowedFd<'_>, name: &CString) -> Result<(), Errno> {
+    if is_mount(dir, name)? {
+        return Err(Errno::EBUSY);
+    }
+    let top = subdirectory(dir, name)?;
+    let mut removal = Removal { top, moved: 0, foreign: true };
+    loop {
+        let before = removal.moved;
+        let top = subdirectory(dir, name)?;
+        removal.empty(top, 0).map_err(|error| error.errno)?;
+        if removal.moved == before {
+            break;
+        }
+    }
+    gone(unlinkat(dir, name.as_c_str(), UnlinkatFlags::RemoveDir))
+}
+
 struct Removal {
     top: OwnedFd,
     /// Directories that were moved to the top, ever.
     moved: usize,
+    /// It may be of another mount namespace.
+    foreign: bool,
 }
 
 impl Removal {
@@ -58,6 +78,9 @@ impl Removal {
     fn empty(&mut self, dir: OwnedFd, depth: usize) -> Result<(), TreeError> {
         let (here, list) = entries(dir).map_err(TreeError::at("list", &c".".to_owned()))?;
         for entry in list {
+            if self.foreign && is_mount(&here, &entry.name).map_err(TreeError::at("look at", &entry.name))? {
+                return Err(TreeError::at("remove", &entry.name)(Errno::EBUSY));
+            }
             if entry.directory {
                 self.directory(here.as_fd(), &entry.name, depth)?;
             } else {

@@ -1,15 +1,19 @@
 //! `ketch container`: one verb a file.
 
-use super::{Command, verb};
+use super::{Command, diff, verb};
 
 pub(crate) mod attach;
 pub(crate) mod checkpoint;
+pub(crate) mod commit;
+pub(crate) mod copy;
 pub(crate) mod create;
 pub(crate) mod exec;
 pub(crate) mod exists;
+pub(crate) mod export;
 pub(crate) mod inspect;
 pub(crate) mod kill;
 pub(crate) mod logs;
+pub(crate) mod mount;
 pub(crate) mod pause;
 pub(crate) mod port;
 pub(crate) mod prune;
@@ -24,6 +28,7 @@ pub(crate) mod stats;
 pub(crate) mod stop;
 pub(crate) mod terminal;
 pub(crate) mod top;
+pub(crate) mod unmount;
 pub(crate) mod unpause;
 pub(crate) mod wait;
 
@@ -40,14 +45,19 @@ mod session;
 pub(crate) const COMMANDS: &[Command] = &[
     verb!("attach", "Attach to a running container", attach),
     verb!("checkpoint", "Write the processes of containers to disk, and end them", checkpoint),
+    verb!("commit", "Make an image of what a container is now", commit),
+    verb!("cp", "Copy files between a container and the host or another container", copy),
     verb!("create", "Create a container without starting it", create),
+    verb!("diff", "Show what a container has changed of its image", diff),
     verb!("exec", "Run one more command in a running container", exec),
     verb!("exists", "Tell whether there is such a container", exists),
+    verb!("export", "Write a container's root as a tar archive", export),
     verb!("inspect", "Show all about containers as JSON", inspect),
     verb!("kill", "Send a signal to containers", kill),
     verb!("list", "List containers", ps),
     verb!("logs", "Show what containers have written", logs),
     verb!("ls", "List containers", ps),
+    verb!("mount", "Mount the roots of containers where the host sees them", mount),
     verb!("pause", "Stop all processes of containers where they are", pause),
     verb!("port", "Show which ports of the host lead to which of containers", port),
     verb!("prune", "Remove all containers that do not run", prune),
@@ -61,6 +71,8 @@ pub(crate) const COMMANDS: &[Command] = &[
     verb!("stats", "Show what containers use", stats),
     verb!("stop", "Stop containers", stop),
     verb!("top", "Show the processes of a container", top),
+    verb!("umount", "Take away what mount has mounted", unmount),
+    verb!("unmount", "Take away what mount has mounted", unmount),
     verb!("unpause", "Let the processes of paused containers go on", unpause),
     verb!("wait", "Wait for containers to end", wait),
 ];

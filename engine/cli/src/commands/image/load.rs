@@ -10,10 +10,10 @@ use ketch_engine::image::load::{Source, load};
 use super::{show, show_warning};
 use crate::globals::Globals;
 
-/// Load images from an archive of docker's or of OCI's format
+/// Load images from an archive or a directory of docker's or of OCI's format
 #[derive(Debug, Parser)]
 pub(crate) struct Args {
-    /// Read the archive from a file [default: stdin]
+    /// Read the archive from a file or directory [default: stdin]
     #[arg(short, long, value_name = "FILE")]
     input: Option<PathBuf>,
     /// Print the names of the images only

@@ -1,9 +1,10 @@
-//! A tar archive on disk as a set of named members. It is gone through once, from header to header.
+//! A tar archive on disk, or a directory, as a set of named members. A tar is gone through once, from header to header.
 
 use std::collections::HashMap;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
 
 use crate::store::entries::{Entries, Kind};
 
@@ -11,7 +12,8 @@ use crate::store::entries::{Entries, Kind};
 const MAX_LINKS: usize = 8;
 
 pub(super) struct Archive {
-    file: File,
+    /// None: a directory.
+    file: Option<File>,
     members: HashMap<String, Member>,
 }
 
@@ -20,6 +22,8 @@ enum Member {
         offset: u64,
         length: u64,
     },
+    /// In a directory.
+    Path(PathBuf),
     /// Name of another member. Older dockers write a layer once and link to it.
     Link(String),
 }
@@ -49,7 +53,26 @@ impl Archive {
             members.insert(clean(&name), member);
         }
         drop(entries);
-        Ok(Archive { file, members })
+        Ok(Archive { file: Some(file), members })
+    }
+
+    /// Of a directory: what is in it, and in the `blobs/sha256` of an image layout.
+    pub(super) fn of_directory(path: &Path) -> io::Result<Archive> {
+        let mut members = HashMap::new();
+        for sub in ["", "blobs/sha256"] {
+            let entries = match fs::read_dir(path.join(sub)) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound && !sub.is_empty() => continue,
+                entries => entries?,
+            };
+            for entry in entries {
+                let entry = entry?;
+                if entry.file_type()?.is_file() {
+                    let name = format!("{sub}/{}", entry.file_name().to_string_lossy());
+                    members.insert(clean(&name), Member::Path(entry.path()));
+                }
+            }
+        }
+        Ok(Archive { file: None, members })
     }
 
     /// A member's bytes as a stream; None when there is none of this name.
@@ -58,7 +81,14 @@ impl Archive {
         for _ in 0..MAX_LINKS {
             match self.members.get(&name)? {
                 Member::File { offset, length } => {
-                    return Some(Stream { file: &self.file, offset: *offset, end: offset + length });
+                    let file = Bytes::Shared(self.file.as_ref()?);
+                    return Some(Stream { file, offset: *offset, end: offset + length });
+                }
+                Member::Path(path) => {
+                    // One that has gone is missing.
+                    let file = File::open(path).ok()?;
+                    let end = file.metadata().ok()?.len();
+                    return Some(Stream { file: Bytes::Own(file), offset: 0, end });
                 }
                 Member::Link(target) => name.clone_from(target),
             }
@@ -81,9 +111,15 @@ impl Archive {
 /// Part of a file. Reads by offset, so that several threads can read one file.
 #[derive(Debug)]
 pub(super) struct Stream<'a> {
-    file: &'a File,
+    file: Bytes<'a>,
     offset: u64,
     end: u64,
+}
+
+#[derive(Debug)]
+enum Bytes<'a> {
+    Shared(&'a File),
+    Own(File),
 }
 
 impl Stream<'_> {
@@ -95,7 +131,11 @@ impl Stream<'_> {
 impl Read for Stream<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let limit = usize::try_from(self.length()).unwrap_or(usize::MAX).min(buffer.len());
-        let count = self.file.read_at(&mut buffer[..limit], self.offset)?;
+        let file = match &self.file {
+            Bytes::Shared(file) => file,
+            Bytes::Own(file) => file,
+        };
+        let count = file.read_at(&mut buffer[..limit], self.offset)?;
         self.offset += count as u64;
         Ok(count)
     }

@@ -1,9 +1,10 @@
 //! `load`: from an archive into the store.
 //!
-//! Two kinds, told apart by what is in them: `oci-archive` (an OCI image layout in a tar) and `docker-archive`
-//! (`docker save`). An archive that is both, as newer dockers write, is read as the first, as podman does.
+//! Told apart by what is in them: `oci-archive` (an OCI image layout in a tar), `docker-archive` (`docker save`), and, for
+//! directories, `oci-dir` (the layout) and `docker-dir` (skopeo's `dir:`). An archive that is both, as newer dockers write, is read as the first, as podman does.
 
 mod archive;
+mod directory;
 mod docker;
 mod oci;
 
@@ -65,7 +66,9 @@ pub enum LoadError {
     File { path: PathBuf, error: io::Error },
     #[error("cannot read the archive: {}", crate::store::cause(error))]
     Archive { error: io::Error },
-    #[error("the archive is neither an oci-archive (no index.json) nor a docker-archive (no manifest.json)")]
+    #[error(
+        "it is neither an oci-archive or oci-dir (no index.json) nor a docker-archive or docker-dir (no manifest.json)"
+    )]
     Format,
     #[error("the archive is compressed with {0}, which is not supported")]
     Compression(&'static str),
@@ -96,8 +99,11 @@ pub fn load(
         Source::Stream(_) => "-".to_owned(),
     };
     let staging = Staging::new(&engine.paths).map_err(ImportError::from)?;
-    let archive =
-        Archive::open(plain_file(source, &staging)?).map_err(|error| LoadError::Archive { error })?;
+    let archive = match source {
+        Source::File(path) if path.is_dir() => Archive::of_directory(path),
+        source => Archive::open(plain_file(source, &staging)?),
+    };
+    let archive = archive.map_err(|error| LoadError::Archive { error })?;
     let mut loaded = Vec::new();
     for found in find(&archive)? {
         let id = take(engine, &archive, &staging, &found, progress)?;
@@ -114,6 +120,8 @@ pub fn load(
 fn find(archive: &Archive) -> Result<Vec<Found>, LoadError> {
     if archive.stream("index.json").is_some() && archive.stream("oci-layout").is_some() {
         oci::find(archive)
+    } else if archive.stream("version").is_some() && archive.stream("manifest.json").is_some() {
+        directory::find(archive)
     } else if archive.stream("manifest.json").is_some() {
         docker::find(archive)
     } else {
@@ -155,11 +163,7 @@ fn plain_file(source: Source<'_>, staging: &Staging) -> Result<File, LoadError> 
             let failed = |error| LoadError::File { path: path.to_owned(), error };
             let mut file = File::open(path).map_err(failed)?;
             if !file.metadata().map_err(failed)?.is_file() {
-                return if path.is_dir() {
-                    Err(failed(io::Error::from_raw_os_error(ketch_sys::Errno::EISDIR as i32)))
-                } else {
-                    copy(&mut file, staging)
-                };
+                return copy(&mut file, staging);
             }
             let mut magic = [0; 6];
             let count = file.read(&mut magic).map_err(failed)?;

@@ -60,13 +60,24 @@ fn describe(
     manifest: Manifest,
     bytes: Vec<u8>,
 ) -> Result<Found, LoadError> {
-    let config = blob(archive, &manifest.config)?;
+    described(archive, name_of(named), manifest, bytes, member)
+}
+
+/// The image of a manifest that has been checked. `member` finds a blob by its digest.
+pub(super) fn described(
+    archive: &Archive,
+    name: Option<&str>,
+    manifest: Manifest,
+    bytes: Vec<u8>,
+    member: fn(&str) -> String,
+) -> Result<Found, LoadError> {
+    let config = blob_of(archive, &manifest.config, member)?;
     let diff_ids = configuration(&config, &member(&manifest.config.digest), manifest.layers.len())?;
     if let Some(layer) = manifest.layers.iter().find(|layer| archive.stream(&member(&layer.digest)).is_none())
     {
         return Err(LoadError::Missing(member(&layer.digest)));
     }
-    let name = name_of(named).map(reference).transpose()?;
+    let name = name.map(reference).transpose()?;
     let names: Vec<String> = name.iter().map(Reference::to_string).collect();
     let digest = manifest.config.digest.clone();
     let row = {
@@ -103,6 +114,14 @@ fn reference(name: &str) -> Result<Reference, ReferenceError> {
 }
 
 fn blob(archive: &Archive, descriptor: &Descriptor) -> Result<Vec<u8>, LoadError> {
+    blob_of(archive, descriptor, member)
+}
+
+fn blob_of(
+    archive: &Archive,
+    descriptor: &Descriptor,
+    member: fn(&str) -> String,
+) -> Result<Vec<u8>, LoadError> {
     if !crate::image::reference::is_digest(&descriptor.digest) {
         return Err(invalid(descriptor, DocumentError::Digest(descriptor.digest.clone())));
     }

@@ -14,7 +14,10 @@ mod tests;
 use std::io::{Error, ErrorKind, Read, Result, Seek, SeekFrom};
 
 use header::Header;
+
 pub(crate) use sparse::Segment;
+
+use super::split::SplitWriter;
 
 const BLOCK: usize = 512;
 
@@ -66,6 +69,9 @@ pub(crate) struct Entries<R> {
     /// Bytes of the current entry that are still to come, and the padding behind them.
     remaining: u64,
     padding: u64,
+    /// Gets all bytes but those that `is_content` of a file that has been extracted.
+    split: Option<SplitWriter>,
+    is_content: bool,
 }
 
 impl<R: Read + Seek> Entries<R> {
@@ -96,9 +102,29 @@ impl<R: Read> Entries<R> {
         Entries::with_buffer(source, BUFFER)
     }
 
+    /// With what is needed to write the same archive again.
+    pub(crate) fn recorded(source: R, split: SplitWriter) -> Entries<R> {
+        Entries { split: Some(split), ..Entries::new(source) }
+    }
+
     fn with_buffer(source: R, size: usize) -> Entries<R> {
         let buffer = vec![0; size].into_boxed_slice();
-        Entries { source, buffer, start: 0, end: 0, remaining: 0, padding: 0 }
+        Entries { source, buffer, start: 0, end: 0, remaining: 0, padding: 0, split: None, is_content: false }
+    }
+
+    /// Tells that the current entry's bytes become the file `path` of the tree.
+    pub(crate) fn is_file(&mut self, path: &[u8], entry: &Entry) {
+        if let Some(split) = self.split.as_mut().filter(|_| self.remaining > 0) {
+            split.content(path, self.remaining, entry.sparse.as_deref());
+            self.is_content = true;
+        }
+    }
+
+    /// Tells that a file has not stayed what it was made as.
+    pub(crate) fn is_lost(&mut self) {
+        if let Some(split) = &mut self.split {
+            split.give_up();
+        }
     }
 
     /// The next entry; what was left of the last one is skipped. None at the end of the archive.
@@ -135,16 +161,30 @@ impl<R: Read> Entries<R> {
     /// Marks the first `count` bytes of what [`Self::data`] gave as used.
     pub(crate) fn consume(&mut self, count: usize) {
         debug_assert!(count as u64 <= self.remaining && count <= self.end - self.start);
+        if let Some(split) = self.split.as_mut().filter(|_| !self.is_content) {
+            split.bytes(&self.buffer[self.start..self.start + count]);
+        }
         self.start += count;
         self.remaining -= count as u64;
     }
 
     /// Reads what follows the end of the archive, so that a digest over the source is complete.
-    pub(crate) fn finish(mut self) -> Result<R> {
-        while self.fill()? > 0 {
+    pub(crate) fn finish(self) -> Result<R> {
+        self.finish_recorded().map(|(source, _)| source)
+    }
+
+    /// The same, and what was recorded.
+    pub(crate) fn finish_recorded(mut self) -> Result<(R, Option<SplitWriter>)> {
+        self.skip()?;
+        loop {
+            if let Some(split) = &mut self.split {
+                split.bytes(&self.buffer[self.start..self.end]);
+            }
             self.start = self.end;
+            if self.fill()? == 0 {
+                return Ok((self.source, self.split));
+            }
         }
-        Ok(self.source)
     }
 
     fn entry(&mut self, header: &Header, special: Special) -> Result<Entry> {
@@ -246,6 +286,9 @@ impl<R: Read> Entries<R> {
         }
         let mut block = [0; BLOCK];
         block.copy_from_slice(&self.buffer[self.start..self.start + BLOCK]);
+        if let Some(split) = &mut self.split {
+            split.bytes(&block);
+        }
         self.start += BLOCK;
         Ok(Some(block))
     }
@@ -260,6 +303,7 @@ impl<R: Read> Entries<R> {
             let count = self.data()?.len();
             self.consume(count);
         }
+        self.is_content = false;
         self.remaining = std::mem::take(&mut self.padding);
         while self.remaining > 0 {
             let count = self.data()?.len();

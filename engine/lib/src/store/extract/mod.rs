@@ -1,4 +1,4 @@
-//! Turns a layer's tar stream into a directory that overlayfs takes as a lower one.
+//! Turns a layer's tar stream into a directory that overlayfs takes as a lower one, or any tar into files of a container.
 //!
 //! Nothing in the stream is trusted: names are cleaned, every parent is resolved below the layer's own root
 //! (openat2(2), `RESOLVE_IN_ROOT`), no last component is ever followed, and the overlay's own attributes come from
@@ -9,13 +9,14 @@ mod name;
 mod tree;
 mod whiteout;
 
+use std::ffi::CString;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
 
 use ketch_sys::Errno;
 use nix::errno::Errno::EEXIST;
 use nix::fcntl::{AtFlags, OFlag, openat};
-use nix::sys::stat::{Mode, SFlag, makedev, mkdirat, mknodat};
+use nix::sys::stat::{Mode, SFlag, fstatat, makedev, mkdirat, mknodat};
 use nix::sys::uio::pwrite;
 use nix::unistd::{ftruncate, linkat, symlinkat, write};
 
@@ -23,6 +24,8 @@ use super::entries::{Entries, Entry, Kind, Segment};
 use attributes::Attributes;
 use name::Name;
 use tree::Tree;
+
+use crate::tree::{is_mount, remove_in};
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ExtractError {
@@ -35,18 +38,55 @@ pub(crate) enum ExtractError {
     Outside { path: String },
     #[error("{path}: not a valid whiteout")]
     Whiteout { path: String },
+    #[error("{path}: cannot overwrite a {there} with a {new}")]
+    Kind { path: String, there: &'static str, new: &'static str },
+}
+
+/// A tar that is no layer: its whiteouts are files, its devices are left out.
+#[derive(Debug)]
+pub(crate) struct Plain<'a> {
+    /// The directory below the root that the entries go to, by its real path there. It stays what it is.
+    pub(crate) below: &'a [u8],
+    /// Owner and group of all; None: as the tar has them. Setuid and setgid bits are lost with another owner.
+    pub(crate) owner: Option<(u32, u32)>,
+    /// A directory may take the place of what is none, and the other way round.
+    pub(crate) overwrite: bool,
 }
 
 /// Extracts all of `entries` into the empty directory `root`.
 ///
 /// On error `root` holds part of the layer; the caller removes it. Needs root: it makes devices and sets owners.
 pub(crate) fn extract<R: Read>(entries: &mut Entries<R>, root: OwnedFd) -> Result<(), ExtractError> {
+    extract_all(entries, root, None)
+}
+
+/// Extracts all of `entries` into the tree `root`, as a process whose root it is would: a symbolic link there leads to where it
+/// leads for such a process.
+pub(crate) fn extract_plain<R: Read>(
+    entries: &mut Entries<R>,
+    root: OwnedFd,
+    plain: &Plain<'_>,
+) -> Result<(), ExtractError> {
+    extract_all(entries, root, Some(plain))
+}
+
+fn extract_all<R: Read>(
+    entries: &mut Entries<R>,
+    root: OwnedFd,
+    plain: Option<&Plain<'_>>,
+) -> Result<(), ExtractError> {
     let mut tree = Tree::new(root);
     // A directory's time changes with every entry made in it, so times of directories come last.
     let mut directories = Vec::new();
-    while let Some(entry) = entries.next().map_err(ExtractError::Stream)? {
-        let name = Name::clean(&entry.path)?;
-        if let Some(hidden) = name.whiteout() {
+    while let Some(mut entry) = entries.next().map_err(ExtractError::Stream)? {
+        let mut name = Name::clean(&entry.path)?;
+        if let Some(plain) = plain {
+            if name.is_root() || is_device(entry.kind) {
+                continue;
+            }
+            name = name.below(plain.below);
+            plain.adapt(&mut tree, &name, &mut entry)?;
+        } else if let Some(hidden) = name.whiteout() {
             whiteout::apply(&mut tree, &name, hidden)?;
             continue;
         }
@@ -64,6 +104,9 @@ pub(crate) fn extract<R: Read>(entries: &mut Entries<R>, root: OwnedFd) -> Resul
             _ => special(&mut tree, &name, &entry)?,
         }
     }
+    if tree.has_replaced() {
+        entries.is_lost();
+    }
     for (name, mtime) in &directories {
         if let Some(dir) = tree.existing(name)? {
             attributes::set_time(dir.as_fd(), *mtime)
@@ -71,6 +114,45 @@ pub(crate) fn extract<R: Read>(entries: &mut Entries<R>, root: OwnedFd) -> Resul
         }
     }
     Ok(())
+}
+
+impl Plain<'_> {
+    /// Puts the entry where it belongs, and refuses it where something else is in its place.
+    fn adapt(&self, tree: &mut Tree, name: &Name, entry: &mut Entry) -> Result<(), ExtractError> {
+        if let Some((uid, gid)) = self.owner {
+            if (uid, gid) != (entry.uid, entry.gid) && entry.kind == Kind::File {
+                entry.mode &= !0o6000;
+            }
+            (entry.uid, entry.gid) = (uid, gid);
+        }
+        if entry.kind == Kind::HardLink {
+            entry.link = Name::clean(&entry.link)?.below(self.below).as_bytes().to_vec();
+        }
+        let new = if entry.kind == Kind::Directory { "directory" } else { "non-directory" };
+        let there = match tree.existing_parent(name) {
+            Ok(parent) => fstatat(&parent, name.base(), AtFlags::AT_SYMLINK_NOFOLLOW),
+            Err(errno) => Err(errno),
+        };
+        let there = match there {
+            Ok(stat) if stat.st_mode & SFlag::S_IFMT.bits() == SFlag::S_IFDIR.bits() => "directory",
+            Ok(_) => "non-directory",
+            Err(Errno::ENOENT) => return Ok(()),
+            Err(errno) => return Err(name.error("look at", errno)),
+        };
+        if there != new && !self.overwrite {
+            return Err(ExtractError::Kind { path: name.to_string(), there, new });
+        }
+        let failed = |errno| name.error("replace", errno);
+        let base = CString::new(name.base()).map_err(|_| failed(Errno::EINVAL))?;
+        let parent = tree.existing_parent(name).map_err(failed)?;
+        if new == "non-directory" && is_mount(&parent, &base).map_err(failed)? {
+            return Err(failed(Errno::EBUSY));
+        }
+        if new == "non-directory" && there == "directory" {
+            remove_in(parent.as_fd(), &base).map_err(failed)?;
+        }
+        Ok(())
+    }
 }
 
 fn directory(tree: &mut Tree, name: &Name, entry: &Entry) -> Result<(), ExtractError> {
@@ -111,6 +193,7 @@ fn file<R: Read>(
     let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     let file =
         tree.create(name, |parent| openat(parent, name.base(), flags, Mode::S_IRUSR | Mode::S_IWUSR))?;
+    entries.is_file(name.as_bytes(), entry);
     match &entry.sparse {
         None => copy(entries, &file, name)?,
         Some(segments) => copy_sparse(entries, &file, name, segments, entry.size)?,

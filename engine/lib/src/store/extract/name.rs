@@ -57,6 +57,12 @@ impl Name {
         Name(path)
     }
 
+    /// The same name, seen from above the directory `dir`, which is a clean path.
+    pub(super) fn below(&self, dir: &[u8]) -> Name {
+        let parts = [dir, &self.0].into_iter().filter(|part| !part.is_empty());
+        Name(parts.collect::<Vec<_>>().join(&b'/'))
+    }
+
     pub(super) fn error(&self, action: &'static str, errno: Errno) -> ExtractError {
         ExtractError::File { action, path: self.to_string(), errno }
     }

@@ -20,11 +20,17 @@ pub(super) struct Tree {
     root: OwnedFd,
     /// Each an ancestor of the next.
     open: Vec<(Vec<u8>, OwnedFd)>,
+    replaced: bool,
 }
 
 impl Tree {
     pub(super) fn new(root: OwnedFd) -> Tree {
-        Tree { root, open: Vec::new() }
+        Tree { root, open: Vec::new(), replaced: false }
+    }
+
+    /// Whether something has taken the place of another thing.
+    pub(super) fn has_replaced(&self) -> bool {
+        self.replaced
     }
 
     /// The directory that `name` is in; made, for root and with 0755, where the archive has left it out.
@@ -73,6 +79,7 @@ impl Tree {
     }
 
     pub(super) fn remove(&mut self, name: &Name) -> Result<(), ExtractError> {
+        self.replaced = true;
         if self.stat(name)?.is_directory() {
             return self.remove_directory(name);
         }

@@ -1,0 +1,78 @@
+//! `ketch image prune`
+
+use std::io::Write;
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::Context;
+use ketch_engine::image::filter::Filter;
+use ketch_engine::image::remove::{RemoveError, remove, sweep};
+use ketch_engine::image::{self, FindError, Image};
+
+use crate::globals::Globals;
+use crate::output::{Span, confirm, moment, unix_seconds};
+
+/// Remove images that have no name, or that no container uses
+#[derive(Debug, clap::Parser)]
+pub(crate) struct Args {
+    /// All that no container uses, and not only those without a name
+    #[arg(long, short)]
+    all: bool,
+    /// Only those that KEY=VALUE is true of: as with images, and until=TIME
+    #[arg(long, value_name = "FILTER")]
+    filter: Vec<String>,
+    /// Do not ask
+    #[arg(long, short)]
+    force: bool,
+}
+
+pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
+    let engine = globals.engine()?;
+    let images = image::list(&engine)?;
+    let mut filters = Vec::new();
+    let mut until = None;
+    for text in &args.filter {
+        match text.strip_prefix("until=") {
+            Some(time) => {
+                let time = moment(time, Span::Back).with_context(|| format!("{time:?} is not a time"))?;
+                until = Some(until.map_or(time, |earlier: SystemTime| earlier.min(time)));
+            }
+            None => filters.push(Filter::parse(&engine, text, &images)?),
+        }
+    }
+    let warning = match args.all {
+        true => {
+            "WARNING! This command removes all images without at least one container associated with them."
+        }
+        false => "WARNING! This command removes all dangling images.",
+    };
+    if !args.force && !confirm(warning)? {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let is_chosen = |image: &&Image| {
+        (args.all || image.names.is_empty())
+            && filters.iter().all(|filter| filter.matches(image))
+            && until.is_none_or(|until| is_older(image, until))
+    };
+    let mut failed: Option<anyhow::Error> = None;
+    for image in images.iter().filter(is_chosen) {
+        match remove(&engine, &image.id, true) {
+            Ok(_) => writeln!(std::io::stdout(), "{}", image.id)?,
+            // That somebody needs it, or was faster, is as it should be.
+            Err(RemoveError::InUse { .. } | RemoveError::Find(FindError::Unknown(_))) => {}
+            Err(error) => drop(failed.get_or_insert(error.into())),
+        }
+    }
+    sweep(&engine)?;
+    failed.map_or(Ok(ExitCode::SUCCESS), Err)
+}
+
+fn is_older(image: &Image, time: SystemTime) -> bool {
+    let created = image
+        .config
+        .created()
+        .as_deref()
+        .and_then(unix_seconds)
+        .and_then(|seconds| u64::try_from(seconds).ok());
+    created.is_some_and(|seconds| UNIX_EPOCH + Duration::from_secs(seconds) < time)
+}

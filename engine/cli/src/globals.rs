@@ -13,9 +13,14 @@ use nix::unistd::Uid;
 
 use crate::rootless;
 
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// As podman's `podman version 5.8.6`: the parser puts the name before it.
+const SHOWN: &str = concat!("version ", env!("CARGO_PKG_VERSION"));
+
 /// Containers and images without a daemon
 #[derive(Debug, Parser)]
-#[command(name = "ketch", version, disable_help_flag = true, disable_help_subcommand = true)]
+#[command(name = "ketch", version = SHOWN, disable_help_flag = true, disable_help_subcommand = true)]
 pub(crate) struct Globals {
     /// Directory for images, containers and their state
     #[arg(long, value_name = "DIR")]

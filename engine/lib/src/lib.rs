@@ -14,6 +14,7 @@ pub mod container;
 pub mod events;
 pub mod guest;
 pub mod image;
+pub mod info;
 pub mod label;
 pub mod network;
 pub mod pod;
@@ -22,6 +23,7 @@ pub mod spec;
 pub mod state;
 pub mod store;
 mod tree;
+pub mod usage;
 pub mod volume;
 
 /// Where one engine keeps its things. Two engines with different paths know nothing of each other.

@@ -23,5 +23,6 @@ mod pod_chaos;
 mod run;
 mod service;
 mod stats;
+mod system;
 mod terminal;
 mod volume;

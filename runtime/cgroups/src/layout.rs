@@ -22,6 +22,21 @@ pub enum Layout {
 impl Layout {
     /// For containers that stay in their maker's cgroups.
     pub const NONE: Layout = Layout::V1 { hierarchies: Vec::new() };
+
+    /// Names of the controllers there are: `cpu`, `memory` and so on.
+    pub fn controllers(&self) -> Result<Vec<String>, Error> {
+        match self {
+            Layout::V2 => {
+                let path = Path::new(ROOT).join("cgroup.controllers");
+                let names = fs::read_to_string(&path).map_err(Error::io("read", &path))?;
+                Ok(names.split_whitespace().map(str::to_owned).collect())
+            }
+            Layout::V1 { hierarchies } => {
+                let names = hierarchies.iter().filter_map(|path| path.file_name()?.to_str());
+                Ok(names.flat_map(|names| names.split(',')).map(str::to_owned).collect())
+            }
+        }
+    }
 }
 
 /// Finds the host's layout with a few `statfs` calls; parses no mount table.

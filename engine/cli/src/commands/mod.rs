@@ -18,9 +18,11 @@ mod image;
 mod network;
 mod pod;
 mod select;
+mod system;
 mod top_level;
 mod unshare;
 mod usage;
+mod version;
 mod volume;
 
 pub(crate) use container::terminal::{PROGRAM as TERMINAL_KEEPER, main as keep_terminal};

@@ -1,12 +1,15 @@
 //! What stands directly behind `ketch`.
 
-use super::{Action, Command, container, diff, events, image, network, pod, unshare, verb, volume};
+use super::{
+    Action, Command, container, diff, events, image, network, pod, system, unshare, verb, version, volume,
+};
 
 pub(crate) const COMMANDS: &[Command] = &[
     Command { name: "container", about: "Manage containers", action: Action::Group(container::COMMANDS) },
     Command { name: "image", about: "Manage images", action: Action::Group(image::COMMANDS) },
     Command { name: "network", about: "Manage networks", action: Action::Group(network::COMMANDS) },
     Command { name: "pod", about: "Manage pods", action: Action::Group(pod::COMMANDS) },
+    Command { name: "system", about: "Manage ketch itself", action: Action::Group(system::COMMANDS) },
     Command { name: "volume", about: "Manage volumes", action: Action::Group(volume::COMMANDS) },
     verb!("attach", "Attach to a running container", container::attach),
     verb!("commit", "Make an image of what a container is now", container::commit),
@@ -19,6 +22,7 @@ pub(crate) const COMMANDS: &[Command] = &[
     verb!("history", "Show the steps that an image was made in", image::history),
     verb!("images", "List images", image::list),
     verb!("import", "Make an image of a tar archive", image::import),
+    verb!("info", "Show what the host is and what the store holds", system::info),
     verb!("inspect", "Show all about containers or images as JSON", container::inspect::any),
     verb!("kill", "Send a signal to containers", container::kill),
     verb!("load", "Load images from an archive", image::load),
@@ -44,5 +48,6 @@ pub(crate) const COMMANDS: &[Command] = &[
     verb!("unpause", "Let the processes of paused containers go on", container::unpause),
     verb!("unshare", "Run a command in the user's namespaces, where it is root", unshare),
     verb!("untag", "Take names from an image", image::untag),
+    verb!("version", "Show ketch's version", version),
     verb!("wait", "Wait for containers to end", container::wait),
 ];

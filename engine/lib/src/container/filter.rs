@@ -179,8 +179,7 @@ fn has_volume(record: &Record, volume: &str) -> bool {
     record.options.mounts.iter().any(|mount| {
         let source = match &mount.kind {
             MountKind::Bind { source } => source.to_str(),
-            MountKind::Named { name, .. } => Some(&**name),
-            _ => None,
+            _ => mount.volume(),
         };
         mount.destination == volume || source == Some(volume)
     })

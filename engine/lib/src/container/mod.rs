@@ -38,6 +38,7 @@ pub mod restart;
 pub mod restore;
 mod root;
 pub mod service;
+pub mod size;
 pub mod start;
 pub mod stats;
 pub mod status;

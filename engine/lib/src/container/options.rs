@@ -325,6 +325,16 @@ pub struct Mount {
     pub no_copy: bool,
 }
 
+impl Mount {
+    /// The volume's name, for one that has it.
+    pub fn volume(&self) -> Option<&str> {
+        match &self.kind {
+            MountKind::Named { name, .. } => Some(name),
+            _ => None,
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MountKind {
     /// The source must exist, as podman has it: a mistyped path makes no directory.

@@ -8,7 +8,7 @@ use super::SpecError;
 use crate::container::options::Options;
 
 /// podman's default eleven.
-const DEFAULT: [Capability; 11] = [
+pub const DEFAULT: [Capability; 11] = [
     Capability::Chown,
     Capability::DacOverride,
     Capability::Fowner,

@@ -37,7 +37,9 @@ use oci_spec::image::Config;
 use crate::image::ImageConfiguration;
 
 pub use accounts::Lines;
-pub use capabilities::{BY_NUMBER as CAPABILITIES, resolve as resolve_capabilities};
+pub use capabilities::{
+    BY_NUMBER as CAPABILITIES, DEFAULT as DEFAULT_CAPABILITIES, resolve as resolve_capabilities,
+};
 pub use error::SpecError;
 pub use files::File;
 pub use host::Host;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::lookup::{Found, Table, find};
 use super::{Database, Error, json, volumes};
 use crate::container::join;
-use crate::container::options::{MountKind, Options};
+use crate::container::options::{Mount, Options};
 
 /// Run by [`Database::open`]. `created` sorts as text: always UTC, always nine digits of fraction.
 pub(crate) const SCHEMA: &str = "
@@ -203,11 +203,8 @@ fn insert(connection: &Connection, record: &Record) -> rusqlite::Result<()> {
     for target in join::dependencies(&record.options) {
         connection.execute("INSERT INTO dependencies VALUES (?1, ?2)", [&record.id, target])?;
     }
-    let volumes = record.options.mounts.iter().filter_map(|mount| match &mount.kind {
-        MountKind::Named { name, .. } => Some(name),
-        _ => None,
-    });
-    volumes.into_iter().try_for_each(|volume| volumes::insert_use(connection, &record.id, volume))
+    let mut volumes = record.options.mounts.iter().filter_map(Mount::volume);
+    volumes.try_for_each(|volume| volumes::insert_use(connection, &record.id, volume))
 }
 
 /// What a broken constraint means.

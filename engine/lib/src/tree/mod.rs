@@ -4,6 +4,7 @@
 mod copy;
 mod own;
 mod remove;
+mod size;
 
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
@@ -19,6 +20,7 @@ pub(crate) use copy::{Copy, copy};
 pub(crate) use own::own;
 pub(crate) use remove::remove;
 pub(crate) use remove::remove_in;
+pub(crate) use size::size;
 
 /// What failed in a tree: the step, and the path below the tree's top.
 #[derive(Debug, thiserror::Error)]

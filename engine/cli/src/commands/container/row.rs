@@ -1,12 +1,8 @@
 //! A container as `ps` shows it.
 
-use std::fs;
-use std::path::Path;
-
-use anyhow::Context;
 use ketch_engine::Engine;
-use ketch_engine::container::Status;
 use ketch_engine::container::options::{Network, Port};
+use ketch_engine::container::{Status, size};
 use ketch_engine::image;
 use ketch_engine::state::containers::Record;
 use serde_json::{Value, json};
@@ -247,21 +243,7 @@ fn joined(bytes: u64) -> String {
 /// What the container has written, and what its image has.
 pub(super) fn size(engine: &Engine, record: &Record) -> anyhow::Result<Size> {
     let image = record.image_id.as_deref().map(|id| image::find(engine, id)).transpose()?;
-    let upper = engine.paths.container(&record.id).join("upper");
-    let own = if upper.exists() { bytes_below(&upper)? } else { 0 };
-    Ok(Size { own, image: image.map_or(0, |image| image.size) })
-}
-
-fn bytes_below(dir: &Path) -> anyhow::Result<u64> {
-    let failed = || format!("cannot look into {}", dir.display());
-    let mut bytes = 0;
-    for entry in fs::read_dir(dir).with_context(failed)? {
-        let entry = entry.with_context(failed)?;
-        // Of the entry itself, not of what it points to; what is gone by now has no size.
-        let Ok(metadata) = entry.metadata() else { continue };
-        bytes += if metadata.is_dir() { bytes_below(&entry.path())? } else { metadata.len() };
-    }
-    Ok(bytes)
+    Ok(Size { own: size::size(engine, record)?, image: image.map_or(0, |image| image.size) })
 }
 
 #[cfg(test)]

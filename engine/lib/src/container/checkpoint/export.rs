@@ -21,7 +21,7 @@ use tar::{Builder, EntryType, Header};
 use super::dump::{CONFIG, DELETED, Dump, ROOTFS, SPEC};
 use super::fingerprint::{Fingerprint, MismatchError};
 use super::{LOG, addresses, marker};
-use crate::container::options::MountKind;
+use crate::container::options::Mount;
 use crate::container::{FileError, log_path};
 use crate::state::containers::Record;
 use crate::store::pack::{PackError, pack};
@@ -105,12 +105,10 @@ impl Archive {
             self.rootfs(engine, &dir.join("upper"))?;
         }
         if export.volumes {
-            for mount in &record.options.mounts {
-                if let MountKind::Named { name, .. } = &mount.kind {
-                    let path = volume::mount_point(&engine.paths, name);
-                    self.directory("volumes/")?;
-                    self.tree(engine, &format!("volumes/{name}.tar"), &path, false)?;
-                }
+            for name in record.options.mounts.iter().filter_map(Mount::volume) {
+                let path = volume::mount_point(&engine.paths, name);
+                self.directory("volumes/")?;
+                self.tree(engine, &format!("volumes/{name}.tar"), &path, false)?;
             }
         }
         Ok(())

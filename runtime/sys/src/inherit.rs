@@ -26,10 +26,10 @@ pub fn take(number: RawFd) -> Result<OwnedFd> {
 /// The numbers among `count` from `first` on that this program was started with; not those of what it has opened itself.
 pub fn numbers(first: u32, count: u32) -> Result<Vec<u32>> {
     let end = first.saturating_add(count);
-    let directory = std::fs::read_dir("/proc/self/fd").map_err(errno)?;
+    let directory = std::fs::read_dir("/proc/self/fd").map_err(|error| errno(&error))?;
     let mut found = Vec::new();
     for entry in directory {
-        let name = entry.map_err(errno)?.file_name();
+        let name = entry.map_err(|error| errno(&error))?.file_name();
         let Some(number) = name.to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
         if (first..end).contains(&number) && is_inherited(number.cast_signed())? {
             found.push(number);
@@ -46,7 +46,7 @@ fn is_inherited(number: RawFd) -> Result<bool> {
     Ok(!FdFlag::from_bits_retain(fcntl(borrowed, FcntlArg::F_GETFD)?).contains(FdFlag::FD_CLOEXEC))
 }
 
-fn errno(error: std::io::Error) -> Errno {
+fn errno(error: &std::io::Error) -> Errno {
     Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO))
 }
 

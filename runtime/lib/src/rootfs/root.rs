@@ -73,7 +73,8 @@ pub(super) fn attach(plan: &Root, given: Option<OwnedFd>) -> Result<OwnedFd, Ste
 
 /// A detached clone of the root directory, with what is mounted in it.
 pub(crate) fn clone(path: &Path) -> Result<OwnedFd, StepError> {
-    mount::clone_tree(AT_FDCWD, path, true).at("clone the container's root", path)
+    // ENOTDIR for a file, which could be mounted on itself.
+    mount::clone_tree(AT_FDCWD, &path.join("."), true).at("clone the container's root", path)
 }
 
 /// Makes what `root` is open on the root of the namespace, and detaches all else.

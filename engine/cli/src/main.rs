@@ -28,6 +28,9 @@ fn main() -> ExitCode {
     if words.first().is_some_and(|name| name == commands::TERMINAL_KEEPER) {
         return commands::keep_terminal();
     }
+    if words.first().is_some_and(|name| name == ketch_engine::container::health::PROGRAM) {
+        return ketch_engine::container::health::main(words);
+    }
     match globals::parse(&words).and_then(|(globals, rest)| commands::dispatch(&globals, rest)) {
         Ok(code) => code,
         Err(error) => failure::report(&error),

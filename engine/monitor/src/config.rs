@@ -52,6 +52,11 @@ pub struct Config {
     pub pid_file: Option<PathBuf>,
     #[serde(default)]
     pub monitor_pid_file: Option<PathBuf>,
+    /// For the hooks alone: its restart policy is more than "no".
+    #[serde(default)]
+    pub restarts: bool,
+    #[serde(default)]
+    pub health: Option<HealthTimer>,
     /// Make its processes from the images of a checkpoint.
     #[serde(default)]
     pub restore: Option<Restore>,
@@ -62,6 +67,20 @@ pub struct Config {
     /// a socket of the monitor's in [`notify::DIRECTORY`](crate::notify::DIRECTORY) of `run_dir`.
     pub notify: Option<PathBuf>,
 }
+
+/// When which process of ketch's looks whether the container does its work. In nanoseconds, from the end of one check to the
+/// next; 0: no next.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HealthTimer {
+    pub interval: u64,
+    /// After one that ends with [`STARTING`].
+    pub startup_interval: Option<u64>,
+    /// This program's words, `argv[0]` first.
+    pub words: Vec<String>,
+}
+
+/// Exit code of a check that says that the container's startup check has not passed yet.
+pub const STARTING: u8 = 3;
 
 /// Where from and how a container is restored. CRIU's log and statistics go to [`Config::dir`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

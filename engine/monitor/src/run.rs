@@ -32,10 +32,12 @@ pub struct Hooks {
     /// Instead of `cleanup`, when the command that was to start the container has gone, or has let the monitor go: it
     /// waits for nothing.
     pub abandoned: fn(&Config, &Exit),
+    /// After `cleanup` of a container that ran, with the lock free and the clients served: the monitor's last act.
+    pub ended: fn(&Config, &Exit),
 }
 
 /// `main` of the monitor process.
-pub fn run(Hooks { begun, cleanup, abandoned }: Hooks) -> ExitCode {
+pub fn run(Hooks { begun, cleanup, abandoned, ended }: Hooks) -> ExitCode {
     // Started by hand, there is nobody to talk to.
     let Ok(report) = inherit::take(REPORT_FD) else { return ExitCode::from(125) };
     let Inherited { mut config, lock, mut handed } = match settle().and_then(|()| inherited()) {
@@ -65,14 +67,15 @@ pub fn run(Hooks { begun, cleanup, abandoned }: Hooks) -> ExitCode {
     let _ = Report::Started(running.pid).send(&report);
     drop(report);
 
-    let ended = running.wait();
+    let end = running.wait();
     running.server.drain();
-    let exit = end::record(&config, &mut running, ended);
+    let exit = end::record(&config, &mut running, end);
     cleanup(&config, &exit);
 
     // Whoever waited for the lock may act now. Clients that are slow still get what they are owed.
     drop(lock);
     running.server.finish(exit.code);
+    ended(&config, &exit);
     // For a service manager whose main process this is.
     ExitCode::from(u8::try_from(exit.code).unwrap_or(u8::MAX))
 }

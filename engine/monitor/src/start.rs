@@ -25,7 +25,7 @@ use crate::log::Writer;
 use crate::members::Members;
 use crate::notify::Notify;
 use crate::report::Report;
-use crate::serve::{Event, Forwards, Parts, Server};
+use crate::serve::{Event, Forwards, Health, Parts, Server};
 use crate::spawn::{Handed, SHM_PATH, StartError};
 use crate::streams::{self, Streams};
 
@@ -217,6 +217,8 @@ fn serve(config: &Config, made: &mut Made, ends: Ends, report: &OwnedFd) -> Resu
         StartError::errno(&format!("bind the attach socket in {}", config.run_dir.display()), errno)
     })?;
     let copy = |fd: &OwnedFd| fd.try_clone().map_err(|error| StartError::ours("copy a descriptor", error));
+    let health = config.health.clone().map(|config| Health::new(config).map(Box::new)).transpose();
+    let health = health.map_err(|errno| StartError::errno("make the clock of the health check", errno))?;
     let parts = Parts {
         listener,
         report: copy(report)?,
@@ -228,6 +230,7 @@ fn serve(config: &Config, made: &mut Made, ends: Ends, report: &OwnedFd) -> Resu
         stdin: config.stdin,
         stdin_once: config.stdin_once,
         forwards,
+        health,
     };
     Server::new(parts).map_err(|errno| StartError::errno("set up the monitor's loop", errno))
 }

@@ -21,7 +21,10 @@ fn containers() {
     assert_eq!(mounts(&engine), 1);
     engine.line("mount").ok().assert_stdout(&format!("{}  {}", &id[..12], point.display()));
     let document = engine.line("mount --format json").ok().json();
-    assert_eq!((document[0]["id"].as_str(), document[0]["mountpoint"].as_str()), (Some(&*id), point.to_str()));
+    assert_eq!(
+        (document[0]["id"].as_str(), document[0]["mountpoint"].as_str()),
+        (Some(&*id), point.to_str())
+    );
 
     fs::write(point.join("before"), "1\n").unwrap();
     engine.line("start c").ok();
@@ -51,7 +54,8 @@ fn containers() {
     engine.line("rm -f -t 0 c").ok();
     assert_eq!(mounts(&engine), 0);
     engine.line("mount nope").assert_exit(125).assert_stderr_has("no such container");
-    let events = engine.run(["events", "--stream=false", "--filter", "container=c", "--format", "{{.Status}}"]).ok();
+    let events =
+        engine.run(["events", "--stream=false", "--filter", "container=c", "--format", "{{.Status}}"]).ok();
     for event in ["mount", "unmount"] {
         assert!(events.text().lines().any(|line| line == event), "{events:?}");
     }

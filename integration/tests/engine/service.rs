@@ -146,7 +146,7 @@ fn unknown_and_unavailable_modes() {
     engine
         .line("run --rm --sdnotify=healthy busybox true")
         .assert_exit(125)
-        .assert_stderr_has("no health checks");
+        .assert_stderr_has("container and conmon are");
     engine
         .line("run --rm --sdnotify=bogus busybox true")
         .assert_exit(125)

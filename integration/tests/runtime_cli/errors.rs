@@ -85,7 +85,7 @@ fn words_that_mean_nothing() {
     bundle.call(&["nonesuch"]).fails(1, "nonesuch");
     bundle.call(&["start"]).fails(1, "<CONTAINER>");
     bundle.call(&["start", "a", "b"]).fails(1, "'b'");
-    bundle.call(&["ps", &bundle.id, "aux"]).fails(1, "aux");
+    bundle.call(&["ps", &bundle.id, "nonesuch"]).fails(1, "nonesuch");
     bundle.call(&["--cgroup-manager", "nonesuch", "list"]).fails(1, "nonesuch");
     assert_eq!(bundle.status(), "running");
 }

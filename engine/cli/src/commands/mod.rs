@@ -14,6 +14,7 @@ mod archive;
 mod container;
 mod diff;
 mod events;
+mod healthcheck;
 mod image;
 mod network;
 mod pod;

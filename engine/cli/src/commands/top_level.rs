@@ -1,11 +1,17 @@
 //! What stands directly behind `ketch`.
 
 use super::{
-    Action, Command, container, diff, events, image, network, pod, system, unshare, verb, version, volume,
+    Action, Command, container, diff, events, healthcheck, image, network, pod, system, unshare, verb,
+    version, volume,
 };
 
 pub(crate) const COMMANDS: &[Command] = &[
     Command { name: "container", about: "Manage containers", action: Action::Group(container::COMMANDS) },
+    Command {
+        name: "healthcheck",
+        about: "Ask containers whether they do their work",
+        action: Action::Group(healthcheck::COMMANDS),
+    },
     Command { name: "image", about: "Manage images", action: Action::Group(image::COMMANDS) },
     Command { name: "network", about: "Manage networks", action: Action::Group(network::COMMANDS) },
     Command { name: "pod", about: "Manage pods", action: Action::Group(pod::COMMANDS) },

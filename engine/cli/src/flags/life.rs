@@ -5,8 +5,6 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail, ensure};
 use ketch_engine::container::options::{Cgroups, Options};
 
-use super::values;
-
 #[derive(Debug, clap::Args)]
 pub(crate) struct LifeFlags {
     /// Whether it gets a cgroup of its own: enabled, no-conmon or disabled
@@ -18,9 +16,6 @@ pub(crate) struct LifeFlags {
     /// GPUs: not available
     #[arg(long, value_name = "GPU", value_delimiter = ',')]
     gpus: Vec<String>,
-    /// Run no health check
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true, value_parser = values::boolean)]
-    no_healthcheck: bool,
     /// Write its pid to this file
     #[arg(long, value_name = "FILE")]
     pidfile: Option<PathBuf>,

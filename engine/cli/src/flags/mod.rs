@@ -4,6 +4,7 @@
 
 mod device;
 pub(crate) mod env;
+mod health;
 mod inside;
 mod life;
 mod limits;
@@ -22,7 +23,7 @@ mod volume;
 use std::path::PathBuf;
 
 use anyhow::{Context, bail, ensure};
-use ketch_engine::container::options::{Log, Options, Rootfs};
+use ketch_engine::container::options::{Log, Options, RestartPolicy, Rootfs};
 use ketch_engine::pod::member::Own;
 
 pub(crate) use pod::{PodFlags, into_options as into_pod_options};
@@ -166,9 +167,11 @@ pub(crate) struct ContainerFlags {
     /// Remove a container of the same name first
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true, value_parser = values::boolean)]
     pub(crate) replace: bool,
-    /// Restart policy: no
+    /// Start it again when it has ended by itself: no, always, on-failure[:TIMES] or unless-stopped
     #[arg(long, value_name = "POLICY")]
     restart: Option<String>,
+    #[command(flatten)]
+    health: health::HealthFlags,
     /// Remove the container when it has ended
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true, value_parser = values::boolean)]
     rm: bool,
@@ -258,9 +261,11 @@ pub(crate) fn into_options(flags: &ContainerFlags) -> anyhow::Result<Options> {
     if let Some(name) = &name {
         values::check_name(name)?;
     }
-    if let Some(policy) = &flags.restart {
-        values::check_restart(policy)?;
-    }
+    let restart = flags.restart.as_deref().map(values::restart).transpose()?.unwrap_or_default();
+    ensure!(
+        !flags.rm || restart == RestartPolicy::No,
+        "the --rm option conflicts with --restart, when the restartPolicy is not \"\" and \"no\""
+    );
     let (first, command) = flags.words.split_first().context("an image is needed")?;
     let (image, rootfs) =
         if flags.rootfs { (String::new(), Some(rootfs(first)?)) } else { (first.clone(), None) };
@@ -311,6 +316,8 @@ pub(crate) fn into_options(flags: &ContainerFlags) -> anyhow::Result<Options> {
         stop_signal: flags.stop_signal,
         stop_timeout: flags.stop_timeout,
         log: log(flags)?,
+        restart,
+        health: health::parse(&flags.health)?,
         notify: flags.sdnotify.as_deref().map(values::notify).transpose()?.unwrap_or_default(),
         cid_file: flags.cidfile.clone(),
         device_rules: resources::device_rules(&flags.resources)?,
@@ -339,6 +346,7 @@ pub(crate) fn own_namespaces(flags: &ContainerFlags) -> Own {
         ipc: flags.ipc.is_some(),
         uts: flags.uts.is_some(),
         cgroup: flags.cgroupns.is_some(),
+        restart: flags.restart.is_some(),
     }
 }
 

@@ -76,7 +76,7 @@ pub(crate) struct PodFlags {
     /// Remove a pod of the same name first
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true, value_parser = values::boolean)]
     pub(crate) replace: bool,
-    /// Restart policy: no
+    /// Restart policy of members that have none: no, always, on-failure[:TIMES] or unless-stopped
     #[arg(long, value_name = "POLICY")]
     restart: Option<String>,
     /// Confinement of the infra container: no-new-privileges, seccomp=, apparmor=, label=disable, mask=, unmask=
@@ -106,9 +106,7 @@ pub(crate) struct PodFlags {
 pub(crate) fn into_options(flags: &PodFlags) -> anyhow::Result<(PodOptions, Option<Options>)> {
     ensure!(flags.names.len() < 2, "accepts at most 1 arg(s), received {}", flags.names.len());
     let name = flags.name.as_ref().or(flags.names.first()).filter(|name| !name.is_empty()).cloned();
-    if let Some(policy) = &flags.restart {
-        values::check_restart(policy)?;
-    }
+    let restart = flags.restart.as_deref().map(values::restart).transpose()?.unwrap_or_default();
     let exit_policy = match &*flags.exit_policy {
         "continue" => ExitPolicy::Continue,
         "stop" => ExitPolicy::Stop,
@@ -135,6 +133,7 @@ pub(crate) fn into_options(flags: &PodFlags) -> anyhow::Result<(PodOptions, Opti
         cgroup_parent: flags.cgroup_parent.clone(),
         limits,
         exit_policy,
+        restart,
         create_command: Vec::new(),
         // The engine decides.
         ..PodOptions::default()

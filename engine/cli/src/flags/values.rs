@@ -1,7 +1,7 @@
 //! Parsers of single values.
 
-use anyhow::{bail, ensure};
-use ketch_engine::container::options::Notify;
+use anyhow::{Context, bail, ensure};
+use ketch_engine::container::options::{Notify, RestartPolicy};
 use ketch_engine::spec;
 
 /// When an image is fetched.
@@ -42,13 +42,26 @@ pub(super) fn check_name(name: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-pub(super) fn check_restart(policy: &str) -> anyhow::Result<()> {
-    match policy.split_once(':').map_or(policy, |(name, _)| name) {
-        "" | "no" | "never" => Ok(()),
-        "always" | "on-failure" | "unless-stopped" => {
-            bail!("restart policy {policy:?} is not available: this version has no")
+/// `always`, `on-failure:3` and so on.
+pub(crate) fn restart(text: &str) -> anyhow::Result<RestartPolicy> {
+    let (name, retries) = text.split_once(':').map_or((text, None), |(name, retries)| (name, Some(retries)));
+    let policy = match name {
+        "" | "no" | "never" => RestartPolicy::No,
+        "always" => RestartPolicy::Always,
+        "on-failure" => RestartPolicy::OnFailure { retries: 0 },
+        "unless-stopped" => RestartPolicy::UnlessStopped,
+        _ => bail!("{text:?} is not a valid restart policy"),
+    };
+    match (policy, retries) {
+        (policy, None) => Ok(policy),
+        (RestartPolicy::OnFailure { .. }, Some(retries)) => {
+            let retries =
+                retries.parse().with_context(|| format!("parsing restart policy retry count {retries:?}"))?;
+            Ok(RestartPolicy::OnFailure { retries })
         }
-        _ => bail!("{policy:?} is not a valid restart policy"),
+        _ => bail!(
+            "restart policy retries can only be specified with on-failure restart policy: invalid argument"
+        ),
     }
 }
 
@@ -58,7 +71,7 @@ pub(super) fn notify(who: &str) -> anyhow::Result<Notify> {
         "" | "container" => Ok(Notify::Container),
         "conmon" => Ok(Notify::Conmon),
         "ignore" => Ok(Notify::Ignore),
-        "healthy" => bail!("--sdnotify=healthy is not available: this version has no health checks"),
+        "healthy" => bail!("--sdnotify=healthy is not available: container and conmon are"),
         _ => bail!("invalid sdnotify value {who:?}: must be conmon, container, healthy or ignore"),
     }
 }

@@ -10,7 +10,7 @@ use ketch_monitor::{Config, Hooks};
 use super::remove::purge;
 use super::status::{self, status};
 use super::turn::Turn;
-use super::{rename, restart, stop};
+use super::{policy, rename, restart, stop};
 use crate::events::{Action, Event, Kind, note};
 use crate::pod::options::ExitPolicy;
 use crate::state::Database;
@@ -18,7 +18,7 @@ use crate::state::containers::Record;
 use crate::{Engine, Paths, image, network};
 
 /// For the monitor's `main`.
-pub const HOOKS: Hooks = Hooks { begun, cleanup, abandoned };
+pub const HOOKS: Hooks = Hooks { begun, cleanup, abandoned, ended: policy::ended };
 
 /// Here, and not in the command that starts it: so a start comes before its end, however short it is.
 fn begun(config: &Config) {
@@ -122,7 +122,7 @@ fn event(config: &Config, action: Action) -> Event {
 }
 
 /// The engine's directories, from the container's own.
-fn paths(config: &Config) -> Option<Paths> {
+pub(super) fn paths(config: &Config) -> Option<Paths> {
     let above = |path: &Path| path.parent()?.parent().map(Path::to_owned);
     Some(Paths { root: above(&config.dir)?, run: above(&config.run_dir)? })
 }

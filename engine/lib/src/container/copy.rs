@@ -131,7 +131,7 @@ pub fn copy_out(
     }
     let name = source.name.as_deref().unwrap_or_default();
     let mut tar = Builder::new(BufWriter::with_capacity(1 << 17, out));
-    pack_as(source.node, Path::new(OsStr::from_bytes(name.to_bytes())), &mut tar)?;
+    pack_as(&source.node, Path::new(OsStr::from_bytes(name.to_bytes())), &mut tar)?;
     tar.into_inner().and_then(|mut out| out.flush()).map_err(CopyError::Write)
 }
 
@@ -248,7 +248,7 @@ impl Source {
             (Target::Name { parent, name, .. }, _) => (parent, name),
         };
         self.check(parent)?;
-        how.node(self.node, parent.as_fd(), name).map_err(Fault::Tree)
+        how.node(&self.node, parent.as_fd(), name).map_err(Fault::Tree)
     }
 
     /// A directory that is to be copied below itself would never end.

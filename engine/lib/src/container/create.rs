@@ -8,7 +8,7 @@ use ketch_sys::Errno;
 
 use super::options::{CgroupManager, Exposed, Network, Options};
 use super::volumes_from::{self, VolumesFromError};
-use super::{FileError, name};
+use super::{FileError, health, name};
 use crate::Engine;
 use crate::events::{Action, Event};
 use crate::image::Image;
@@ -92,6 +92,7 @@ pub(crate) fn describe(
     volumes_from::resolve(engine, &mut options)?;
     options.mounts = spec::wanted_mounts(&options, config)?;
     network(engine, &mut options, config)?;
+    options.health = health::settle(options.health.take(), image);
     if let Some(config) = config {
         options.stop_signal = options.stop_signal.or(stop_signal(config)?);
         for (key, value) in config.labels().iter().flatten() {

@@ -78,6 +78,18 @@ pub fn exec(
     options: &Options,
     stdio: Stdio<'_>,
 ) -> Result<runtime::Started, ExecError> {
+    let started = begin(engine, record, options, stdio)?;
+    engine.event(Event::of_container(record, Action::Exec));
+    Ok(started)
+}
+
+/// The same without an event: for what nobody has commanded.
+pub(super) fn begin(
+    engine: &Engine,
+    record: &Record,
+    options: &Options,
+    stdio: Stdio<'_>,
+) -> Result<runtime::Started, ExecError> {
     let (state, _init) = running(engine, record)?.ok_or(ExecError::NotRunning)?;
     let process = process(record, &state, options)?;
     let root = engine.paths.runtime();
@@ -89,13 +101,11 @@ pub fn exec(
         cgroup: &[],
         ignore_paused: false,
     };
-    let started = run(&state, &process, how).map_err(|error| match error {
+    run(&state, &process, how).map_err(|error| match error {
         // It is paused, or has ended since.
         RuntimeError::NotRunning { .. } => ExecError::NotRunning,
         error => error.into(),
-    })?;
-    engine.event(Event::of_container(record, Action::Exec));
-    Ok(started)
+    })
 }
 
 /// Notes the end of a process whose end the caller has seen.

@@ -1,7 +1,8 @@
 //! `ps --filter`: which containers are meant.
 
-use super::Status;
 use super::options::{MountKind, Network};
+use super::{Status, health};
+use crate::Paths;
 use crate::label;
 use crate::state::containers::Record;
 
@@ -19,6 +20,8 @@ pub struct Filters {
     pods: Vec<String>,
     volumes: Vec<String>,
     commands: Vec<String>,
+    policies: Vec<String>,
+    verdicts: Vec<String>,
     until: Option<String>,
     before: Vec<String>,
     since: Vec<String>,
@@ -84,6 +87,8 @@ impl Filters {
             "pod" => self.pods.push(value.to_owned()),
             "volume" => self.volumes.push(value.to_owned()),
             "command" => self.commands.push(value.to_owned()),
+            "restart-policy" => self.policies.push(value.to_owned()),
+            "health" => self.verdicts.push(value.to_owned()),
             "before" => self.before.push(value.to_owned()),
             "since" => self.since.push(value.to_owned()),
             _ => return Err(FilterError::Key(key.to_owned())),
@@ -121,9 +126,19 @@ impl Filters {
             && any(&self.pods, |pod| is_member(record, pod, lookup))
             && any(&self.volumes, |volume| has_volume(record, volume))
             && any(&self.commands, |command| record.command.first() == Some(command))
+            && any(&self.policies, |policy| policy == record.options.restart.name())
             && self.until.as_ref().is_none_or(|until| record.created < *until)
             && compare(&self.before, |own, other| own < other)
             && compare(&self.since, |own, other| own > other)
+    }
+
+    pub fn admit_health(&self, paths: &Paths, record: &Record, status: &Status) -> bool {
+        any(&self.verdicts, |wanted| {
+            let verdict = health::of(&record.options).filter(|_| matches!(status, Status::Running { .. }));
+            let name =
+                verdict.map_or("none", |_| health::Results::load(&paths.container(&record.id)).status.name());
+            name == wanted
+        })
     }
 
     pub fn admit_status(&self, status: &Status) -> bool {

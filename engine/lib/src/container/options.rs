@@ -77,6 +77,9 @@ pub struct Options {
     /// The pod's first container, which holds what the members share.
     pub infra: bool,
     pub notify: Notify,
+    pub restart: RestartPolicy,
+    /// As asked for, until the container is created; then with the image's own and the defaults.
+    pub health: Option<Health>,
     pub mounts: Vec<Mount>,
     pub image_volumes: ImageVolumes,
     /// `--chrootdirs`: absolute directories inside that get the container's hosts and resolv.conf too.
@@ -294,6 +297,89 @@ impl Namespace {
             Namespace::Host => "host".to_owned(),
             Namespace::Container(id) => format!("container:{id}"),
             Namespace::Path(path) => format!("ns:{}", path.display()),
+        }
+    }
+}
+
+/// `--restart`: whether one that has ended, and not by a command, is started again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RestartPolicy {
+    #[default]
+    No,
+    Always,
+    /// With another exit code than 0; so many times, 0: always.
+    OnFailure {
+        retries: u32,
+    },
+    /// The same, but that a boot leaves alone one that was stopped.
+    UnlessStopped,
+}
+
+impl RestartPolicy {
+    /// podman's word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            RestartPolicy::No => "no",
+            RestartPolicy::Always => "always",
+            RestartPolicy::OnFailure { .. } => "on-failure",
+            RestartPolicy::UnlessStopped => "unless-stopped",
+        }
+    }
+}
+
+/// A command that tells whether the container does its work. Times are in nanoseconds, as an image has them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Health {
+    /// `CMD` and words, `CMD-SHELL` and a shell's script, or `NONE`.
+    pub test: Option<Vec<String>>,
+    /// 0: on request alone.
+    pub interval: Option<u64>,
+    pub timeout: Option<u64>,
+    /// Failures before then do not count.
+    pub start_period: Option<u64>,
+    /// So many failures in a row, and it is unhealthy.
+    pub retries: Option<u32>,
+    pub on_failure: HealthAction,
+    pub startup: Option<Startup>,
+    /// How many results are kept; 0: all.
+    pub log_count: Option<u32>,
+    /// Characters of a result's output that are kept; 0: all.
+    pub log_size: Option<u32>,
+}
+
+/// What is asked in place of [`Health::test`] until it says yes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Startup {
+    pub test: Vec<String>,
+    pub interval: Option<u64>,
+    pub timeout: Option<u64>,
+    /// So many failures, and the container is started anew; 0: never.
+    pub retries: u32,
+    /// So many times yes, and it is done; 0: one.
+    pub successes: u32,
+}
+
+/// What is done with a container that is unhealthy.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HealthAction {
+    #[default]
+    None,
+    Kill,
+    Restart,
+    Stop,
+}
+
+impl HealthAction {
+    pub fn name(self) -> &'static str {
+        match self {
+            HealthAction::None => "none",
+            HealthAction::Kill => "kill",
+            HealthAction::Restart => "restart",
+            HealthAction::Stop => "stop",
         }
     }
 }

@@ -13,7 +13,8 @@ use ketch_runtime::container::delete::{self, DeleteError};
 
 use super::checkpoint::marker;
 use super::join::{self, JoinError};
-use super::options::{CgroupManager, Cgroups, HostsBase};
+use super::options::{CgroupManager, Cgroups, HostsBase, RestartPolicy};
+use super::policy::{self, Tally};
 use super::prepare::{PrepareError, prepare};
 use super::remove::{RemoveError, purge};
 use super::root::{self, RootError};
@@ -21,7 +22,7 @@ use super::service::{NotifyError, Service};
 use super::status::{self, Status};
 use super::stop::{SignalError, stop};
 use super::turn::Turn;
-use super::{FileError, log_path, make_private};
+use super::{FileError, health, log_path, make_private};
 use crate::image::{self, Image};
 use crate::network::setup::{self, Setup};
 use crate::network::{self, SetupError};
@@ -48,6 +49,8 @@ pub struct Start<'a> {
     pub service: Service,
     /// What init gets besides, under these numbers: none that the service manager's descriptors have.
     pub preserved: Vec<(i32, OwnedFd)>,
+    /// It is its restart policy that wants it started, unless a command has it ended: what is noted of that then.
+    pub by_policy: Option<Tally>,
 }
 
 /// A container that runs.
@@ -134,6 +137,9 @@ pub fn start(engine: &Engine, record: &Record, how: Start<'_>) -> Result<Started
         let turn = Turn::take(&engine.paths, &record.id)?;
         if !engine.db.has_container(&record.id)? {
             return Err(StartError::Gone(record.id.clone()));
+        }
+        if how.by_policy.is_some() && policy::is_marked(&engine.paths.container(&record.id)) {
+            return Ok(Started { now: false, session: None });
         }
         let run_dir = engine.paths.container_run(&record.id);
         match status::status(&engine.paths, &record.id) {
@@ -261,6 +267,7 @@ fn carry_out(
         None => {
             marker::clear(&dir).map_err(FileError::at("prepare", &dir))?;
             status::begin(&dir).map_err(FileError::at("prepare", &dir))?;
+            forget_last(record, &dir, how.by_policy)?;
             let monitor = spawn(&config, lock, handed)?;
             // While the monitor makes the container.
             if let Err(error) = network.attach() {
@@ -269,7 +276,7 @@ fn carry_out(
             }
             monitor.created()?
         }
-        Some(_) => restored(&dir, network, || spawn(&config, lock, handed)?.created())?,
+        Some(_) => restored(record, &dir, network, || spawn(&config, lock, handed)?.created())?,
     };
     joining.verify()?;
     let session = how.attach.take().map(|options| connect(engine, record, options)).transpose()?;
@@ -283,9 +290,21 @@ fn carry_out(
     Ok(Started { now: true, session })
 }
 
+/// What was counted of the last run, and by the policy that is told of it.
+fn forget_last(record: &Record, dir: &Path, by_policy: Option<Tally>) -> Result<(), FileError> {
+    if record.options.restart != RestartPolicy::No {
+        by_policy.map_or_else(|| policy::begin(dir), |tally| tally.save(dir))?;
+    }
+    if health::of(&record.options).is_some() {
+        health::Results::forget(dir)?;
+    }
+    Ok(())
+}
+
 /// Has the processes restored, by `make`, in a network that is there already and says nothing yet. Until they run again the
 /// container is what it was.
 fn restored(
+    record: &Record,
     dir: &Path,
     mut network: Setup,
     make: impl FnOnce() -> Result<Monitor, spawn::StartError>,
@@ -294,6 +313,7 @@ fn restored(
     let last = exit::load(dir).map_err(FileError::at("read the exit record of", dir))?;
     match make() {
         Ok(monitor) => {
+            forget_last(record, dir, None)?;
             // Before there are sockets for them, packets of old connections would be answered by their end.
             quiet.speak()?;
             Ok(monitor)
@@ -355,6 +375,8 @@ fn config(
         timeout: options.timeout.filter(|seconds| *seconds > 0),
         pid_file: options.pid_file.clone(),
         monitor_pid_file: options.monitor_pid_file.clone(),
+        restarts: options.restart != RestartPolicy::No,
+        health: health::timer(engine, record),
         restore: how.restore.clone(),
         gives_back: network.gives_back(),
         forwards: std::mem::take(&mut network.forwards),

@@ -11,9 +11,10 @@ use ketch_sys::{Errno, pidfd};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 
-use super::FileError;
+use super::options::RestartPolicy;
 use super::status::{self, Status};
 use super::turn::Turn;
+use super::{FileError, policy};
 use crate::Engine;
 use crate::events::{Action, Event};
 use crate::state::containers::Record;
@@ -84,13 +85,15 @@ pub fn begin(engine: &Engine, record: &Record, seconds: Option<i64>) -> Result<S
     let holder = || lock::holder(&run_dir).map_err(FileError::at("look at the lock of", &run_dir));
     let mut monitor = holder()?;
     let mut found = running(engine, record)?;
+    let _turn;
     if found.is_none() {
         // Somebody may be starting it, and hold the lock for a run that is yet to come. With the turn nobody is, and a
         // lock that is held is that of a monitor in its last steps.
-        let _turn = Turn::take(&engine.paths, &record.id)?;
+        _turn = Turn::take(&engine.paths, &record.id)?;
         monitor = holder()?;
         found = running(engine, record)?;
     }
+    mark(engine, record)?;
     let Some((state, init)) = found else { return Ok(Stopping { running: None, monitor }) };
     let seconds = match seconds {
         None => Some(record.options.stop_timeout.unwrap_or(TIMEOUT)),
@@ -106,6 +109,13 @@ pub fn begin(engine: &Engine, record: &Record, seconds: Option<i64>) -> Result<S
     Ok(Stopping { running: Some(signalled), monitor })
 }
 
+/// Notes, for its restart policy, that the container's end is wanted.
+pub(super) fn mark(engine: &Engine, record: &Record) -> Result<(), FileError> {
+    let dir = engine.paths.container(&record.id);
+    // One without a directory was never started.
+    if record.options.restart == RestartPolicy::No || !dir.exists() { Ok(()) } else { policy::mark(&dir) }
+}
+
 impl Stopping {
     /// Waits for the end, which is SIGKILL when the time is up, and for its being recorded.
     pub fn finish(self, engine: &Engine, record: &Record) -> Result<Stopped, SignalError> {
@@ -115,6 +125,12 @@ impl Stopping {
         };
         let run_dir = engine.paths.container_run(&record.id);
         self.monitor.wait().map_err(FileError::at("wait for", &run_dir))?;
+        // Its restart policy may have been faster than the mark: it ended by itself, and this is the next run.
+        let dir = engine.paths.container(&record.id);
+        let has_policy = record.options.restart != RestartPolicy::No;
+        if has_policy && policy::is_marked(&dir) && running(engine, record)?.is_some() {
+            return stop(engine, record, None);
+        }
         Ok(stopped)
     }
 }

@@ -11,8 +11,8 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 
-use super::FileError;
 use super::status::{Status, status};
+use super::{FileError, health};
 use crate::Engine;
 use crate::state::containers::Record;
 
@@ -25,6 +25,9 @@ pub enum Condition {
     Stopping,
     /// Not alive. A container that never ran counts too, as with podman.
     Stopped,
+    /// It runs, and its health checks say so.
+    Healthy,
+    Unhealthy,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -41,14 +44,23 @@ impl std::str::FromStr for Condition {
             "paused" => Condition::Paused,
             "stopping" => Condition::Stopping,
             "stopped" | "exited" => Condition::Stopped,
+            "healthy" => Condition::Healthy,
+            "unhealthy" => Condition::Unhealthy,
             _ => return Err(UnknownState(name.to_owned())),
         })
     }
 }
 
 impl Condition {
-    fn is_met(self, status: &Status) -> bool {
+    fn is_met(self, engine: &Engine, record: &Record, status: &Status) -> bool {
+        let says = |verdict| {
+            matches!(status, Status::Running { .. })
+                && health::of(&record.options).is_some()
+                && health::Results::load(&engine.paths.container(&record.id)).status == verdict
+        };
         match self {
+            Condition::Healthy => says(health::Verdict::Healthy),
+            Condition::Unhealthy => says(health::Verdict::Unhealthy),
             Condition::Created => matches!(status, Status::Created { .. }),
             Condition::Running => matches!(status, Status::Running { .. }),
             Condition::Paused => matches!(status, Status::Paused { .. }),
@@ -65,18 +77,18 @@ pub fn wait(engine: &Engine, record: &Record, conditions: &[Condition]) -> Resul
     let mut last = None;
     loop {
         let now = status(&engine.paths, &record.id);
-        if let Some(met) = conditions.iter().find(|condition| condition.is_met(&now)) {
+        if let Some(met) = conditions.iter().find(|condition| condition.is_met(engine, record, &now)) {
             return Ok(match met {
                 Condition::Stopped => last.or(now.exit().map(|exit| exit.code)).unwrap_or(0),
                 _ => -1,
             });
         }
-        if now.is_alive() {
-            if let Some(code) = end(engine, record, &now)? {
-                last = Some(code);
-            }
-        } else {
-            change(engine, record)?;
+        let of_health =
+            |condition: &Condition| matches!(condition, Condition::Healthy | Condition::Unhealthy);
+        if !now.is_alive() || conditions.iter().any(of_health) {
+            change(engine, record, conditions, &now)?;
+        } else if let Some(code) = end(engine, record, &now)? {
+            last = Some(code);
         }
     }
 }
@@ -90,7 +102,7 @@ pub fn wait_any(engine: &Engine, records: &[Record], conditions: &[Condition]) -
         let mut inits = Vec::new();
         for (record, session) in records.iter().zip(&mut sessions) {
             let now = status(&engine.paths, &record.id);
-            if conditions.iter().any(|condition| condition.is_met(&now)) {
+            if conditions.iter().any(|condition| condition.is_met(engine, record, &now)) {
                 // What has ended while it was watched is told by its monitor, when there is nothing left to be done.
                 let watched = session.take().filter(|_| !now.is_alive());
                 return watched.and_then(hear_out).map_or_else(|| wait(engine, record, conditions), Ok);
@@ -182,21 +194,30 @@ fn end(engine: &Engine, record: &Record, now: &Status) -> Result<Option<i32>, Fi
     Ok(None)
 }
 
-/// Waits until something happens to a container that is not alive: the runtime's directories are where a start shows.
-fn change(engine: &Engine, record: &Record) -> Result<(), FileError> {
+/// Waits until something happens to a container that changes whether one of `conditions` is met, or it lives.
+fn change(
+    engine: &Engine,
+    record: &Record,
+    conditions: &[Condition],
+    before: &Status,
+) -> Result<(), FileError> {
     let watch = watch(engine, std::slice::from_ref(record))?;
     // What happened before the watch was there is seen by asking once more.
-    if status(&engine.paths, &record.id).is_alive() {
+    let now = status(&engine.paths, &record.id);
+    let is_met = |condition: &Condition| condition.is_met(engine, record, &now);
+    if now.is_alive() != before.is_alive() || conditions.iter().any(is_met) {
         return Ok(());
     }
     loop {
         match watch.read_events() {
             Err(Errno::EINTR) => {}
-            read => return read.map(|_| ()).map_err(unwatchable(&engine.paths.runtime())),
+            read => return read.map(drop).map_err(unwatchable(&engine.paths.runtime())),
         }
     }
 }
 
+/// The runtime's directories are where a start shows; in a container's own are the results of its health checks, and its exit
+/// record.
 fn watch(engine: &Engine, records: &[Record]) -> Result<Inotify, FileError> {
     let root = engine.paths.runtime();
     fs::create_dir_all(&root).map_err(FileError::at("make the directory", &root))?;
@@ -204,10 +225,12 @@ fn watch(engine: &Engine, records: &[Record]) -> Result<Inotify, FileError> {
     let events = AddWatchFlags::IN_CREATE | AddWatchFlags::IN_MOVED_TO | AddWatchFlags::IN_CLOSE_WRITE;
     watch.add_watch(&root, events).map_err(unwatchable(&root))?;
     for record in records {
-        let own = root.join(&record.id);
-        match watch.add_watch(&own, events) {
-            Ok(_) | Err(Errno::ENOENT) => {}
-            Err(errno) => return Err(unwatchable(&own)(errno)),
+        let checked = health::of(&record.options).map(|_| engine.paths.container(&record.id));
+        for dir in [root.join(&record.id)].into_iter().chain(checked) {
+            match watch.add_watch(&dir, events) {
+                Ok(_) | Err(Errno::ENOENT) => {}
+                Err(errno) => return Err(unwatchable(&dir)(errno)),
+            }
         }
     }
     Ok(watch)

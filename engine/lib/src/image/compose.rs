@@ -108,7 +108,7 @@ pub(crate) fn take(tar: impl Read, staging: &Staging) -> Result<NewLayer, TakeEr
     let file =
         file.map_err(|error| StoreError::io("write a copy of the archive to", staging.path(), error))?;
     let size = source.count();
-    Ok(NewLayer { file, layer: Layer { diff_id: source.finish(), size } })
+    Ok(NewLayer { file, layer: Layer { diff_id: source.finish().unwrap_or_default(), size } })
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -13,6 +13,7 @@ pub struct Own {
     pub ipc: bool,
     pub uts: bool,
     pub cgroup: bool,
+    pub restart: bool,
 }
 
 /// Why a container cannot join a pod as it is. podman's words.
@@ -43,6 +44,9 @@ pub fn join(engine: &Engine, pod: &Pod, options: &mut Options, own: Own) -> Resu
     options.pod = Some(pod.id.clone());
     if pod.options.share_parent && options.cgroup_parent.is_none() {
         options.cgroup_parent = Some(cgroup::path(pod).display().to_string());
+    }
+    if !own.restart && !options.remove {
+        options.restart = pod.options.restart;
     }
     let infra = engine.db.members(&pod.id)?.into_iter().find(|member| member.options.infra);
     let Some(infra) = infra else { return Ok(()) };

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::container::options::{CgroupManager, Limits};
+use crate::container::options::{CgroupManager, Limits, RestartPolicy};
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -23,6 +23,8 @@ pub struct PodOptions {
     /// Of all members together: what a cgroup can limit.
     pub limits: Limits,
     pub exit_policy: ExitPolicy,
+    /// Of the members that have none of their own.
+    pub restart: RestartPolicy,
     pub create_command: Vec<String>,
 }
 

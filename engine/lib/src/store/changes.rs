@@ -83,7 +83,11 @@ impl Walk {
                 continue;
             }
             self.note(if was.is_some() { Kind::Changed } else { Kind::Added }, at.clone());
-            let sub = Mounts::Refuse.subdirectory(upper.as_fd(), &entry.name).map_err(failed("open", &at))?;
+            let sub = match Mounts::Refuse.subdirectory(upper.as_fd(), &entry.name) {
+                // Removed meanwhile: a container that runs goes on.
+                Err(Errno::ENOENT) => continue,
+                sub => sub.map_err(failed("open", &at))?,
+            };
             let was_directory = was.is_some_and(|was| kind(&was) == SFlag::S_IFDIR);
             let below = below.as_ref().filter(|_| was_directory);
             let below = below.map(|below| Mounts::Refuse.subdirectory(below, &entry.name)).transpose();
@@ -111,14 +115,14 @@ impl Walk {
             let at = path.join(OsStr::from_bytes(name.to_bytes()));
             let Some(is) = stat(to.as_fd(), &name).map_err(failed("look at", &at))? else { continue };
             let was = stat(from.as_fd(), &name).map_err(failed("look at", &at))?;
-            match &was {
-                None => self.note(Kind::Added, at.clone()),
-                Some(was) if !is_same(was, &is) => self.note(Kind::Changed, at.clone()),
-                Some(_) => {}
+            let is_other = was.as_ref().is_none_or(|was| !is_same(was, &is));
+            if is_other {
+                self.note(if was.is_some() { Kind::Changed } else { Kind::Added }, at.clone());
             }
             if !directory {
                 continue;
             }
+            let before = self.changes.len();
             let sub = Mounts::Refuse.subdirectory(to.as_fd(), &name).map_err(failed("open", &at))?;
             match old.get(&name) {
                 Some(true) => {
@@ -127,6 +131,10 @@ impl Walk {
                     self.trees(was, sub, &at, depth + 1)?;
                 }
                 _ => self.layer(sub, None, &at, depth + 1)?,
+            }
+            // A directory is what is in it.
+            if !is_other && self.changes.len() > before {
+                self.note(Kind::Changed, at);
             }
         }
         Ok(())
@@ -215,7 +223,7 @@ mod tests {
         let changes = text(&between(open("low"), open("up")).unwrap());
         assert_eq!(
             changes,
-            "C /etc/file, D /etc/old, D /gone, D /hidden/deep, A /hidden/own, A /new, A /new/sub"
+            "C /etc, C /etc/file, D /etc/old, D /gone, C /hidden, D /hidden/deep, A /hidden/own, A /new, A /new/sub"
         );
         assert_eq!(between(open("low"), open("low")).unwrap(), []);
     }

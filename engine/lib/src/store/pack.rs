@@ -41,10 +41,10 @@ pub(crate) fn pack<W: Write>(
 
 /// Writes what `node` is open on (`O_PATH` will do) as `name`, what is mounted in it included; with an empty name all that
 /// is in the directory, without the directory itself.
-pub(crate) fn pack_as<W: Write>(node: OwnedFd, name: &Path, out: &mut Builder<W>) -> Result<(), PackError> {
+pub(crate) fn pack_as<W: Write>(node: &OwnedFd, name: &Path, out: &mut Builder<W>) -> Result<(), PackError> {
     let failed = |errno: Errno| PackError { path: name.to_owned(), error: errno.into() };
     let mut packing = Packing { bare: true, mounts: Mounts::Cross, ..Packing::new(out) };
-    let kind = SFlag::from_bits_truncate(fstat(&node).map_err(failed)?.st_mode) & SFlag::S_IFMT;
+    let kind = SFlag::from_bits_truncate(fstat(node).map_err(failed)?.st_mode) & SFlag::S_IFMT;
     if ![SFlag::S_IFDIR, SFlag::S_IFREG].contains(&kind) {
         return Err(failed(Errno::EOPNOTSUPP));
     }
@@ -171,8 +171,11 @@ impl<'a, W: Write> Packing<'a, W> {
     fn opened(&mut self, file: OwnedFd, path: &Path) -> Result<(), PackError> {
         let failed = |errno: Errno| PackError { path: path.to_owned(), error: errno.into() };
         let attributes = attributes(file.as_fd()).map_err(failed)?;
-        // Of what is open now: the archive's length must be what is read.
+        // Of what is open now: the archive's length must be what is read, and a device that has come in between has none.
         let stat = fstat(&file).map_err(failed)?;
+        if SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT != SFlag::S_IFREG {
+            return Ok(());
+        }
         self.attributes(&attributes, path)?;
         let mut header = header(&stat, EntryType::Regular);
         let size = stat.st_size.cast_unsigned();
@@ -293,8 +296,8 @@ mod tests {
         symlink("/etc/passwd", from.join("link")).unwrap();
         let long = "x".repeat(150);
         fs::write(from.join(&long), "").unwrap();
-        nix::unistd::mkfifo(&from.join("fifo"), nix::sys::stat::Mode::S_IRWXU).unwrap();
-        nix::sys::stat::mknod(&from.join("gone"), SFlag::S_IFCHR, nix::sys::stat::Mode::empty(), 0).unwrap();
+        nix::unistd::mkfifo(&from.join("fifo"), Mode::S_IRWXU).unwrap();
+        nix::sys::stat::mknod(&from.join("gone"), SFlag::S_IFCHR, Mode::empty(), 0).unwrap();
         let opaque = File::open(from.join("sub/opaque")).unwrap();
         xattr::fset(opaque.as_fd(), b"trusted.overlay.opaque", b"y").unwrap();
 

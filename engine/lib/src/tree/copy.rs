@@ -50,13 +50,13 @@ impl Copy {
     }
 
     /// Copies what `from` is open on (`O_PATH` will do) as `name` in `to`.
-    pub(crate) fn node(&self, from: OwnedFd, to: BorrowedFd<'_>, name: &CString) -> Result<(), TreeError> {
+    pub(crate) fn node(&self, from: &OwnedFd, to: BorrowedFd<'_>, name: &CString) -> Result<(), TreeError> {
         let failed = |errno| TreeError::at("copy", name)(errno);
-        let stat = fstat(&from).map_err(failed)?;
+        let stat = fstat(from).map_err(failed)?;
         match kind(&stat) {
             SFlag::S_IFDIR => {
                 let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-                let from = openat(&from, c".", flags, Mode::empty()).map_err(failed)?;
+                let from = openat(from, c".", flags, Mode::empty()).map_err(failed)?;
                 self.subdirectory(from, to, name, 0).map_err(|error| error.within(name))
             }
             SFlag::S_IFREG => {
@@ -169,9 +169,15 @@ impl Copy {
         let flags = OFlag::O_WRONLY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         let new = || openat(to, name.as_c_str(), flags | OFlag::O_CREAT | OFlag::O_EXCL, Mode::S_IRUSR);
         let copy = match self.make(to, name, new) {
-            // A file that is mounted here (`-v FILE:FILE`) cannot be replaced, only written to.
+            // A file that is mounted here (`-v FILE:FILE`) cannot be replaced, only written to: it stays its owner's.
             Err(Errno::EBUSY) => {
-                openat(to, name.as_c_str(), flags | OFlag::O_TRUNC | OFlag::O_NONBLOCK, Mode::empty())?
+                let there = fstatat(to, name.as_c_str(), AtFlags::AT_SYMLINK_NOFOLLOW)?;
+                if kind(&there) != SFlag::S_IFREG {
+                    return Err(Errno::EBUSY);
+                }
+                let flags = flags | OFlag::O_TRUNC | OFlag::O_NONBLOCK;
+                let there = openat(to, name.as_c_str(), flags, Mode::empty())?;
+                return contents(source, there).map(drop);
             }
             made => made?,
         };

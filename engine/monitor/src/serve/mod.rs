@@ -3,12 +3,14 @@
 mod client;
 mod clients;
 mod forward;
+mod health;
 mod input;
 mod output;
 mod poller;
 mod timeout;
 
 pub(crate) use forward::Forwards;
+pub(crate) use health::Health;
 
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
@@ -90,6 +92,7 @@ pub(crate) struct Server {
     clients: Vec<Client>,
     next_client: u64,
     forwards: Forwards,
+    health: Option<Box<Health>>,
 }
 
 /// What a server is made of.
@@ -105,6 +108,7 @@ pub(crate) struct Parts {
     pub(crate) stdin: bool,
     pub(crate) stdin_once: bool,
     pub(crate) forwards: Forwards,
+    pub(crate) health: Option<Box<Health>>,
 }
 
 impl Server {
@@ -138,6 +142,7 @@ impl Server {
             clients: Vec::new(),
             next_client: FIRST_CLIENT,
             forwards: parts.forwards,
+            health: parts.health,
         };
         server.poller.watch(&mut server.signals, EpollFlags::EPOLLIN)?;
         if let Some(listener) = &mut server.listener {
@@ -161,6 +166,9 @@ impl Server {
         self.begin_timeout(timeout)?;
         if let Some(oom) = &mut self.oom {
             self.poller.watch(oom, EpollFlags::EPOLLPRI)?;
+        }
+        if let Some(health) = &mut self.health {
+            health.begin(&self.poller)?;
         }
         self.poller.watch(&mut self.init, EpollFlags::EPOLLIN)
     }
@@ -237,6 +245,8 @@ impl Server {
             INIT => return Ok(Some(Event::Ended)),
             OOM => self.look_for_oom(),
             TIMEOUT => self.end_by_timeout(),
+            health::TIMER => self.health.as_mut().map_or(Ok(()), |health| health.due(&self.poller))?,
+            health::CHECK => self.health.as_mut().map_or(Ok(()), |health| health.done())?,
             token if Forwards::owns(token) => self.forwards.serve(&self.poller, token)?,
             client => self.serve_client(client, events)?,
         }

@@ -91,6 +91,8 @@ impl Bundle {
             timeout: None,
             pid_file: None,
             monitor_pid_file: None,
+            restarts: false,
+            health: None,
             gives_back: false,
             forwards: Vec::new(),
             notify: None,

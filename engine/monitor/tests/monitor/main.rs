@@ -19,7 +19,14 @@ type Test = (&'static str, fn());
 fn main() -> ExitCode {
     let mut arguments = std::env::args();
     match arguments.next().as_deref() {
-        Some(PROGRAM) => return ketch_monitor::run(Hooks { begun: |_| {}, cleanup, abandoned: cleanup }),
+        Some(PROGRAM) => {
+            return ketch_monitor::run(Hooks {
+                begun: |_| {},
+                cleanup,
+                abandoned: cleanup,
+                ended: |_, _| {},
+            });
+        }
         Some(client::PROGRAM) => return client::run(arguments),
         _ => {}
     }

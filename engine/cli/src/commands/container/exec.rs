@@ -153,7 +153,7 @@ fn stdio(args: &Args) -> anyhow::Result<Stdio<'static>> {
 }
 
 /// Goes on in a read-only clone of this program's file, for a process of ours goes into the container (CVE-2019-5736).
-fn protect() -> anyhow::Result<()> {
+pub(crate) fn protect() -> anyhow::Result<()> {
     let args: Vec<CString> =
         std::env::args_os().map(|arg| CString::new(arg.into_vec())).collect::<Result<_, _>>()?;
     let env = rootless::environment()?;

@@ -36,7 +36,7 @@ pub(super) fn admitted(engine: &Engine, filters: &Filters) -> anyhow::Result<Vec
             continue;
         }
         let status = status(&engine.paths, &record.id);
-        if filters.admit_status(&status) {
+        if filters.admit_status(&status) && filters.admit_health(&engine.paths, &record, &status) {
             found.push((record, status));
         }
     }

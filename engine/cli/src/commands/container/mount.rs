@@ -33,7 +33,9 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
     );
     in_namespaces("mount")?;
     let engine = globals.engine()?;
-    let is_list = args.selection.names.is_empty() && !args.selection.all && !args.selection.latest;
+    let Selection { all, latest, .. } = args.selection;
+    let is_named = [&args.selection.names, &args.selection.filter].iter().any(|list| !list.is_empty());
+    let is_list = !(all || latest || is_named || !args.selection.cidfile.is_empty());
     let mut rows = Vec::new();
     if is_list {
         for record in engine.db.containers()? {
@@ -52,7 +54,7 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
             .map(|(record, point)| json!({"id": record.id, "Names": [record.name], "mountpoint": point}))
             .collect();
         writeln!(out, "{}", pretty(&documents, 1)?)?;
-    } else if let ([(_, point)], false) = (rows.as_slice(), is_list || args.selection.all) {
+    } else if let ([(_, point)], false) = (rows.as_slice(), is_list || all) {
         writeln!(out, "{}", point.display())?;
     } else {
         let id = |id: &str| if args.no_trunc { id.to_owned() } else { id[..12].to_owned() };

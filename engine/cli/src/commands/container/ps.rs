@@ -7,8 +7,9 @@ use std::time::Duration;
 use anyhow::{bail, ensure};
 use clap::ValueEnum;
 use ketch_engine::Engine;
-use ketch_engine::container::Status;
 use ketch_engine::container::filter::Filters;
+use ketch_engine::container::policy::restarts;
+use ketch_engine::container::{Status, health};
 use ketch_engine::network::ports_of;
 
 use ketch_engine::state::pods::Pod;
@@ -28,7 +29,8 @@ pub(crate) struct Args {
     /// Show containers of other programs in the storage, too: there are none
     #[arg(long)]
     external: bool,
-    /// KEY=VALUE: ancestor, before, command, exited, id, label, name, network, pod, since, status, until, volume
+    /// KEY=VALUE: ancestor, before, command, exited, health, id, label, name, network, pod, restart-policy, since, status, until,
+    /// volume
     #[arg(long, short, value_name = "FILTER")]
     filter: Vec<String>,
     /// A Go template, or json
@@ -134,7 +136,11 @@ fn rows(engine: &Engine, args: &Args, filters: &Filters) -> anyhow::Result<Vec<R
             let ports = ports_of(engine, &record)?;
             let namespaces =
                 if wants_namespaces(args) { row::namespaces(status.pid()) } else { Default::default() };
-            rows.push(Row { record, status, size, ports, pod_name, namespaces });
+            let runs = matches!(status, Status::Running { .. });
+            let health = (runs && health::of(&record.options).is_some())
+                .then(|| health::Results::load(&engine.paths.container(&record.id)).status);
+            let restarts = restarts(&engine.paths, &record);
+            rows.push(Row { record, status, size, ports, health, restarts, pod_name, namespaces });
         }
     }
     if let Some(last) = last {

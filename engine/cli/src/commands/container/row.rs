@@ -1,6 +1,9 @@
 //! A container as `ps` shows it.
 
+use std::fs;
+
 use ketch_engine::Engine;
+use ketch_engine::container::health::Verdict;
 use ketch_engine::container::options::{Network, Port};
 use ketch_engine::container::{Status, size};
 use ketch_engine::image;
@@ -22,6 +25,10 @@ pub(super) struct Row {
     pub(super) size: Option<Size>,
     /// Published, its own or those of the container whose network it shares.
     pub(super) ports: Vec<Port>,
+    /// What its health checks say, if it has one and runs.
+    pub(super) health: Option<Verdict>,
+    /// By its restart policy, since a command started it.
+    pub(super) restarts: u32,
     /// Empty for one that is in no pod.
     pub(super) pod_name: String,
     /// Inode numbers, in the order of [`NAMESPACES`]; empty where none was looked up.
@@ -121,7 +128,10 @@ impl Row {
     pub(super) fn state_text(&self) -> String {
         match &self.status {
             Status::Created { .. } => "Created".to_owned(),
-            Status::Running { started, .. } => format!("Up {}", human_duration_since(started)),
+            Status::Running { started, .. } => {
+                let up = format!("Up {}", human_duration_since(started));
+                self.health.map_or(up.clone(), |verdict| format!("{up} ({})", verdict.name()))
+            }
             Status::Paused { .. } => "Paused".to_owned(),
             Status::Stopping { .. } => "Stopping".to_owned(),
             Status::Exited(exit) => format!("Exited ({}) {}", exit.code, ago(&exit.finished)),
@@ -210,7 +220,7 @@ impl Row {
             "Mounts": options.mounts.iter().map(|mount| &mount.destination).collect::<Vec<_>>(),
             "Pid": self.status.pid(),
             "PodName": self.pod_name,
-            "Restarts": 0,
+            "Restarts": self.restarts,
             "StartedAt": seconds(self.status.started()),
             "State": self.status.name(),
         })
@@ -264,6 +274,8 @@ mod tests {
             status,
             size: None,
             ports: Vec::new(),
+            health: None,
+            restarts: 0,
             pod_name: String::new(),
             namespaces: Default::default(),
         }

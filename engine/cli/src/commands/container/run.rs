@@ -37,9 +37,9 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
         host: Some(host),
         attach: (!detach).then_some(attach),
         detached: *detach,
-        restore: None,
         service,
         preserved,
+        ..Start::default()
     };
     let started = start(&engine, &record, how).map_err(|error| {
         let (code, is_of_runtime) = (error.exit_code(), error.is_of_runtime());

@@ -21,7 +21,8 @@ pub(crate) struct Args {
     /// Time between looks (250ms): ketch is told of what happens, and needs none
     #[arg(long, short, value_name = "DURATION", default_value = "250ms", hide_default_value = true, value_parser = interval)]
     interval: Duration,
-    /// State to wait for, besides others: created, running, paused, stopping, stopped, exited [default: stopped]
+    /// State to wait for, besides others: created, running, paused, stopping, stopped, exited, healthy, unhealthy [default:
+    /// stopped]
     #[arg(long, value_name = "STATE", value_delimiter = ',')]
     condition: Vec<String>,
 }

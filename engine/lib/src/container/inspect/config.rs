@@ -6,7 +6,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::network::{bindings, exposed};
-use crate::container::options::{Notify, TimeZone};
+use crate::container::health;
+use crate::container::options::{Health, Notify, Startup, TimeZone};
 use crate::container::stop::TIMEOUT;
 use crate::image::Image;
 use crate::network::view::View;
@@ -34,6 +35,13 @@ pub(super) struct Config {
     on_build: Option<Vec<String>>,
     labels: Option<BTreeMap<String, String>>,
     annotations: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    healthcheck: Option<Value>,
+    healthcheck_on_failure_action: &'static str,
+    health_max_log_count: u32,
+    health_max_log_size: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    startup_health_check: Option<Value>,
     stop_signal: String,
     create_command: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -60,6 +68,7 @@ impl Config {
         let workdir =
             options.workdir.clone().or_else(|| config.and_then(|config| config.working_dir().clone()));
         let signal = options.stop_signal.unwrap_or(15);
+        let health = health::of(options);
         Config {
             env: spec::environment(options, config, &hostname),
             domainname: String::new(),
@@ -82,6 +91,11 @@ impl Config {
             on_build: None,
             labels: Some(options.labels.clone()).filter(|labels| !labels.is_empty()),
             annotations: annotations(record),
+            healthcheck: health.map(healthcheck),
+            healthcheck_on_failure_action: health.map_or("none", |health| health.on_failure.name()),
+            health_max_log_count: health.map_or(5, Health::log_count),
+            health_max_log_size: health.map_or(500, Health::log_size),
+            startup_health_check: health.and_then(|health| Some(startup(health, health.startup.as_ref()?))),
             stop_signal: signal_name(signal),
             create_command: options.create_command.clone(),
             systemd_mode: spec::is_systemd(options, config).then_some(true),
@@ -109,6 +123,27 @@ impl Config {
 pub(super) fn annotations(record: &Record) -> BTreeMap<String, String> {
     let options = &record.options;
     spec::annotations(options, options.stop_signal.unwrap_or(15)).into_iter().collect()
+}
+
+/// As an image has it, but that nothing is left out that has a default.
+fn healthcheck(health: &Health) -> Value {
+    json!({
+        "Test": health.words(),
+        "StartPeriod": health.start_period(),
+        "Interval": health.interval(),
+        "Timeout": health.timeout(),
+        "Retries": health.retries(),
+    })
+}
+
+fn startup(health: &Health, startup: &Startup) -> Value {
+    json!({
+        "Test": startup.test,
+        "Interval": startup.interval.unwrap_or(health.interval()),
+        "Timeout": startup.timeout.unwrap_or(health.timeout()),
+        "Retries": startup.retries,
+        "Successes": startup.successes,
+    })
 }
 
 fn signal_name(number: i32) -> String {

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::config::annotations;
-use crate::container::options::{BlockIo, BlockLimit, Cgroups, MountKind, Options, Seccomp};
+use crate::container::options::{BlockIo, BlockLimit, Cgroups, MountKind, Options, RestartPolicy, Seccomp};
 use crate::network::view::View;
 use crate::spec;
 use crate::state::containers::Record;
@@ -93,6 +93,14 @@ pub(super) struct HostConfig {
     intel_rdt_clos_id: Option<String>,
 }
 
+fn restart_policy(policy: RestartPolicy) -> Value {
+    let retries = match policy {
+        RestartPolicy::OnFailure { retries } => retries,
+        _ => 0,
+    };
+    json!({ "Name": policy.name(), "MaximumRetryCount": retries })
+}
+
 impl HostConfig {
     pub(super) fn new(record: &Record, log: String, cgroup_mode: &'static str, network: &View) -> HostConfig {
         let (options, limits) = (&record.options, &record.options.limits);
@@ -117,7 +125,7 @@ impl HostConfig {
             log_config: log_config(options, log),
             network_mode: options.network.name(),
             port_bindings: super::network::bindings(network),
-            restart_policy: json!({ "Name": "no", "MaximumRetryCount": 0 }),
+            restart_policy: restart_policy(options.restart),
             auto_remove: options.remove,
             auto_remove_image: options.remove_image,
             annotations: annotations(record),

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::checkpoint::marker;
 use super::options::{Mount, MountKind, Network, Options};
-use super::{Status, log_path};
+use super::{Status, health, log_path, policy};
 use crate::image::Image;
 use crate::network::view::View;
 use crate::state::containers::Record;
@@ -104,6 +104,23 @@ struct State {
     restored_at: String,
     checkpoint_path: String,
     restored: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    health: Option<HealthState>,
+}
+
+/// What podman shows of the checks.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct HealthState {
+    status: &'static str,
+    failing_streak: u32,
+    log: Vec<health::Entry>,
+}
+
+fn health_state(options: &Options, dir: &Path) -> Option<HealthState> {
+    health::of(options)?;
+    let health::Results { status, failing_streak, log, .. } = health::Results::load(dir);
+    Some(HealthState { status: status.name(), failing_streak, log })
 }
 
 #[derive(Debug, Serialize)]
@@ -164,7 +181,7 @@ pub fn inspect(
         conmon_pid_file: shown(options.monitor_pid_file.as_deref()),
         pid_file: shown(options.pid_file.as_deref()),
         name: record.name.clone(),
-        restart_count: 0,
+        restart_count: policy::restarts(paths, record),
         size_rw: None,
         size_root_fs: None,
         driver: "overlay".to_owned(),
@@ -226,6 +243,7 @@ fn state(paths: &Paths, record: &Record, status: &Status, dir: &Path) -> State {
         checkpointed: mark.is_some(),
         checkpoint_path: mark.as_ref().map(|_| marker::images(dir).display().to_string()).unwrap_or_default(),
         checkpointed_at: mark.map_or(NEVER.to_owned(), |mark| go_time(&mark.at)),
+        health: health_state(&record.options, dir),
         restored: restored.is_some(),
         restored_at: restored.map_or(NEVER.to_owned(), |at| go_time(&at)),
     }

@@ -135,7 +135,7 @@ pub fn save(
             docker::directory(engine, &saved[0], path, options.compress, &staging, progress)?;
         }
         (_, Output::Stream(out)) => {
-            oci::archive(engine, &saved[0], out, options.compress, &staging, progress)?
+            oci::archive(engine, &saved[0], out, options.compress, &staging, progress)?;
         }
         (_, Output::Directory(path)) => {
             oci::directory(engine, &saved[0], path, options.compress, &staging, progress)?;

@@ -72,8 +72,9 @@ pub fn read(engine: &Engine) -> Result<Usage, UsageError> {
             record,
         });
     }
-    let layers = Layers::read(engine, &image::list(engine)?, &users)?;
-    let images = image::list(engine)?.into_iter().map(|image| OfImage {
+    let images = image::list(engine)?;
+    let layers = Layers::read(engine, &images, &users)?;
+    let images = images.into_iter().map(|image| OfImage {
         shared: layers.shared(&image),
         containers: users.get(&image.id).copied().unwrap_or(0),
         image,

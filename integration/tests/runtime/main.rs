@@ -11,6 +11,7 @@ mod errors;
 mod escapes;
 mod hidden;
 mod hooks;
+mod host_mounts;
 mod idmap;
 mod leaks;
 mod memory;

@@ -1,6 +1,9 @@
 //! create, start, state, kill, delete, pause, resume.
 
 use std::fs;
+use std::os::fd::AsFd;
+
+use nix::poll::{PollFd, PollFlags, poll};
 
 use crate::subject::{Bundle, is_crun, is_ours, run};
 
@@ -28,6 +31,36 @@ fn a_container_lives_and_dies() {
     bundle.verb("state").fails(1, "does not exist");
     assert_eq!(bundle.cgroups(), [""; 0].map(std::path::PathBuf::from));
     assert!(!bundle.root().join(&bundle.id).exists());
+}
+
+/// As runc: nobody else ends them with it. crun leaves them to `delete`.
+#[test]
+fn an_init_without_a_pid_namespace_is_killed_with_all_others() {
+    if is_crun() {
+        return;
+    }
+    let bundle = Bundle::new(&["sh", "-c", "sleep 1000 & sleep 1000 & wait"]);
+    bundle.configure(|config| {
+        config["linux"]["namespaces"].as_array_mut().expect("a list").retain(|one| one["type"] != "pid");
+    });
+    bundle.make("create", &[]).succeeds();
+    bundle.verb("start").succeeds();
+    // Both are there once the shell has nothing left to do but wait.
+    let pids = loop {
+        let out = bundle.call(&["ps", "--format", "json", &bundle.id]).succeeds();
+        let pids: Vec<i32> = serde_json::from_str(&out.stdout).expect("a list of numbers");
+        if pids.len() == 3 {
+            break pids;
+        }
+    };
+    let pidfds = pids.iter().map(|pid| ketch_sys::pidfd::open(*pid).expect("a process"));
+    let pidfds: Vec<_> = pidfds.collect();
+    bundle.call(&["kill", &bundle.id, "KILL"]).succeeds();
+    for pidfd in &pidfds {
+        let mut ended = [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)];
+        assert_eq!(poll(&mut ended, 30_000u16), Ok(1), "one of {pids:?} lives");
+    }
+    bundle.verb("delete").succeeds();
 }
 
 /// As runc and crun do, whatever the specification says of containers that are not stopped.

@@ -187,6 +187,26 @@ fn move_to(
     Errno::result(result).map(drop)
 }
 
+/// The number of the mount that `mount` is open in: STATX_MNT_ID of statx(2), Linux 5.8. The kernel gives it to another
+/// once this mount is gone.
+pub fn id(mount: impl AsFd) -> Result<u64> {
+    const STATX_MNT_ID: libc::c_uint = 0x1000;
+    // SAFETY: integers alone, for which zeros are values.
+    let mut answer: libc::statx = unsafe { std::mem::zeroed() };
+    // SAFETY: the path is a C string, and `answer` is the kernel's struct, which it writes to.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_statx,
+            mount.as_fd().as_raw_fd(),
+            c"".as_ptr(),
+            AT_EMPTY_PATH,
+            STATX_MNT_ID,
+            &raw mut answer,
+        )
+    };
+    Errno::result(result).map(|_| answer.stx_mnt_id)
+}
+
 /// Changes the flags of the mount whose root `mount` is open on, and of those below it when `recursive`.
 pub fn set_attr(mount: impl AsFd, recursive: bool, change: Change) -> Result<()> {
     change_attr(mount, c"", recursive, &MountAttr::from(change))

@@ -107,7 +107,7 @@ pub fn checkpoint(
         status => return Err(CheckpointError::NotRunning { id: state.id.clone(), status }),
     }
     let namespaces = plan::namespace::of_list(&state.config.namespaces)?;
-    namespace::refuse_joined(&namespaces)?;
+    namespace::refuse_shared(&namespaces)?;
     let cgroups = cgroup_mode(state, options.cgroups)?;
 
     let default_work = options.root.join(&state.id).join(WORK);

@@ -20,7 +20,7 @@ use super::net_device::Moved;
 use super::start::StartError;
 use super::state::{FIFO, State, StateError, Status};
 use super::unfinished::Unfinished;
-use super::{cgroup, listener, start};
+use super::{cgroup, host_root, listener, start};
 use crate::criu::CriuError;
 use crate::hooks::{self, About, Stage};
 use crate::init::channel::{Channel, Message};
@@ -185,7 +185,14 @@ impl Ground<'_> {
         if *self.layout == Layout::V2 && self.scope.is_none() {
             unfinished.cgroup = Some(self.make_cgroup(0)?);
         }
-        let (child, channel) = self.spawn(options, gate, unfinished.cgroup.as_ref())?;
+        let on_host = match self.plan.namespaces.separates(libc::CLONE_NEWNS) {
+            true => None,
+            false => {
+                unfinished.host_root = true;
+                Some(host_root::attach(&self.directory.path, &self.plan.root, options.rootfs.take())?)
+            }
+        };
+        let (child, channel) = self.spawn(options, gate, unfinished.cgroup.as_ref(), on_host)?;
         let init = unfinished.init.insert(child.pidfd);
         if namespace::waits_for_go(self.plan) {
             if self.plan.namespaces.creates(libc::CLONE_NEWUSER) {
@@ -243,18 +250,22 @@ impl Ground<'_> {
         }
     }
 
-    /// Starts init and lets it go about its job.
+    /// Starts init and lets it go about its job; `on_host` is its root where that is attached already.
     fn spawn(
         &self,
         options: &mut Options<'_>,
         gate: Gate,
         cgroup: Option<&Cgroup>,
+        on_host: Option<OwnedFd>,
     ) -> Result<(Child, Channel), CreateError> {
         let (root, opened) = (options.rootfs.take(), std::mem::take(&mut options.opened));
-        // Only root has more rights out here than init will have in there.
-        let sources = match self.plan.namespaces.separates(libc::CLONE_NEWUSER) && geteuid().is_root() {
-            true => Sources::open(self.plan, root, opened, &self.joined)?,
-            false => Sources::later(self.plan, root, opened, &self.joined)?,
+        let sources = match on_host {
+            Some(root) => Sources::on_host(self.plan, root, opened, &self.joined)?,
+            // Only root has more rights out here than init will have in there.
+            None if self.plan.namespaces.separates(libc::CLONE_NEWUSER) && geteuid().is_root() => {
+                Sources::open(self.plan, root, opened, &self.joined)?
+            }
+            None => Sources::later(self.plan, root, opened, &self.joined)?,
         };
         let user = self.plan.process.user.uid;
         let on_host = ids::host(&self.plan.ids.uids, user);

@@ -11,11 +11,12 @@ use nix::poll::{PollFd, PollFlags, poll};
 use serde::Deserialize;
 
 use super::directory::{CGROUP_OWNED, CGROUP_PLANNED, RDT_CLASS, RDT_MONITORING, lock};
-use super::kill;
 use super::state::{FIFO, FILE, State, StateError, Status, check_id};
+use super::{host_root, kill};
 use crate::causes;
 use crate::hooks::{self, About, Stage};
 use crate::rdt;
+use crate::spec::LinuxNamespaceType;
 
 /// What a delete did not fail over.
 #[derive(Debug, Default)]
@@ -135,6 +136,9 @@ fn remove(root: &Path, state: &State) -> Result<Deleted, DeleteError> {
     if let Some(group) = &state.config.rdt {
         rdt::remove(group).map_err(|error| partly(error.to_string()))?;
     }
+    if !state.config.separates(LinuxNamespaceType::Mount) {
+        host_root::detach(&root.join(&state.id)).map_err(|error| partly(error.to_string()))?;
+    }
     remove_directory(&root.join(&state.id)).map_err(partly)?;
     let about = About::new(state, Stage::Poststop);
     let failed = hooks::run_all(state.config.hooks.as_ref(), Stage::Poststop, &about);
@@ -186,6 +190,7 @@ fn delete_unfinished(root: &Path, id: &str) -> Result<Deleted, DeleteError> {
         let group = rdt::Group { own: class.is_some(), directory: class.unwrap_or_default(), monitoring };
         rdt::remove(&group).map_err(|error| partly(error.to_string()))?;
     }
+    host_root::detach(&directory).map_err(|error| partly(error.to_string()))?;
     remove_directory(&directory).map_err(partly)?;
     Ok(Deleted::default())
 }

@@ -7,15 +7,23 @@ use ketch_cgroups::Cgroup;
 use ketch_sys::{Errno, pidfd};
 
 use super::state::{State, start_time};
+use crate::spec::LinuxNamespaceType;
 use crate::step::{At, StepError};
 
 pub(super) const SIGKILL: i32 = 9;
 
 /// Sends `signal` to init (through a pidfd whose start time was checked), or to all when `all`.
 ///
+/// As in runc, what kills an init without a pid namespace of its own kills all: there is nobody else to end them with it.
+///
 /// ESRCH: init has ended. With `all` that is no error: what it left behind is signalled.
 pub fn kill(state: &State, signal: i32, all: bool) -> Result<(), Errno> {
     if all && !state.cgroup.paths.is_empty() {
+        return kill_all(state, signal);
+    }
+    let alone = state.config.creates(LinuxNamespaceType::Pid) || state.cgroup.paths.is_empty();
+    if signal == SIGKILL && !alone {
+        init(state)?;
         return kill_all(state, signal);
     }
     match init(state) {

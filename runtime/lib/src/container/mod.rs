@@ -10,6 +10,7 @@ mod directory;
 pub mod events;
 pub mod exec;
 mod ground;
+mod host_root;
 pub mod kill;
 pub mod list;
 pub(crate) mod listener;

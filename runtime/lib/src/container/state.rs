@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 use crate::clock;
 use crate::criu::external::{self, Names};
 use crate::plan::Plan;
-use crate::spec::{LinuxResources, Spec};
+use crate::spec::{LinuxNamespaceType, LinuxResources, Spec};
 use crate::step::{At, StepError};
 
 /// `<root>/<id>/state.json`. Written by `create` or `restore`, and again by `update`; the status is never in it, it is
@@ -70,6 +70,19 @@ pub struct ExecConfig {
     /// What a checkpoint leaves out.
     #[serde(default)]
     pub external: Names,
+}
+
+impl ExecConfig {
+    /// Whether the container has a namespace of this type that is not the host's, new or joined.
+    pub(super) fn separates(&self, of: LinuxNamespaceType) -> bool {
+        self.namespaces.iter().any(|namespace| namespace.typ() == of)
+    }
+
+    /// Whether it has a new one.
+    pub(super) fn creates(&self, of: LinuxNamespaceType) -> bool {
+        let is_new = |path: &Option<PathBuf>| path.as_ref().is_none_or(|path| path.as_os_str().is_empty());
+        self.namespaces.iter().any(|namespace| namespace.typ() == of && is_new(namespace.path()))
+    }
 }
 
 /// What a new container's state is made of.

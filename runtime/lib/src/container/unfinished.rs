@@ -8,6 +8,7 @@ use ketch_sys::{Errno, pidfd};
 
 use super::create::CreateError;
 use super::delete::{remove_cgroup, remove_directory};
+use super::host_root;
 use super::net_device::Moved;
 use super::state::State;
 use crate::hooks::{self, About, Stage};
@@ -21,13 +22,23 @@ pub(super) struct Unfinished {
     pub(super) init: Option<OwnedFd>,
     pub(super) net_devices: Option<Moved>,
     pub(super) rdt: Option<rdt::Group>,
+    /// Whether the root may be among the host's mounts.
+    pub(super) host_root: bool,
     /// Set once hooks have run: what they made, poststop hooks take away (runtime-spec, lifecycle).
     pub(super) hooked: Option<State>,
 }
 
 impl Unfinished {
     pub(super) fn new(directory: PathBuf) -> Unfinished {
-        Unfinished { directory, cgroup: None, init: None, net_devices: None, rdt: None, hooked: None }
+        Unfinished {
+            directory,
+            cgroup: None,
+            init: None,
+            net_devices: None,
+            rdt: None,
+            host_root: false,
+            hooked: None,
+        }
     }
 
     /// Undoes all of it because of `error`, which becomes [`CreateError::Left`] where that does not succeed.
@@ -60,6 +71,9 @@ impl Unfinished {
         }
         if let Some(cgroup) = self.cgroup.take() {
             problems.extend(remove_cgroup(&cgroup).err());
+        }
+        if std::mem::take(&mut self.host_root) {
+            problems.extend(host_root::detach(&self.directory).err().map(|error| error.to_string()));
         }
         if let Some(state) = self.hooked.take() {
             let failed = hooks::run_all(

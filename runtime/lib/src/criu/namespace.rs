@@ -56,10 +56,15 @@ pub(crate) fn inherited<'a>(
     (inherited, joined, kept)
 }
 
-/// CRIU makes the mount namespace of what it restores, and a cgroup namespace has no path that it could join by.
-pub(crate) fn refuse_joined(namespaces: &Namespaces) -> Result<(), Invalid> {
+/// CRIU makes the mount namespace of what it restores, and a cgroup namespace has no path that it could join by. Without a mount
+/// namespace it would take the host's mounts for the container's.
+pub(crate) fn refuse_shared(namespaces: &Namespaces) -> Result<(), Invalid> {
     let refused =
         [(libc::CLONE_NEWNS, "mount"), (libc::CLONE_NEWCGROUP, "cgroup"), (libc::CLONE_NEWTIME, "time")];
+    if !namespaces.separates(libc::CLONE_NEWNS) {
+        let reason = "a container without a mount namespace cannot be checkpointed or restored";
+        return Err(Invalid::new("linux.namespaces", reason));
+    }
     match refused.iter().find(|(flag, _)| namespaces.joins(*flag)) {
         Some((_, name)) => {
             let reason = format!("a {name} namespace given by path cannot be checkpointed or restored");

@@ -91,7 +91,9 @@ fn prepare<'a>(job: &Job<'a>, sources: Sources, channel: &Channel) -> Result<Rea
     }
     make_cwd(plan, &root)?;
     rootfs::seal(plan, &root)?;
-    if job.no_pivot {
+    if !plan.namespaces.separates(libc::CLONE_NEWNS) {
+        rootfs::root::change(&root, &plan.root)
+    } else if job.no_pivot {
         rootfs::root::move_over(&root, &plan.root)
     } else {
         rootfs::root::pivot(&root, &plan.root)

@@ -43,11 +43,10 @@ impl Namespaces {
 
 pub(super) fn plan(linux: &Linux) -> Result<Namespaces, Invalid> {
     let mut namespaces = of_list(linux.namespaces().as_deref().unwrap_or_default())?;
-    if !namespaces.separates(libc::CLONE_NEWNS) {
-        return Err(Invalid::new(
-            FIELD,
-            "has no mount namespace: the container's mounts would be the host's",
-        ));
+    if !namespaces.separates(libc::CLONE_NEWNS) && namespaces.separates(libc::CLONE_NEWUSER) {
+        let reason =
+            "has a user namespace and no mount namespace: it has no right to mount anything among the host's";
+        return Err(Invalid::new(FIELD, reason));
     }
     namespaces.time_offsets = time_offsets(linux.time_offsets().as_ref(), &namespaces)?;
     Ok(namespaces)
@@ -132,7 +131,7 @@ mod tests {
     #[test]
     fn refused() {
         for (namespaces, reason) in [
-            ("[]", "no mount namespace"),
+            (r#"[{"type": "user"}, {"type": "pid"}]"#, "no mount namespace"),
             (r#"[{"type": "mount"}, {"type": "mount", "path": "/x"}]"#, "mount is there twice"),
             (r#"[{"type": "mount"}, {"type": "pid", "path": "proc/1/ns/pid"}]"#, "not an absolute path"),
         ] {

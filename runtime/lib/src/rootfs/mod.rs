@@ -31,6 +31,8 @@ use crate::step::{At, StepError};
 pub(crate) struct Sources {
     /// A detached mount.
     root: Option<OwnedFd>,
+    /// The same where it is attached already, for a container without a mount namespace.
+    on_host: Option<OwnedFd>,
     /// In the order of the plan's; none where nothing had to be.
     mounts: Vec<Opened>,
     nodes: Nodes,
@@ -78,17 +80,33 @@ impl Sources {
             Some(root) => root,
             None => cut_off(root::clone(&plan.root.path)?)?,
         };
-        let mut mappings = Mappings::new(joined);
-        let mut mounts = Vec::with_capacity(plan.mounts.len());
-        for mount in &plan.mounts {
-            mounts.push(open(mount, take(&mut opened, &mount.source), &mut mappings)?);
-        }
+        let mounts = open_each(plan, &mut opened, joined)?;
         let nodes = match &plan.dev {
             Some(devices) => Nodes::make(devices, &plan.ids)?,
             None => Nodes::Inside,
         };
-        Ok(Sources { root: Some(root), mounts, nodes })
+        Ok(Sources { root: Some(root), mounts, nodes, ..Sources::default() })
     }
+
+    /// Opens all binds, cut off from the host's mounts, for a container whose mounts lie among these: below `root`.
+    pub(crate) fn on_host(
+        plan: &Plan,
+        root: OwnedFd,
+        mut opened: Vec<(PathBuf, OwnedFd)>,
+        joined: &[Open<'_>],
+    ) -> Result<Sources, StepError> {
+        let mounts = open_each(plan, &mut opened, joined)?;
+        Ok(Sources { on_host: Some(root), mounts, ..Sources::default() })
+    }
+}
+
+fn open_each(
+    plan: &Plan,
+    opened: &mut Vec<(PathBuf, OwnedFd)>,
+    joined: &[Open<'_>],
+) -> Result<Vec<Opened>, StepError> {
+    let mut mappings = Mappings::new(joined);
+    plan.mounts.iter().map(|mount| open(mount, take(opened, &mount.source), &mut mappings)).collect()
 }
 
 /// What mounts of a container that runs already are made from, opened with the rights of the caller.
@@ -139,8 +157,13 @@ fn cut_off(tree: OwnedFd) -> Result<OwnedFd, StepError> {
 
 /// Builds the container's file system; what comes back is open on its root, which is not yet the process's.
 pub(crate) fn build(plan: &Plan, sources: Sources, cgroups: &mut Cgroups<'_>) -> Result<OwnedFd, StepError> {
-    root::isolate(&plan.root)?;
-    let root = root::attach(&plan.root, sources.root)?;
+    let root = match sources.on_host {
+        Some(root) => root,
+        None => {
+            root::isolate(&plan.root)?;
+            root::attach(&plan.root, sources.root)?
+        }
+    };
 
     // What is made gets exactly the mode it is made with.
     let callers = umask(Mode::empty());

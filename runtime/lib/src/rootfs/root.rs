@@ -100,9 +100,21 @@ pub(crate) fn move_over(root: impl AsFd, plan: &Root) -> Result<(), StepError> {
     fchdir(&root).at("enter", "the container's root")?;
     let host = file::open(c"/", OFlag::O_PATH).at("open", "/")?;
     mount::attach(&root, &host).at("move the container's root over", "/")?;
-    chroot(".").at("make the root of", "the container's root")?;
-    chdir("/").at("enter", "/")?;
+    enter(&root)?;
     apply_propagation(root, plan)
+}
+
+/// Makes what `root` is open on, a mount among the host's, the root of the calling process alone.
+pub(crate) fn change(root: impl AsFd, plan: &Root) -> Result<(), StepError> {
+    enter(&root)?;
+    apply_propagation(root, plan)
+}
+
+/// Changes the calling process's root and working directory.
+pub(crate) fn enter(root: impl AsFd) -> Result<(), StepError> {
+    fchdir(root).at("enter", "the container's root")?;
+    chroot(".").at("make the root of", "the container's root")?;
+    chdir("/").at("enter", "/")
 }
 
 /// Private is what every mount is from the start ([`isolate`]), but for those that are to be something else.
@@ -136,6 +148,6 @@ fn make_parent_private(path: &Path) -> Result<(), StepError> {
     }
 }
 
-fn set(mount: impl AsFd, recursive: bool, propagation: Propagation) -> Result<(), Errno> {
+pub(crate) fn set(mount: impl AsFd, recursive: bool, propagation: Propagation) -> Result<(), Errno> {
     mount::set_attr(mount, recursive, Change { propagation: Some(propagation), ..Change::default() })
 }

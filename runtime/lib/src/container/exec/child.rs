@@ -20,6 +20,7 @@ use crate::init::{console, stdio};
 use crate::plan::process::ProcessPlan;
 use crate::process;
 use crate::rdt;
+use crate::rootfs::root::enter as enter_root;
 use crate::step::{At, StepError};
 
 /// What makes a process a member of the container.
@@ -30,6 +31,8 @@ pub(super) struct Join<'a> {
     pub(super) rdt: Option<&'a rdt::Group>,
     /// `CLONE_NEW*` of the namespaces that are the container's own.
     pub(super) namespaces: libc::c_int,
+    /// The container's root, where no mount namespace leads there.
+    pub(super) root: Option<OwnedFd>,
     pub(super) cgroup: Way,
 }
 
@@ -119,6 +122,9 @@ pub(super) fn enter(
     if namespaces != 0 {
         setns(join.init, CloneFlags::from_bits_retain(namespaces))
             .at("join", "the container's namespaces")?;
+    }
+    if let Some(root) = &join.root {
+        enter_root(root)?;
     }
     if namespaces & libc::CLONE_NEWUSER != 0 {
         become_root(plan.user.keeps_groups)?;

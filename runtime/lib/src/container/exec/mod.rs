@@ -16,6 +16,7 @@ use nix::sys::stat::stat;
 use super::console_socket::ConsoleSocket;
 use super::create::Stdio;
 use super::directory::write_atomically;
+use super::host_root;
 use super::listener::hand_over;
 use super::state::{State, StateError, Status, start_time};
 use crate::init::channel::{Channel, Message};
@@ -25,7 +26,7 @@ use crate::plan::process::{Keyring, ProcessPlan};
 use crate::plan::{self, Invalid};
 use crate::process::memory_policy;
 use crate::process::scheduler::persona;
-use crate::spec::Process;
+use crate::spec::{LinuxNamespaceType, Process};
 use crate::step::{At, StepError};
 use child::{Join, Program, Way};
 
@@ -86,7 +87,8 @@ pub fn exec(state: &State, process: &Process, options: Options<'_>) -> Result<St
     };
 
     let rdt = state.config.rdt.as_ref();
-    let join = Join { init: &init, rdt, namespaces: namespaces(state), cgroup };
+    let join =
+        Join { init: &init, rdt, namespaces: namespaces(state), root: root(state, options.root)?, cgroup };
     let program = Program { plan: &plan, stdio: options.stdio, preserve_fds: options.preserve_fds };
     start(state, &join, program, console, options.pid_file).map_err(|error| {
         match error.errno != Errno::ESRCH && is_init(state) {
@@ -188,6 +190,15 @@ fn namespaces(state: &State) -> libc::c_int {
         (Ok(inits), Ok(own)) if inits != own => configured | libc::CLONE_NEWTIME,
         _ => configured,
     }
+}
+
+/// The root of a container that no mount namespace leads to. Its peers' `exec` goes to the host's own root.
+fn root(state: &State, states: &Path) -> Result<Option<OwnedFd>, StepError> {
+    if state.config.separates(LinuxNamespaceType::Mount) {
+        return Ok(None);
+    }
+    let root = host_root::open(&states.join(&state.id))?;
+    root.ok_or(Errno::ENOENT).at("find the container's root, a mount on", &state.rootfs).map(Some)
 }
 
 /// Serves the child until it executes the program, which closes its end of the channel.

@@ -92,7 +92,7 @@ pub fn restore_in(layout: &Layout, spec: &Spec, options: Options<'_>) -> Result<
     let Options { root, id, systemd, .. } = options;
     let wanted = Wanted { layout, spec, root, id, bundle: &bundle, systemd };
     let plan = wanted.plan(&options.stdio)?;
-    criu_namespace::refuse_joined(&plan.namespaces)?;
+    criu_namespace::refuse_shared(&plan.namespaces)?;
     refuse_unrestorable(&plan)?;
     let ground = Ground::prepare(&wanted, &plan, &options.stdio)?;
     let mut unfinished = Unfinished::new(ground.directory.path.clone());

@@ -32,6 +32,19 @@ fn read_only_paths() {
     assert!(bundle.rootfs().join("nonesuch").is_file());
 }
 
+/// A relative path starts at the root, and does not lead out of it.
+#[test]
+fn relative_paths() {
+    let bundle = shell("cat secret; for p in dir file; do echo x 2> /dev/null > $p/x || echo no $p; done")
+        .edit(|config| {
+            config["linux"]["maskedPaths"] = json!(["secret", "nonesuch"]);
+            config["linux"]["readonlyPaths"] = json!(["../dir", "nonesuch"]);
+        });
+    fs::write(bundle.rootfs().join("secret"), "secret").expect("a file");
+    fs::create_dir(bundle.rootfs().join("dir")).expect("a directory");
+    bundle.run().ok().assert_stdout("no dir\nno file");
+}
+
 /// What `spec` hides: the kernel's knobs, keys and memory.
 #[test]
 fn the_default_ones() {

@@ -1,5 +1,6 @@
 //! `config.json`: reading it, and the types it is made of.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use ketch_sys::file;
@@ -55,27 +56,35 @@ fn parse<T: DeserializeOwned>(
     let Ok(mut config) = serde_json::from_slice::<Value>(text) else { return Err(error) };
     let Some(process) = process(&mut config) else { return Err(error) };
     let mut warnings = Vec::new();
-    drop_unknown_capabilities(process, &mut warnings);
+    let unknown = drop_unknown_capabilities(process);
+    if !unknown.is_empty() {
+        // runc's words, which people look for.
+        let names = unknown.into_iter().collect::<Vec<_>>().join(" ");
+        warnings.push(format!("ignoring unknown or unavailable capabilities: [{names}]"));
+    }
     rename_scheduler_flags(process);
     // The first error knows its line and column.
     let value = serde_json::from_value(config).map_err(|_| error)?;
     Ok(Loaded { value, warnings })
 }
 
-/// runtime-spec, config, "Linux Process": what no kernel interface is known for is warned of, and no error.
-fn drop_unknown_capabilities(process: &mut Value, warnings: &mut Vec<String>) {
+/// runtime-spec, config, "Linux Process": what no kernel interface is known for is warned of, and no error. What comes back are
+/// the names that were left out.
+fn drop_unknown_capabilities(process: &mut Value) -> BTreeSet<String> {
+    let mut unknown = BTreeSet::new();
     // Indexing would make what is missing.
     let sets = process.get_mut("capabilities").and_then(Value::as_object_mut);
-    for (set, names) in sets.into_iter().flatten() {
+    for (_, names) in sets.into_iter().flatten() {
         let Some(names) = names.as_array_mut() else { continue };
-        names.retain(|name| {
-            let is_known = !name.is_string() || serde_json::from_value::<Capability>(name.clone()).is_ok();
-            if !is_known {
-                warnings.push(format!("process.capabilities.{set}: {name} is unknown, and left out"));
+        names.retain(|name| match name {
+            Value::String(text) if serde_json::from_value::<Capability>(name.clone()).is_err() => {
+                unknown.insert(text.clone());
+                false
             }
-            is_known
+            _ => true,
         });
     }
+    unknown
 }
 
 /// Two flags have other names in the types than in the specification.
@@ -101,13 +110,12 @@ mod tests {
 
     #[test]
     fn unknown_capabilities_are_left_out() {
-        let read = process(r#""capabilities": {"bounding": ["CAP_KILL", "CAP_NONESUCH"], "ambient": ["X"]}"#)
-            .expect("no error");
+        let sets = r#"{"bounding": ["CAP_KILL", "X"], "permitted": ["CAP_NONESUCH", "X"], "ambient": ["X"]}"#;
+        let read = process(&format!("\"capabilities\": {sets}")).expect("no error");
         let sets = read.value.capabilities().clone().expect("sets");
         assert_eq!(sets.bounding(), &Some([Capability::Kill].into()));
         assert_eq!(sets.ambient(), &Some([].into()));
-        assert_eq!(read.warnings.len(), 2, "{:?}", read.warnings);
-        assert!(read.warnings.iter().any(|line| line.contains("bounding: \"CAP_NONESUCH\" is unknown")));
+        assert_eq!(read.warnings, ["ignoring unknown or unavailable capabilities: [CAP_NONESUCH X]"]);
         // Nothing else is mended by that.
         let error = process(r#""capabilities": {"bounding": ["CAP_NONESUCH", 7]}"#).expect_err("no name");
         assert!(error.line() == 1, "{error}");

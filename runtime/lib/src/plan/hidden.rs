@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use super::Invalid;
 use crate::spec::Linux;
 
-/// Paths below the container's root, absolute and clean; those that do not exist are passed over.
+/// Paths below the container's root, absolute and clean; those that do not exist are passed over. As in runc and crun, a relative
+/// one starts at the root as well.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Hidden {
     pub masked: Vec<PathBuf>,
@@ -21,8 +22,8 @@ pub(super) fn plan(linux: &Linux) -> Result<Hidden, Invalid> {
 
 fn paths(field: &str, paths: Option<&[String]>) -> Result<Vec<PathBuf>, Invalid> {
     let clean = |path: &String| {
-        if !path.starts_with('/') || path.contains('\0') {
-            return Err(Invalid::new(field, format!("{path:?} is not an absolute path")));
+        if path.is_empty() || path.contains('\0') {
+            return Err(Invalid::new(field, format!("{path:?} is no path")));
         }
         super::clean(Path::new(path)).ok_or_else(|| Invalid::new(field, format!("{path:?} is not UTF-8")))
     };

@@ -244,7 +244,7 @@ mod tests {
             ),
             (
                 r#"{"capabilities": {"inheritable": ["CAP_KILL"]}}"#,
-                "process.capabilities.inheritable: has a capability that is not in bounding",
+                "process.capabilities.inheritable: has a capability that is not in bounding: operation not permitted (capabilities(7))",
             ),
             (
                 r#"{"ioPriority": {"class": "IOPRIO_CLASS_BE", "priority": 8}}"#,

@@ -34,7 +34,7 @@ pub(crate) fn plan(sets: Option<&LinuxCapabilities>) -> Result<Capabilities, Inv
     if planned.inheritable & !planned.bounding != 0 {
         return Err(Invalid::new(
             "process.capabilities.inheritable",
-            "has a capability that is not in bounding",
+            "has a capability that is not in bounding: operation not permitted (capabilities(7))",
         ));
     }
     // To the kernel the ambient set is one of what is both permitted and inheritable. Engines

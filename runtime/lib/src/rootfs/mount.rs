@@ -96,7 +96,7 @@ fn new(
     // procfs and sysfs are the kernel speaking of itself: a symlink in an image must not put them elsewhere, and
     // something else in their place (CVE-2019-19921).
     let target = match &*kind {
-        "proc" | "sysfs" => target::plain_directory(root, &mount.destination)?,
+        "proc" | "sysfs" => target::plain_directory(root, &mount.destination, &kind)?,
         _ => target::directory(root, &mount.destination)?,
     };
     let step = format!("mount {kind} on");

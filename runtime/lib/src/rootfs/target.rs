@@ -56,14 +56,22 @@ pub(crate) fn unfollowed(root: impl AsFd, path: &Path) -> Result<Option<OwnedFd>
     }
 }
 
-/// The directory `path` below `root`, for a file system whose place nothing may redirect: no symlink leads to it.
-pub(crate) fn plain_directory(root: impl AsFd, path: &Path) -> Result<OwnedFd, StepError> {
-    match open_plain(&root, path, OFlag::O_DIRECTORY) {
-        Err(Errno::ENOENT) => {
-            make(&root, path, Kind::Directory).at(MAKE, path)?;
-            open_plain(&root, path, OFlag::O_DIRECTORY).at("open, with no symlink on the way,", path)
+/// The directory `path` below `root`, for a file system of this kind, whose place nothing may redirect: no symlink leads to it.
+pub(crate) fn plain_directory(root: impl AsFd, path: &Path, kind: &str) -> Result<OwnedFd, StepError> {
+    let open = || match open_plain(&root, path, OFlag::O_DIRECTORY) {
+        Err(Errno::ELOOP) => {
+            let step =
+                format!("mount by way of a symlink {kind}, which must be mounted on ordinary directory, on");
+            Err(Errno::ELOOP).at(&step, path)
         }
-        result => result.at("open, with no symlink on the way,", path),
+        result => result.at("open in the container's root", path),
+    };
+    match open() {
+        Err(StepError { errno: Errno::ENOENT, .. }) => {
+            make(&root, path, Kind::Directory).at(MAKE, path)?;
+            open()
+        }
+        result => result,
     }
 }
 

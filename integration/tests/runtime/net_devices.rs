@@ -1,5 +1,6 @@
 //! `linux.netDevices`: interfaces that move into the container's network namespace.
 
+use std::fs;
 use std::process::Stdio;
 
 use ketch_integration::netns::Netns;
@@ -84,7 +85,7 @@ fn into_a_user_namespace() {
         config["linux"]["uidMappings"] = map.clone();
         config["linux"]["gidMappings"] = map;
     });
-    let open = |path| std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o755));
+    let open = |path| fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o755));
     open(bundle.path()).expect("chmod");
     std::os::unix::fs::chown(bundle.rootfs(), Some(100_000), Some(100_000)).expect("chown");
     run(&bundle, &host).ok().assert_stdout("eth0 1400\n10.9.0.2/24\n10.9.1.2/32\nfd09::2/64");
@@ -110,6 +111,46 @@ fn into_a_namespace_that_is_joined() {
     run(&bundle, &host).ok().assert_stdout("eth1 1400\n10.9.0.2/24\n10.9.1.2/32\nfd09::2/64");
     // It stays where it is: the namespace is not the container's.
     assert_eq!(show(&joined, "eth1").lines().next(), Some("eth1 1400"));
+}
+
+/// The namespace has kept it when the container comes back; in another one it is moved in.
+#[test]
+fn a_device_is_there_after_a_restore() {
+    if !is_ours() {
+        return;
+    }
+    let (host, joined, other) = (host(), Netns::new(), Netns::new());
+    let bundle = with(Bundle::busybox().args(["sleep", "1000"]), &json!({"dev0": {"name": "eth0"}}));
+    let bundle = joins(bundle, &joined);
+    let bundle_path = bundle.path().to_str().expect("UTF-8").to_owned();
+    let images = format!("{bundle_path}/images");
+    let errors = format!("{bundle_path}/stderr");
+    // No pipes: the container would keep them open.
+    let on_host = |bundle: &Bundle, words: &[&str]| {
+        let mut command = host.command(program::runtime());
+        command.arg("--root").arg(bundle.path().join("state")).args(words).arg(&bundle.id);
+        let file = fs::File::create(&errors).expect("the bundle is writable");
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file);
+        let status = command.status().expect("nsenter starts");
+        assert!(status.success(), "{words:?}: {}", fs::read_to_string(&errors).unwrap_or_default());
+    };
+    let restore = ["restore", "--detach", "--image-path", &images, "--bundle", &bundle_path];
+    let exec = |bundle: &Bundle| bundle.runtime(["exec", &bundle.id, "sh", "-c", &shown("eth0")]).ok();
+
+    bundle.write();
+    on_host(&bundle, &["run", "--detach", "--bundle", &bundle_path]);
+    on_host(&bundle, &["checkpoint", "--image-path", &images]);
+    let before = show(&joined, "eth0");
+    on_host(&bundle, &restore);
+    exec(&bundle).assert_stdout(&before);
+
+    on_host(&bundle, &["checkpoint", "--image-path", &images]);
+    joined.ip(&format!("link set eth0 netns {} name dev0", host.path().display()));
+    host.ip("address add 10.9.0.3/24 dev dev0");
+    let bundle = joins(bundle, &other);
+    bundle.write();
+    on_host(&bundle, &restore);
+    exec(&bundle).assert_stdout("eth0 1400\n10.9.0.3/24");
 }
 
 /// Whatever fails, the device is back where it was.

@@ -89,6 +89,14 @@ impl Moved {
         devices.iter().try_for_each(|device| self.take_one(device))
     }
 
+    /// The same for those that are not in yet, by the names that they get there: a namespace that outlives the container has kept them.
+    pub(super) fn take_missing(&mut self, devices: &[NetDevice]) -> Result<(), StepError> {
+        devices.iter().try_for_each(|device| {
+            let is_in = !device.is_pattern() && find(&self.inside, &device.new_name)?.is_some();
+            if is_in { Ok(()) } else { self.take_one(device) }
+        })
+    }
+
     fn take_one(&mut self, device: &NetDevice) -> Result<(), StepError> {
         let NetDevice { name, new_name } = device;
         let step = "move the network device";

@@ -21,6 +21,7 @@ use self::attend::Attendance;
 use super::checkpoint::{WORK, make_directory};
 use super::create::{CreateError, Stdio};
 use super::ground::{Ground, Wanted};
+use super::net_device::Moved;
 use super::state::State;
 use super::unfinished::Unfinished;
 use super::{cgroup, descriptors, start};
@@ -109,10 +110,10 @@ fn refuse_unrestorable(plan: &Plan) -> Result<(), Invalid> {
         return Err(Invalid::new("mounts", reason));
     }
     let refuse = |field, reason| Err(Invalid::new(field, reason));
-    if !plan.net_devices.is_empty() {
+    if !plan.net_devices.is_empty() && !plan.namespaces.joins(libc::CLONE_NEWNET) {
         return refuse(
             "linux.netDevices",
-            "a container with network devices of the host's cannot be restored",
+            "cannot be restored in a network namespace of the container's own: that needs one given by path",
         );
     }
     if plan.rdt.is_some() {
@@ -159,6 +160,12 @@ impl Ground<'_> {
             None => rootfs::root::clone(&self.plan.root.path)?,
         };
         open_to_user_namespace(&images, options.images, self.plan)?;
+        if !self.plan.net_devices.is_empty() {
+            let network = self.joined.iter().find(|namespace| namespace.joined.flag == libc::CLONE_NEWNET);
+            let network = network.ok_or(Errno::ENODEV).at("find", "the container's network namespace")?;
+            let devices = unfinished.net_devices.insert(Moved::none_to(network.fd.as_fd())?);
+            devices.take_missing(&self.plan.net_devices)?;
+        }
         let (cgroup, keeper) = match &self.scope {
             Some(scope) => {
                 let (cgroup, keeper) = cgroup::make_kept_scope(scope, &self.directory)?;

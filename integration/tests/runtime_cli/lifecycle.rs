@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 
 use nix::poll::{PollFd, PollFlags, poll};
 
-use crate::subject::{Bundle, is_crun, is_ours, run};
+use crate::subject::{Bundle, is_crun, is_ours, run, runtime};
 
 #[test]
 fn a_container_lives_and_dies() {
@@ -61,6 +61,27 @@ fn an_init_without_a_pid_namespace_is_killed_with_all_others() {
         assert_eq!(poll(&mut ended, 30_000u16), Ok(1), "one of {pids:?} lives");
     }
     bundle.verb("delete").succeeds();
+}
+
+/// `run` enters the bundle, and what the command line names stays where it was called from.
+#[test]
+fn relative_paths() {
+    let bundle = Bundle::new(&["false"]);
+    let from_here = |words: &[&str]| {
+        let mut command = std::process::Command::new(runtime());
+        command.current_dir(bundle.path().parent().expect("a directory above"));
+        let name = bundle.path().file_name().and_then(|name| name.to_str()).expect("a UTF-8 name");
+        command.arg("--root").arg(format!("{name}/state")).arg("--log").arg(format!("{name}/log"));
+        command.args([words, &["--bundle", name, &bundle.id]].concat()).stdin(std::process::Stdio::null());
+        run(command)
+    };
+    from_here(&["run"]).exits(1);
+    assert!(!bundle.root().join(&bundle.id).exists(), "left behind");
+
+    bundle.configure(|config| config["root"]["path"] = "nowhere".into());
+    let out = from_here(&["run"]);
+    assert_ne!(out.code, 0, "{out:?}");
+    assert!(fs::read_to_string(bundle.path().join("log")).expect("a log").contains("nowhere"), "{out:?}");
 }
 
 /// As runc and crun do, whatever the specification says of containers that are not stopped.

@@ -68,7 +68,7 @@ pub(crate) fn create(globals: &Globals, id: &str, flags: &Flags, life: Life) -> 
     let Flags { no_subreaper: _, .. } = flags;
     check_id(id)?;
     // What the command line names starts where it was called from, what the configuration names in the bundle.
-    let root = std::path::absolute(globals.root())?;
+    let root = globals.root();
     let console_socket = flags.console_socket.as_ref().map(std::path::absolute).transpose()?;
     let pid_file = flags.pid_file.as_ref().map(std::path::absolute).transpose()?;
     let mut pidfd_socket = flags.pidfd_socket.as_ref().map(std::path::absolute).transpose()?;

@@ -109,7 +109,8 @@ pub(crate) fn parse(words: Vec<OsString>) -> anyhow::Result<First> {
         Ok(matches) => matches,
         Err(error) => return answer(&error, None),
     };
-    let globals = Globals::from_arg_matches(&matches).map_err(|e| usage(&e, None))?;
+    let mut globals = Globals::from_arg_matches(&matches).map_err(|e| usage(&e, None))?;
+    globals.start_here()?;
     let Some((verb, rest)) = matches.subcommand() else {
         bail!("no command given: `ketchrun --help` lists them")
     };
@@ -194,7 +195,19 @@ fn usage(error: &clap::Error, verb: Option<&str>) -> anyhow::Error {
 }
 
 impl Globals {
-    /// `--root`, or the default: `/run/ketchrun`, and below `$XDG_RUNTIME_DIR` for an ordinary user.
+    /// Paths are meant from where the command was called; a bundle is entered later.
+    fn start_here(&mut self) -> anyhow::Result<()> {
+        let log = match &mut self.log {
+            Some(Target::File(path)) => Some(path),
+            _ => None,
+        };
+        for path in self.root.as_mut().into_iter().chain(log) {
+            *path = std::path::absolute(&path).with_context(|| format!("cannot find {}", path.display()))?;
+        }
+        Ok(())
+    }
+
+    /// Absolute: `--root`, or the default: `/run/ketchrun`, and below `$XDG_RUNTIME_DIR` for an ordinary user.
     pub(crate) fn root(&self) -> PathBuf {
         if let Some(root) = &self.root {
             return root.clone();

@@ -127,7 +127,7 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
 fn make(globals: &Globals, args: &Args) -> anyhow::Result<Restored> {
     check_id(&args.container)?;
     // What the command line names starts where it was called from, what the configuration names in the bundle.
-    let root = std::path::absolute(globals.root())?;
+    let root = globals.root();
     let absolute = |path: &Option<PathBuf>| path.as_ref().map(std::path::absolute).transpose();
     let (console_socket, pid_file) = (absolute(&args.console_socket)?, absolute(&args.pid_file)?);
     let (images, work) = (criu::images(args.image_path.as_deref())?, absolute(&args.work_path)?);

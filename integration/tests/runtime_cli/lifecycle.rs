@@ -236,13 +236,14 @@ fn another_process_of_the_same_number_is_left_alone() {
     bundle.make("run", &["--detach"]).succeeds();
     bundle.kill_and_wait();
     let path = bundle.root().join(&bundle.id).join("state.json");
-    let mut state: serde_json::Value =
-        serde_json::from_slice(&fs::read(&path).expect("state")).expect("JSON");
+    let text = fs::read_to_string(&path).expect("state");
+    let (state, config) = text.split_once('\n').expect("two documents");
+    let mut state: serde_json::Value = serde_json::from_str(state).expect("JSON");
     let mut bystander = std::process::Command::new("sleep").arg("1000").spawn().expect("sleep");
     state["pid"] = bystander.id().into();
     // Here both have started within a clock tick, perhaps; a number is not used again that fast.
     state["startTime"] = (state["startTime"].as_u64().expect("a start time") - 1).into();
-    fs::write(&path, state.to_string()).expect("state");
+    fs::write(&path, format!("{state}\n{config}")).expect("state");
 
     assert_eq!(bundle.status(), "stopped");
     bundle.call(&["kill", &bundle.id, "KILL"]).fails(1, "container not running");

@@ -129,8 +129,9 @@ fn all_or_nothing() {
     bundle.configure(|config| config["linux"]["resources"]["pids"] = json!({ "limit": 50 }));
     bundle.make("run", &["--detach"]).succeeds();
     let noted = || -> Value {
-        let state = fs::read(bundle.root().join(&bundle.id).join("state.json")).expect("the state");
-        serde_json::from_slice::<Value>(&state).expect("JSON")["config"]["resources"].clone()
+        let state = fs::read_to_string(bundle.root().join(&bundle.id).join("state.json")).expect("the state");
+        let (_, config) = state.split_once('\n').expect("two documents");
+        serde_json::from_str::<Value>(config).expect("JSON")["resources"].clone()
     };
     assert_eq!(noted(), json!({ "pids": { "limit": 50 } }));
 

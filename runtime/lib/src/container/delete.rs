@@ -6,12 +6,11 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use ketch_cgroups::Cgroup;
-use ketch_sys::{Errno, file, pidfd};
+use ketch_sys::{Errno, pidfd};
 use nix::poll::{PollFd, PollFlags, poll};
-use serde::Deserialize;
 
 use super::directory::{CGROUP_OWNED, CGROUP_PLANNED, RDT_CLASS, RDT_MONITORING, lock};
-use super::state::{FIFO, FILE, State, StateError, Status, check_id};
+use super::state::{FIFO, FILE, Identity, State, StateError, Status, check_id, read};
 use super::{host_root, kill};
 use crate::causes;
 use crate::hooks::{self, About, Stage};
@@ -82,21 +81,9 @@ pub fn delete_stopped(root: &Path, state: &State) -> Result<Deleted, DeleteError
 
 /// Whether the state on disk is still `state`'s container.
 fn is_same(root: &Path, state: &State) -> bool {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Identity {
-        pid: i32,
-        start_time: u64,
-        boot_id: String,
-    }
-    let mut buffer = Vec::new();
-    file::read(&root.join(&state.id).join(FILE), &mut buffer)
-        .ok()
-        .and_then(|text| serde_json::from_slice::<Identity>(text).ok())
-        .is_some_and(|on_disk| {
-            (on_disk.pid, on_disk.start_time, &*on_disk.boot_id)
-                == (state.pid, state.start_time, &*state.boot_id)
-        })
+    read(root, &state.id, &mut Vec::new()).is_ok_and(|on_disk: Identity| {
+        (on_disk.pid, on_disk.start_time, on_disk.boot_id) == (state.pid, state.start_time, state.boot_id.clone())
+    })
 }
 
 /// How long a killed init may take to end. One that is stuck in the kernel, or frozen by somebody else's v1 cgroup, does not

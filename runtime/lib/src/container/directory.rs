@@ -116,7 +116,7 @@ pub(super) fn lock(root: &Path, id: &str) -> Result<Flock<File>, StateError> {
 /// Writes the state into a container's directory, the lock on which is held.
 pub(super) fn write_state(directory: &Path, state: &State) -> Result<(), StepError> {
     let path = directory.join(FILE);
-    let text = serde_json::to_vec(state).map_err(std::io::Error::other).at("write", &path)?;
+    let text = state.to_json().map_err(std::io::Error::other).at("write", &path)?;
     write_atomically(&path, 0o600, &text)
 }
 

@@ -10,6 +10,7 @@ use ketch_sys::{Errno, file};
 use nix::unistd::geteuid;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
+use serde_json::de::SliceRead;
 use serde_json::value::RawValue;
 
 use crate::clock;
@@ -18,8 +19,9 @@ use crate::plan::Plan;
 use crate::spec::{LinuxNamespaceType, LinuxResources, Spec};
 use crate::step::{At, StepError};
 
-/// `<root>/<id>/state.json`. Written by `create` or `restore`, and again by `update`; the status is never in it, it is
-/// derived from the kernel each time.
+/// `<root>/<id>/state.json`, two JSON documents: this, and the configuration, so that the second need not be looked at.
+/// Written by `create` or `restore`, and again by `update`; the status is never in it, it is derived from the kernel each
+/// time.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct State<C = ExecConfig, G = Location> {
@@ -41,14 +43,18 @@ pub struct State<C = ExecConfig, G = Location> {
     pub cgroup: G,
     /// What `exec` needs of the configuration: namespaces to join, default process, seccomp,
     /// apparmor; and the poststop hooks for `delete`.
+    #[serde(skip)]
     pub config: C,
 }
 
 /// A state without the configuration, which is most of the file and takes longest to read.
-pub type Vitals = State<IgnoredAny>;
+pub type Vitals = State<()>;
 
 /// The same with the cgroup as it is in the file: of many containers it is looked at only where it has to be.
-pub type Glance<'a> = State<IgnoredAny, &'a RawValue>;
+pub type Glance<'a> = State<(), &'a RawValue>;
+
+/// The same without the cgroup.
+pub(super) type Identity = State<(), IgnoredAny>;
 
 /// The part of the configuration that later commands use.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -161,7 +167,15 @@ impl State {
 
     /// Reads `<root>/<id>/state.json`.
     pub fn load(root: &Path, id: &str) -> Result<State, StateError> {
-        read(root, id, &mut Vec::new())
+        read_with(root, id, &mut Vec::new(), |rest| ExecConfig::deserialize(rest))
+    }
+
+    /// What goes into the file.
+    pub(super) fn to_json(&self) -> serde_json::Result<Vec<u8>> {
+        let mut text = serde_json::to_vec(self)?;
+        text.push(b'\n');
+        serde_json::to_writer(&mut text, &self.config)?;
+        Ok(text)
     }
 }
 
@@ -172,11 +186,21 @@ impl Vitals {
     }
 }
 
-/// `buffer` is for the file, and can be used again.
-pub(super) fn read<'a, C: Deserialize<'a>, G: Deserialize<'a>>(
+/// Reads no more than the first document. `buffer` is for the file, and can be used again.
+pub(super) fn read<'a, G: Deserialize<'a>>(
     root: &Path,
     id: &str,
     buffer: &'a mut Vec<u8>,
+) -> Result<State<(), G>, StateError> {
+    read_with(root, id, buffer, |_| Ok(()))
+}
+
+/// `config` reads the second document.
+fn read_with<'a, C: Default, G: Deserialize<'a>>(
+    root: &Path,
+    id: &str,
+    buffer: &'a mut Vec<u8>,
+    config: impl FnOnce(&mut serde_json::Deserializer<SliceRead<'a>>) -> serde_json::Result<C>,
 ) -> Result<State<C, G>, StateError> {
     check_id(id)?;
     let path = root.join(id).join(FILE);
@@ -188,7 +212,10 @@ pub(super) fn read<'a, C: Deserialize<'a>, G: Deserialize<'a>>(
         Err(Errno::ENOENT) => return Err(StateError::NotFound { id: id.to_owned() }),
         Err(errno) => return Err(StateError::Read { path, source: errno.into() }),
     };
-    serde_json::from_slice(text).map_err(|source| StateError::Parse { path, source })
+    let mut documents = serde_json::Deserializer::from_slice(text);
+    let state = State::deserialize(&mut documents);
+    let whole = state.and_then(|state| Ok(State { config: config(&mut documents)?, ..state }));
+    whole.map_err(|source| StateError::Parse { path, source })
 }
 
 impl<C> State<C> {

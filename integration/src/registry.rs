@@ -15,6 +15,16 @@ pub struct Registry {
 
 impl Registry {
     pub fn start() -> Registry {
+        Registry::with("")
+    }
+
+    /// One that knows nobody but kim, whose password is `secret`.
+    pub fn with_login() -> Registry {
+        Registry::with("auth: {htpasswd: {realm: test, path: HTPASSWD}}\n")
+    }
+
+    /// `more` is added to its configuration.
+    fn with(more: &str) -> Registry {
         let dir = tempfile::tempdir().expect("/tmp is writable");
         // Port 0 would be chosen by the kernel, but the registry does not say which it got.
         let port = std::net::TcpListener::bind("127.0.0.1:0")
@@ -23,9 +33,13 @@ impl Registry {
             .port();
         let address = format!("127.0.0.1:{port}");
         let config = format!(
-            "version: 0.1\nlog: {{level: info}}\nstorage: {{filesystem: {{rootdirectory: {}}}, delete: {{enabled: true}}}}\nhttp: {{addr: \"{address}\"}}\n",
-            dir.path().join("data").display()
+            "version: 0.1\nlog: {{level: info}}\nstorage: {{filesystem: {{rootdirectory: {}}}, delete: {{enabled: true}}}}\nhttp: {{addr: \"{address}\"}}\n{}",
+            dir.path().join("data").display(),
+            more.replace("HTPASSWD", &dir.path().join("htpasswd").display().to_string())
         );
+        // bcrypt of "secret".
+        let login = "kim:$2b$04$HPgzRuZWWccv0G8oMhQUhu1VZSVQUHdVxNubB6yrDymKoMGlV.YGW\n";
+        std::fs::write(dir.path().join("htpasswd"), login).expect("/tmp is writable");
         let file = dir.path().join("config.yml");
         std::fs::write(&file, config).expect("/tmp is writable");
         let mut process = Command::new("docker-registry")

@@ -5,6 +5,7 @@ mod hostile;
 mod layer;
 mod names;
 mod pull;
+mod push;
 mod registry;
 mod save;
 mod store;

@@ -10,10 +10,12 @@ use serde_json::{Value, json};
 
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
+    pub(crate) method: String,
     /// Path with query.
     pub(crate) path: String,
     /// Names in lower case.
     pub(crate) headers: HashMap<String, String>,
+    pub(crate) body: Vec<u8>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -84,14 +86,22 @@ fn serve(mut stream: TcpStream, handler: &Handler, log: &Mutex<Vec<Request>>) {
             .write_all(b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTPS request to an HTTP server.\n");
         return;
     }
-    let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    let mut lines = reader.by_ref().lines();
     let Some(Ok(start)) = lines.next() else { return };
     let headers = lines.map_while(Result::ok).take_while(|line| !line.is_empty());
     let headers = headers.filter_map(|line| {
         line.split_once(": ").map(|(name, value)| (name.to_lowercase(), value.to_owned()))
     });
-    let request =
-        Request { path: start.split(' ').nth(1).unwrap_or_default().to_owned(), headers: headers.collect() };
+    let headers: HashMap<String, String> = headers.collect();
+    let length = headers.get("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
+    let mut body = vec![0; length];
+    if reader.read_exact(&mut body).is_err() {
+        return;
+    }
+    let mut words = start.split(' ').map(str::to_owned);
+    let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let request = Request { method, path, headers, body };
     log.lock().unwrap().push(request.clone());
     let answer = handler(&request);
     let mut head = format!(
@@ -104,7 +114,9 @@ fn serve(mut stream: TcpStream, handler: &Handler, log: &Mutex<Vec<Request>>) {
     }
     let sent = answer.cut.unwrap_or(answer.body.len());
     let _ = stream.write_all(format!("{head}\r\n").as_bytes());
-    let _ = stream.write_all(&answer.body[..sent]);
+    if request.method != "HEAD" {
+        let _ = stream.write_all(&answer.body[..sent]);
+    }
     if answer.hang {
         // Until the client gives up.
         let _ = stream.read(&mut [0]);

@@ -38,6 +38,7 @@ pub(crate) const COMMANDS: &[Command] = &[
     verb!("port", "Show which ports of the host lead to which of containers", container::port),
     verb!("ps", "List containers", container::ps),
     verb!("pull", "Pull images from registries", image::pull),
+    verb!("push", "Push an image to a registry or an archive", image::push),
     verb!("rename", "Give a container another name", container::rename),
     verb!("restart", "Stop containers, and start them", container::restart),
     verb!("rm", "Remove containers", container::remove),

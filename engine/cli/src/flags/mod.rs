@@ -2,6 +2,7 @@
 //!
 //! A flag that is not here is unknown, and refused: none is taken and then not acted upon.
 
+mod access;
 mod device;
 pub(crate) mod env;
 mod health;
@@ -26,6 +27,7 @@ use anyhow::{Context, bail, ensure};
 use ketch_engine::container::options::{Log, Options, RestartPolicy, Rootfs};
 use ketch_engine::pod::member::Own;
 
+pub(crate) use access::{Connection, Retry, own_auth_file};
 pub(crate) use pod::{PodFlags, into_options as into_pod_options};
 pub(crate) use preserve::PreserveFlags;
 pub(crate) use registry::Registry;

@@ -1,13 +1,10 @@
-//! How a registry is spoken to.
-
-use std::env;
-use std::path::PathBuf;
+//! How an image is got from a registry.
 
 use anyhow::{Context, ensure};
 use ketch_engine::image::Platform;
-use ketch_engine::image::registry::{Access, Credentials, Proxy};
+use ketch_engine::image::registry::Access;
 
-use crate::output::length;
+use super::access::{Connection, Retry};
 
 /// How a registry is spoken to, and which of an image's platforms is taken.
 #[derive(Debug, Default, clap::Args)]
@@ -15,9 +12,6 @@ pub(crate) struct Registry {
     /// Processor to choose where an image has several
     #[arg(long, value_name = "ARCH")]
     arch: Option<String>,
-    /// Certificates: not available
-    #[arg(long, value_name = "DIR")]
-    cert_dir: Option<PathBuf>,
     /// Key of an encrypted image: not available
     #[arg(long, value_name = "KEY")]
     decryption_key: Vec<String>,
@@ -30,24 +24,13 @@ pub(crate) struct Registry {
     /// OS/ARCH[/VARIANT] to choose where an image has several
     #[arg(long, value_name = "PLATFORM")]
     platform: Option<String>,
-    /// How often a request that the registry fails to answer is made again [default: 3]
-    #[arg(long, value_name = "N")]
-    retry: Option<u32>,
-    /// The wait before that (5s, 1m); otherwise half a second, doubled each time
-    #[arg(long, value_name = "DURATION")]
-    retry_delay: Option<String>,
     /// Variant of the processor to choose where an image has several
     #[arg(long, value_name = "VARIANT")]
     variant: Option<String>,
-    /// Require HTTPS and check certificates [default: true, except for registries on loopback]
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", action = clap::ArgAction::Set)]
-    tls_verify: Option<bool>,
-    /// USER:PASSWORD to log in with
-    #[arg(long, value_name = "USER:PASSWORD")]
-    creds: Option<String>,
-    /// File with logins [default: $REGISTRY_AUTH_FILE, containers' auth.json, docker's config.json]
-    #[arg(long, value_name = "PATH")]
-    authfile: Option<PathBuf>,
+    #[command(flatten)]
+    connection: Connection,
+    #[command(flatten)]
+    retry: Retry,
 }
 
 impl Registry {
@@ -80,60 +63,9 @@ impl Registry {
 
     pub(crate) fn access(&self) -> anyhow::Result<Access> {
         ensure!(
-            self.cert_dir.is_none(),
-            "--cert-dir is not available: put the registry's certificate authority into the host's, or use --tls-verify=false"
-        );
-        ensure!(
             self.decryption_key.is_empty(),
             "--decryption-key is not available: encrypted layers are not supported"
         );
-        let credentials = self.creds.as_ref().map(|creds| {
-            let (user, password) = creds.split_once(':').context("--creds is USER:PASSWORD")?;
-            anyhow::Ok(Credentials { user: user.to_owned(), password: password.to_owned() })
-        });
-        let auth_files = match &self.authfile {
-            Some(path) => {
-                // A file that was asked for by name has to be there.
-                std::fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
-                vec![path.clone()]
-            }
-            None => default_auth_files(),
-        };
-        Ok(Access {
-            tls_verify: self.tls_verify,
-            credentials: credentials.transpose()?,
-            auth_files,
-            proxy: Proxy::try_from_env(),
-            retries: self.retry,
-            retry_delay: self
-                .retry_delay
-                .as_deref()
-                .filter(|text| !text.is_empty())
-                .map(|text| {
-                    length(text).with_context(|| format!("invalid duration {text:?} for --retry-delay"))
-                })
-                .transpose()?,
-        })
+        self.connection.access(&self.retry)
     }
-}
-
-/// Where podman and docker keep logins, in podman's order (containers-auth.json(5)).
-fn default_auth_files() -> Vec<PathBuf> {
-    let path = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    if let Some(file) = path("REGISTRY_AUTH_FILE") {
-        return vec![file];
-    }
-    let home = path("HOME");
-    let runtime = path("XDG_RUNTIME_DIR").unwrap_or_else(|| "/run/containers/0".into());
-    let config = path("XDG_CONFIG_HOME").or_else(|| home.as_ref().map(|home| home.join(".config")));
-    let docker = path("DOCKER_CONFIG").or_else(|| home.map(|home| home.join(".docker")));
-    [
-        Some(runtime.join("containers/auth.json")),
-        Some(PathBuf::from("/run/containers/0/auth.json")),
-        config.map(|dir| dir.join("containers/auth.json")),
-        docker.map(|dir| dir.join("config.json")),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
 }

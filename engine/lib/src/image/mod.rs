@@ -17,12 +17,14 @@ pub mod mount;
 mod parallel;
 mod progress;
 pub mod pull;
+pub mod push;
 pub mod reference;
 pub mod registry;
 pub mod remove;
 pub mod save;
 mod tag;
 pub mod tarball;
+pub mod transport;
 pub mod tree;
 
 pub use builtin::{BuiltinError, import_builtin};

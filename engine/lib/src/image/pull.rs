@@ -7,11 +7,12 @@ use super::progress::Progress;
 use super::reference::{Reference, ReferenceError};
 use super::registry::{Access, Client, RegistryError};
 use super::{ImageConfiguration, digest, parallel};
-use crate::Engine;
 use crate::events::{Action, Event, Kind};
+use crate::state::blobs::{self, LayerBlob};
 use crate::state::images::{Layer, Row};
 use crate::store::layers::hex;
 use crate::store::staging::Staging;
+use crate::{Engine, state};
 
 #[derive(Debug, Clone, Default)]
 pub struct PullOptions {
@@ -74,11 +75,36 @@ fn transfer(
 
     let staging = Staging::new(&engine.paths).map_err(ImportError::from)?;
     let row = |layers| row(reference, &found, &config, layers);
-    import(engine, &staging, &diff_ids, row, |missing| {
+    let mut verified: Vec<String> = Vec::new();
+    let id = import(engine, &staging, &diff_ids, row, |missing| -> Result<_, Cause> {
+        verified.extend_from_slice(missing);
         let fetched = fetch(&client, &found.manifest.layers, &diff_ids, missing, &staging, progress)?;
         progress(Progress::Config(found.manifest.config.digest.clone()));
         progress(Progress::Writing);
         Ok(fetched)
+    })?;
+    let layers = found.manifest.layers.iter().zip(&diff_ids);
+    note(engine, reference, layers, &verified).map_err(ImportError::State)?;
+    Ok(id)
+}
+
+/// So that a push finds the blobs again. What was not fetched is not known to be what the manifest says.
+fn note<'a>(
+    engine: &Engine,
+    reference: &Reference,
+    layers: impl Iterator<Item = (&'a Descriptor, &'a String)>,
+    verified: &[String],
+) -> Result<(), state::Error> {
+    engine.db.write("note the blobs of a pull", |connection| {
+        for (layer, diff_id) in layers {
+            if verified.contains(diff_id) {
+                let (digest, media_type) = (layer.digest.clone(), layer.media_type.clone());
+                let blob = LayerBlob { digest, size: layer.size, media_type };
+                blobs::note_blob(connection, diff_id, &blob)?;
+            }
+            blobs::note_place(connection, &layer.digest, &reference.registry, &reference.repository)?;
+        }
+        Ok(())
     })
 }
 

@@ -103,7 +103,7 @@ pub(crate) fn delete(connection: &Connection, id: &str) -> Result<()> {
         connection.execute(&format!("DELETE FROM {table} WHERE image = ?1"), [id])?;
     }
     connection.execute("DELETE FROM images WHERE id = ?1", [id])?;
-    Ok(())
+    super::blobs::forget_unused(connection)
 }
 
 pub(crate) fn get(connection: &Connection, id: &str) -> Result<Option<Row>> {

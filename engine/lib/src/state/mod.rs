@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
+pub(crate) mod blobs;
 pub mod containers;
 pub mod holds;
 pub mod images;
@@ -24,9 +25,10 @@ pub mod volumes;
 
 /// What each layout adds to the one before: the first makes the tables, and each later one changes them.
 /// A layout that a release has written is never changed again.
-const LAYOUTS: [&[&str]; 2] = [
+const LAYOUTS: [&[&str]; 3] = [
     &[containers::SCHEMA, images::SCHEMA],
     &[networks::SCHEMA, holds::SCHEMA, volumes::SCHEMA, pods::SCHEMA],
+    &[blobs::SCHEMA],
 ];
 
 /// The layout that this version reads and writes.

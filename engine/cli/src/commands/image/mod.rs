@@ -15,6 +15,7 @@ pub(crate) mod load;
 pub(crate) mod mount;
 pub(crate) mod prune;
 pub(crate) mod pull;
+pub(crate) mod push;
 pub(crate) mod remove;
 pub(crate) mod save;
 pub(crate) mod tag;
@@ -34,6 +35,7 @@ pub(crate) const COMMANDS: &[Command] = &[
     verb!("mount", "Mount images read-only where the host sees them", mount),
     verb!("prune", "Remove images that have no name, or that no container uses", prune),
     verb!("pull", "Pull images from registries", pull),
+    verb!("push", "Push an image to a registry or an archive", push),
     verb!("rm", "Remove images", remove),
     verb!("save", "Write an image as an archive or a directory", save),
     verb!("tag", "Give an image more names", tag),

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::{bail, ensure};
 use clap::ValueEnum;
-use ketch_engine::image::save::{Format, Options, Output, save};
+use ketch_engine::image::save::{Compression, Format, Options, Output, save};
 
 use super::{show, show_warning};
 use crate::commands::archive::Archive;
@@ -78,14 +78,18 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
         },
         more: more.to_vec(),
         more_are_images: args.multi_image_archive,
-        compress: args.compress || matches!(kind, Kind::OciArchive | Kind::OciDir) && !args.uncompressed,
+        compress: (args.compress || matches!(kind, Kind::OciArchive | Kind::OciDir) && !args.uncompressed)
+            .then_some(Compression::Gzip),
         shown: args.output.as_deref().map_or_else(|| "-".to_owned(), |output| output.display().to_string()),
+        ..Options::default()
     };
     let engine = globals.engine()?;
     let mut progress = if args.quiet { show_warning } else { show };
     match (&args.output, is_directory) {
         (None, true) => bail!("--output is required for --format {}: it is a directory", args.format),
-        (Some(path), true) => save(&engine, image, &options, Output::Directory(path), &mut progress)?,
+        (Some(path), true) => {
+            save(&engine, image, &options, Output::Directory(path), &mut progress)?;
+        }
         (output, false) => {
             let mut archive = Archive::create(output.as_deref(), "save")?;
             save(&engine, image, &options, Output::Stream(&mut archive), &mut progress)?;

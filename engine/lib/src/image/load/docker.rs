@@ -61,7 +61,7 @@ fn image(archive: &Archive, item: Item) -> Result<Found, LoadError> {
 }
 
 /// The manifest that such an archive lacks, byte for byte the one that podman makes up, so that digests agree.
-fn manifest(config: &str, config_size: usize, layers: &[Layer]) -> Vec<u8> {
+pub(in crate::image) fn manifest(config: &str, config_size: usize, layers: &[Layer]) -> Vec<u8> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct Document<'a> {

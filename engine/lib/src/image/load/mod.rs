@@ -5,7 +5,7 @@
 
 mod archive;
 mod directory;
-mod docker;
+pub(super) mod docker;
 mod oci;
 
 use std::fs::File;

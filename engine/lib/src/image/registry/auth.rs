@@ -5,33 +5,29 @@
 use std::io::Read;
 
 use serde::Deserialize;
+use ureq::Body;
 use ureq::http::{Response, header};
-use ureq::{Agent, Body};
 
 use super::error::{self, RegistryError};
-use super::{Credentials, Stream};
-use crate::image::reference::Reference;
+use super::{Client, Stream};
 
 /// The value for an Authorization header.
 pub(super) fn answer(
-    agent: &Agent,
-    base: &str,
-    reference: &Reference,
-    credentials: Option<&Credentials>,
+    client: &Client,
     response: &Response<Body>,
     what: &str,
 ) -> Result<String, RegistryError> {
     let challenges = response.headers().get_all(header::WWW_AUTHENTICATE);
     let challenges: Vec<&str> = challenges.iter().filter_map(|value| value.to_str().ok()).collect();
     if let Some(bearer) = challenges.iter().find_map(|text| parameters(text, "bearer")) {
-        return token(agent, base, reference, credentials, &bearer).map(|token| format!("Bearer {token}"));
+        return token(client, &bearer).map(|token| format!("Bearer {token}"));
     }
     let denied = |message: &str| RegistryError::Status {
         what: what.to_owned(),
         code: 401,
         message: message.to_owned(),
     };
-    match (challenges.iter().any(|text| parameters(text, "basic").is_some()), credentials) {
+    match (challenges.iter().any(|text| parameters(text, "basic").is_some()), &client.credentials) {
         (true, Some(credentials)) => Ok(credentials.basic()),
         (true, None) => Err(denied("access denied: the registry wants a login")),
         (false, _) if challenges.is_empty() => Err(denied("access denied")),
@@ -41,13 +37,7 @@ pub(super) fn answer(
     }
 }
 
-fn token(
-    agent: &Agent,
-    base: &str,
-    reference: &Reference,
-    credentials: Option<&Credentials>,
-    bearer: &[(String, String)],
-) -> Result<String, RegistryError> {
+fn token(client: &Client, bearer: &[(String, String)]) -> Result<String, RegistryError> {
     #[derive(Deserialize)]
     struct Token {
         token: Option<String>,
@@ -57,15 +47,22 @@ fn token(
     let realm = value("realm").unwrap_or_default().to_owned();
     let fail = |message: String| RegistryError::Token { realm: realm.clone(), message };
     // A registry behind TLS must not send the password over a line without.
-    if !(realm.starts_with("https://") || realm.starts_with("http://") && base.starts_with("http://")) {
+    if !(realm.starts_with("https://") || realm.starts_with("http://") && client.base.starts_with("http://"))
+    {
         return Err(fail("the registry names no https address".to_owned()));
     }
-    let scope = format!("repository:{}:pull", reference.repository);
-    let mut request = agent.get(&realm).query("scope", value("scope").unwrap_or(&scope));
+    let scope = format!("repository:{}:pull", client.reference.repository);
+    let mut request = client.agent.get(&realm);
+    if client.scopes.is_empty() {
+        request = request.query("scope", value("scope").unwrap_or(&scope));
+    }
+    for scope in &client.scopes {
+        request = request.query("scope", scope);
+    }
     if let Some(service) = value("service") {
         request = request.query("service", service);
     }
-    if let Some(credentials) = credentials {
+    if let Some(credentials) = &client.credentials {
         request = request.header(header::AUTHORIZATION, credentials.basic());
     }
     let response = request.call().map_err(|source| fail(error::cause(&source)))?;

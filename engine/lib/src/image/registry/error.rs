@@ -17,6 +17,9 @@ pub enum RegistryError {
     /// The registry answered, and the answer is no.
     #[error("reading {what}: {message} ({code})")]
     Status { what: String, code: u16, message: String },
+    /// The same of what it was given.
+    #[error("writing {what}: {message} ({code})")]
+    Write { what: String, code: u16, message: String },
     #[error("reading {what}: digest mismatch: its bytes have {actual}")]
     Digest { what: String, actual: String },
     #[error("reading {what}: larger than 4 MiB, which no manifest or configuration is")]
@@ -27,6 +30,8 @@ pub enum RegistryError {
     Token { realm: String, message: String },
     #[error(transparent)]
     Credentials(#[from] super::CredentialsError),
+    #[error(transparent)]
+    Certificates(#[from] super::CertificateError),
 }
 
 impl RegistryError {

@@ -1,25 +1,27 @@
-//! A registry's client: the pull half of the distribution spec, over HTTP/1.1 with timeouts at every wait.
+//! A registry's client: the distribution spec over HTTP/1.1, with timeouts at every wait.
 
 mod auth;
 mod credentials;
 mod error;
+mod fetch;
+mod request;
+mod tls;
+mod upload;
 
 use std::io::{self, Read};
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 use std::time::Duration;
 
-use ureq::http::{Response, header};
-use ureq::tls::{RootCerts, TlsConfig};
-use ureq::{Agent, Body};
+use ureq::Agent;
 
 pub use credentials::{Credentials, CredentialsError};
 pub use error::RegistryError;
+pub use tls::CertificateError;
+pub(crate) use upload::{Blob, Mount, Source as UploadSource};
 pub use ureq::Proxy;
 
-use super::descriptor::{DOCKER_LIST, DOCKER_MANIFEST, MAX_DOCUMENT, OCI_INDEX, OCI_MANIFEST};
-use super::digest;
 use super::reference::Reference;
 
 /// How to reach registries. The environment is the caller's to read.
@@ -33,6 +35,10 @@ pub struct Access {
     /// Files in the format of docker's `config.json`; the first that knows the registry serves.
     pub auth_files: Vec<PathBuf>,
     pub proxy: Option<Proxy>,
+    /// Certificates and keys in the manner of containers-certs.d(5): this directory alone.
+    pub certificates: Option<PathBuf>,
+    /// Else those in the first of these that has a directory of the registry's name.
+    pub certificate_homes: Vec<PathBuf>,
     /// How often a request that a registry is too busy or broken to answer is made again; None: three times.
     pub retries: Option<u32>,
     /// The wait before each of these; None: half a second, doubled each time.
@@ -55,7 +61,7 @@ fn waits(retries: Option<u32>, delay: Option<Duration>) -> impl Iterator<Item = 
     })
 }
 
-/// One repository of one registry. Shared by the threads of a pull.
+/// One repository of one registry. Shared by the threads of a transfer.
 #[derive(Debug)]
 pub(crate) struct Client {
     agent: Agent,
@@ -65,6 +71,8 @@ pub(crate) struct Client {
     credentials: Option<Credentials>,
     retries: Option<u32>,
     retry_delay: Option<Duration>,
+    /// What a token is asked for; none: what the registry says.
+    scopes: Vec<String>,
     /// The value of the Authorization header.
     authorization: Mutex<Option<String>>,
 }
@@ -82,7 +90,8 @@ impl Client {
             Some(credentials) => Some(credentials.clone()),
             None => credentials::find(&access.auth_files, reference)?,
         };
-        let agent = agent(is_lax, access.proxy.clone().filter(|_| !is_loopback));
+        let certificates = tls::Certificates::find(&reference.registry, access)?;
+        let agent = agent(is_lax, &certificates, access.proxy.clone().filter(|_| !is_loopback));
         let scheme = if is_lax && !speaks_tls(&agent, host)? { "http" } else { "https" };
         Ok(Client {
             agent,
@@ -91,106 +100,35 @@ impl Client {
             credentials,
             retries: access.retries,
             retry_delay: access.retry_delay,
+            scopes: Vec::new(),
             authorization: Mutex::new(None),
         })
     }
 
-    /// A manifest or index by tag or digest: its bytes, checked against the digest, and its media type.
-    pub(crate) fn manifest(&self, selector: &str) -> Result<(Vec<u8>, Option<String>), RegistryError> {
-        let what = format!("manifest {selector} in {}", self.reference.name());
-        let accept = [OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST].join(", ");
-        let response = self.get(&format!("manifests/{selector}"), Some(&accept), &what)?;
-        let content_type = response
-            .headers()
-            .get(header::CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok())
-            .map(str::to_owned);
-        let bytes = document(response, &what)?;
-        if super::reference::is_digest(selector) && digest::of(&bytes) != selector {
-            return Err(RegistryError::Digest { what, actual: digest::of(&bytes) });
-        }
-        Ok((bytes, content_type))
+    /// For pushing to the repository, and for mounting blobs of `others` of the same registry.
+    pub(crate) fn to_push(
+        reference: &Reference,
+        access: &Access,
+        others: &[String],
+    ) -> Result<Client, RegistryError> {
+        let mut client = Client::new(reference, access)?;
+        // One token for all: that of the first challenge would be good for reading alone.
+        client.scopes = vec![format!("repository:{}:pull,push", reference.repository)];
+        client.scopes.extend(others.iter().map(|other| format!("repository:{other}:pull")));
+        Ok(client)
     }
 
-    /// A small blob, whole and checked.
-    pub(crate) fn document(&self, blob: &str) -> Result<Vec<u8>, RegistryError> {
-        let what = format!("blob {blob} in {}", self.reference.name());
-        let bytes = document(self.get(&format!("blobs/{blob}"), None, &what)?, &what)?;
-        match digest::of(&bytes) {
-            actual if actual == blob => Ok(bytes),
-            actual => Err(RegistryError::Digest { what, actual }),
-        }
-    }
-
-    /// A blob as a stream, which the reader checks.
-    pub(crate) fn blob(&self, blob: &str) -> Result<impl Read + use<>, RegistryError> {
-        let what = format!("blob {blob} in {}", self.reference.name());
-        Ok(Stream(self.get(&format!("blobs/{blob}"), None, &what)?.into_body().into_reader()))
-    }
-
-    fn get(&self, path: &str, accept: Option<&str>, what: &str) -> Result<Response<Body>, RegistryError> {
-        let url = format!("{}/v2/{}/{path}", self.base, self.reference.repository);
-        let mut waits = waits(self.retries, self.retry_delay);
-        let mut may_authenticate = true;
-        loop {
-            let sent = self.authorization();
-            let mut request = self.agent.get(&url);
-            if let Some(accept) = accept {
-                request = request.header(header::ACCEPT, accept);
-            }
-            if let Some(authorization) = &sent {
-                request = request.header(header::AUTHORIZATION, authorization);
-            }
-            let response =
-                request.call().map_err(|source| RegistryError::transport(&self.base, what, &source))?;
-            let status = response.status().as_u16();
-            match status {
-                200 => return Ok(response),
-                401 if may_authenticate => {
-                    may_authenticate = false;
-                    self.authenticate(&response, sent.as_deref(), what)?;
-                }
-                429 | 500..=599 => match waits.next() {
-                    Some(wait) => std::thread::sleep(error::retry_after(&response).unwrap_or(wait)),
-                    None => return Err(RegistryError::status(what, response)),
-                },
-                _ => return Err(RegistryError::status(what, response)),
-            }
-        }
-    }
-
-    fn authorization(&self) -> Option<String> {
-        self.authorization.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
-    }
-
-    /// Answers a challenge, unless another thread has done so since the request was sent.
-    fn authenticate(
-        &self,
-        response: &Response<Body>,
-        sent: Option<&str>,
-        what: &str,
-    ) -> Result<(), RegistryError> {
-        let mut authorization = self.authorization.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if authorization.as_deref() == sent {
-            *authorization = Some(auth::answer(
-                &self.agent,
-                &self.base,
-                &self.reference,
-                self.credentials.as_ref(),
-                response,
-                what,
-            )?);
-        }
-        Ok(())
+    /// Below `/v2/`.
+    fn url(&self, path: &str) -> String {
+        format!("{}/v2/{}/{path}", self.base, self.reference.repository)
     }
 }
 
-fn agent(is_lax: bool, proxy: Option<Proxy>) -> Agent {
-    let tls = TlsConfig::builder().disable_verification(is_lax).root_certs(roots(is_lax)).build();
+fn agent(is_lax: bool, certificates: &tls::Certificates, proxy: Option<Proxy>) -> Agent {
     Agent::config_builder()
         .http_status_as_error(false)
         .proxy(proxy)
-        .tls_config(tls)
+        .tls_config(certificates.config(is_lax))
         .user_agent(concat!("ketch/", env!("CARGO_PKG_VERSION")))
         // No timeout for names: ureq would wait for the resolver in a thread of its own, which may outlive the pull.
         // The resolver's own (resolv.conf(5), ten seconds) is at work.
@@ -198,25 +136,9 @@ fn agent(is_lax: bool, proxy: Option<Proxy>) -> Agent {
         .timeout_per_read(Some(IDLE))
         .timeout_per_write(Some(IDLE))
         .input_buffer_size(128 << 10)
+        .output_buffer_size(128 << 10)
         .build()
         .new_agent()
-}
-
-/// The system's certificates, so that a company's own ones count; without them Mozilla's, built in.
-fn roots(is_lax: bool) -> RootCerts {
-    const BUNDLES: [&str; 3] =
-        ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
-    if is_lax {
-        return RootCerts::WebPki;
-    }
-    let Some(bundle) = BUNDLES.iter().find_map(|path| std::fs::read(path).ok()) else {
-        return RootCerts::WebPki;
-    };
-    let certificates = ureq::tls::parse_pem(&bundle).filter_map(|item| match item {
-        Ok(ureq::tls::PemItem::Certificate(certificate)) => Some(certificate),
-        _ => None,
-    });
-    RootCerts::Specific(Arc::new(certificates.collect()))
 }
 
 /// Asks with TLS. A server of plain HTTP answers with something that is no TLS, or hangs up.
@@ -247,18 +169,6 @@ fn is_loopback(host: &str) -> bool {
     let name = if has_port(host) { host.rsplit_once(':').map_or(host, |(name, _)| name) } else { host };
     let name = name.trim_start_matches('[').trim_end_matches(']');
     name == "localhost" || name.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
-}
-
-fn document(response: Response<Body>, what: &str) -> Result<Vec<u8>, RegistryError> {
-    let mut bytes = Vec::new();
-    Stream(response.into_body().into_reader())
-        .take(MAX_DOCUMENT + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|error| RegistryError::Read { what: what.to_owned(), error })?;
-    if bytes.len() as u64 > MAX_DOCUMENT {
-        return Err(RegistryError::Large { what: what.to_owned() });
-    }
-    Ok(bytes)
 }
 
 /// A body whose errors are one clear line.

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use tar::Builder;
 
 use super::{SaveError, Source};
-use crate::Engine;
+use crate::Paths;
 use crate::image::compose::{LayerWriter, NewLayer};
 use crate::image::digest;
 use crate::state::images::Layer;
@@ -18,22 +18,22 @@ use crate::store::staging::Staging;
 
 /// Packs a layer that has no record of its tar.
 pub(super) fn pack_if_unrecorded(
-    engine: &Engine,
+    paths: &Paths,
     layer: &Layer,
     staging: &Staging,
 ) -> Result<Option<NewLayer>, SaveError> {
-    if split_path(&engine.paths, &layer.diff_id).exists() {
+    if split_path(paths, &layer.diff_id).exists() {
         return Ok(None);
     }
     let failed = |error| SaveError::Layer { layer: layer.diff_id.clone(), error };
-    let root = File::open(layer_dir(&engine.paths, &layer.diff_id)).map_err(failed)?;
+    let root = File::open(layer_dir(paths, &layer.diff_id)).map_err(failed)?;
     let mut tar = Builder::new(LayerWriter::new(staging)?);
     pack(root.into(), true, &mut tar)?;
     Ok(Some(tar.into_inner().and_then(LayerWriter::finish).map_err(failed)?))
 }
 
 /// Writes the tar, whose bytes have the digest that the layer is known by, or this fails.
-pub(super) fn write(engine: &Engine, source: &Source, out: &mut dyn Write) -> Result<(), SaveError> {
+pub(super) fn write(paths: &Paths, source: &Source, out: &mut dyn Write) -> Result<(), SaveError> {
     let layer = &source.layer.diff_id;
     let failed = |error| SaveError::Layer { layer: layer.clone(), error };
     let mut out = Hashing { out: BufWriter::with_capacity(256 << 10, out), hash: Sha256::new() };
@@ -42,8 +42,8 @@ pub(super) fn write(engine: &Engine, source: &Source, out: &mut dyn Write) -> Re
             io::copy(&mut packed.reader().map_err(failed)?, &mut out).map_err(failed)?;
         }
         None => {
-            let split = File::open(split_path(&engine.paths, layer)).map_err(failed)?;
-            let root = File::open(layer_dir(&engine.paths, layer)).map_err(failed)?;
+            let split = File::open(split_path(paths, layer)).map_err(failed)?;
+            let root = File::open(layer_dir(paths, layer)).map_err(failed)?;
             replay(split, root, &mut out).map_err(failed)?;
         }
     }
@@ -52,19 +52,45 @@ pub(super) fn write(engine: &Engine, source: &Source, out: &mut dyn Write) -> Re
     if actual == *layer { Ok(()) } else { Err(SaveError::Changed { layer: layer.clone(), actual }) }
 }
 
-/// A compressed layer in staging.
-pub(super) struct Compressed {
-    pub(super) file: File,
-    pub(super) digest: String,
-    pub(super) size: u64,
+/// How layers are compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compression {
+    Gzip,
+    Zstd,
 }
 
-pub(super) fn compress(engine: &Engine, source: &Source, staging: &Staging) -> Result<Compressed, SaveError> {
+/// A compressed layer in staging.
+pub(in crate::image) struct Compressed {
+    pub(in crate::image) file: File,
+    pub(in crate::image) digest: String,
+    pub(in crate::image) size: u64,
+}
+
+/// `level`: None is the format's own default.
+pub(in crate::image) fn compress(
+    paths: &Paths,
+    source: &Source,
+    staging: &Staging,
+    compression: Compression,
+    level: Option<u32>,
+) -> Result<Compressed, SaveError> {
     let failed = |error| SaveError::Layer { layer: source.layer.diff_id.clone(), error };
     let out = Hashing { out: BufWriter::new(staging.scratch()?), hash: Sha256::new() };
-    let mut gzip = flate2::write::GzEncoder::new(out, flate2::Compression::default());
-    write(engine, source, &mut gzip)?;
-    let Hashing { out, hash } = gzip.finish().map_err(failed)?;
+    let out = match compression {
+        Compression::Gzip => {
+            let level = level.map_or_else(flate2::Compression::default, flate2::Compression::new);
+            let mut gzip = flate2::write::GzEncoder::new(out, level);
+            write(paths, source, &mut gzip)?;
+            gzip.finish()
+        }
+        Compression::Zstd => {
+            let level = level.map_or(zstd::DEFAULT_COMPRESSION_LEVEL, u32::cast_signed);
+            let mut zstd = zstd::Encoder::new(out, level).map_err(failed)?;
+            write(paths, source, &mut zstd)?;
+            zstd.finish()
+        }
+    };
+    let Hashing { out, hash } = out.map_err(failed)?;
     let mut file = out.into_inner().map_err(|error| failed(error.into_error()))?;
     let size = file.stream_position().map_err(failed)?;
     file.rewind().map_err(failed)?;
@@ -109,7 +135,7 @@ impl<'a> Members<'a> {
     }
 
     /// A layer's tar, straight from the store. Its name is short enough for a header.
-    pub(super) fn layer(&mut self, name: &str, engine: &Engine, source: &Source) -> Result<(), SaveError> {
+    pub(super) fn layer(&mut self, name: &str, paths: &Paths, source: &Source) -> Result<(), SaveError> {
         const BLOCK: u64 = 512;
         let size = source.layer.size;
         let mut header = header(size, 0o644);
@@ -118,7 +144,7 @@ impl<'a> Members<'a> {
         let out = self.tar.get_mut();
         out.write_all(header.as_bytes()).map_err(SaveError::Write)?;
         let mut exactly = Exactly { out, left: size };
-        write(engine, source, &mut exactly)?;
+        write(paths, source, &mut exactly)?;
         let padding = vec![0; usize::try_from(size.wrapping_neg() % BLOCK).unwrap_or(0)];
         self.tar.get_mut().write_all(&padding).map_err(SaveError::Write)
     }

@@ -3,13 +3,14 @@
 //! Four kinds: `docker-archive` (`docker save`, podman's default), `oci-archive` and `oci-dir` (an image layout, in a tar or not),
 //! and `docker-dir` (what skopeo calls `dir:`). Every layer is written as the tar that it came as.
 
-mod blob;
+pub(super) mod blob;
 mod docker;
 mod oci;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+pub use blob::Compression;
 use nix::errno::Errno;
 use serde_json::Value;
 
@@ -56,8 +57,14 @@ pub struct Options {
     /// More names for the first image, or, for docker's archive, more images.
     pub more: Vec<String>,
     pub more_are_images: bool,
-    /// Layers are compressed with gzip; docker's archive has none such.
-    pub compress: bool,
+    /// What the first image is called, instead of by the name that it was asked for; in an image layout any text.
+    pub names: Option<Vec<String>>,
+    /// How layers are compressed; docker's archive has only plain ones, docker's directory none in zstd.
+    pub compress: Option<Compression>,
+    /// None: the compression's default.
+    pub level: Option<u32>,
+    /// A directory that has an image already gets this one too (a layout), or instead (docker's).
+    pub into_existing: bool,
     /// Where it goes, for the event.
     pub shown: String,
 }
@@ -87,33 +94,37 @@ pub enum SaveError {
 }
 
 /// An image that is ready to be written.
-struct Saved {
+pub(super) struct Saved {
     id: String,
-    config: Vec<u8>,
+    pub(super) config: Vec<u8>,
     /// `sha256:…` of the configuration.
-    digest: String,
+    pub(super) digest: String,
     /// Complete.
     names: Vec<String>,
-    layers: Vec<Source>,
+    pub(super) layers: Vec<Source>,
 }
 
 /// A layer's tar.
-struct Source {
-    layer: Layer,
+pub(super) struct Source {
+    pub(super) layer: Layer,
     /// Of a layer that has no record of its tar: packed anew.
-    packed: Option<NewLayer>,
+    pub(super) packed: Option<NewLayer>,
 }
 
-/// Writes the image that `image` stands for, under that name if it is one.
+/// Writes the image that `image` stands for, under that name if it is one, and returns the digest of its manifest: of docker's
+/// archive, which has none, that of the one that it stands for.
 pub fn save(
     engine: &Engine,
     image: &str,
     options: &Options,
     output: Output<'_>,
     progress: &mut dyn FnMut(Progress),
-) -> Result<(), SaveError> {
+) -> Result<String, SaveError> {
     let staging = Staging::new(&engine.paths)?;
     let mut wanted: Vec<(Image, Vec<String>)> = vec![of(engine, image)?];
+    if let Some(names) = &options.names {
+        wanted[0].1.clone_from(names);
+    }
     for more in &options.more {
         if !options.more_are_images {
             wanted[0].1.push(Short::parse(more)?.at("localhost").to_string());
@@ -129,22 +140,24 @@ pub fn save(
     for (image, names) in wanted {
         saved.push(ready(engine, image, names, &staging, progress)?);
     }
-    match (options.format, output) {
+    let compress = options.compress.map(|compression| (compression, options.level));
+    let digest = match (options.format, output) {
         (Format::DockerArchive, Output::Stream(out)) => docker::archive(engine, &saved, out, progress)?,
         (Format::DockerDir, Output::Directory(path)) => {
-            docker::directory(engine, &saved[0], path, options.compress, &staging, progress)?;
+            prepare_directory(path, options.into_existing, docker::clear)?;
+            docker::directory(engine, &saved[0], path, compress, &staging, progress)?
         }
-        (_, Output::Stream(out)) => {
-            oci::archive(engine, &saved[0], out, options.compress, &staging, progress)?;
-        }
+        (_, Output::Stream(out)) => oci::archive(engine, &saved[0], out, compress, &staging, progress)?,
         (_, Output::Directory(path)) => {
-            oci::directory(engine, &saved[0], path, options.compress, &staging, progress)?;
+            prepare_directory(path, options.into_existing, oci::is_layout)?;
+            oci::directory(engine, &saved[0], path, compress, &staging, progress)?
         }
-    }
+    };
     for image in &saved {
-        engine.event(Event::new(Kind::Image, Action::Save, &image.id, &options.shown));
+        let action = if options.names.is_some() { Action::Push } else { Action::Save };
+        engine.event(Event::new(Kind::Image, action, &image.id, &options.shown));
     }
-    Ok(())
+    Ok(digest)
 }
 
 /// The image and the names that it is saved under: the one that was asked for; all, when it was an id.
@@ -163,7 +176,7 @@ fn of(engine: &Engine, text: &str) -> Result<(Image, Vec<String>), SaveError> {
     Ok((image, names))
 }
 
-fn ready(
+pub(super) fn ready(
     engine: &Engine,
     image: Image,
     names: Vec<String>,
@@ -174,7 +187,7 @@ fn ready(
     let row = row.ok_or_else(|| FindError::Unknown(image.id.clone()))?;
     let mut layers = Vec::new();
     for layer in row.layers {
-        let packed = blob::pack_if_unrecorded(engine, &layer, staging)?;
+        let packed = blob::pack_if_unrecorded(&engine.paths, &layer, staging)?;
         if let Some(packed) = &packed {
             progress(Progress::Warning(format!(
                 "layer {} has no record of its tar: it is packed anew, as {}",
@@ -202,15 +215,20 @@ fn with_diff_ids(image: &Image, layers: &[Source]) -> Result<Vec<u8>, SaveError>
     Ok(config.to_string().into_bytes())
 }
 
-/// Makes the directory, which must not have anything in it.
-fn make_directory(path: &Path) -> Result<(), SaveError> {
+/// Makes the directory. What is in one that is there must be what `accept` takes, if anything may be.
+fn prepare_directory(
+    path: &Path,
+    into_existing: bool,
+    accept: fn(&Path) -> io::Result<bool>,
+) -> Result<(), SaveError> {
     let failed = |error| SaveError::File { path: path.to_owned(), error };
     match std::fs::create_dir(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            match std::fs::read_dir(path).map_err(failed)?.next() {
-                None => Ok(()),
-                Some(_) => Err(failed(io::Error::from(Errno::ENOTEMPTY))),
+            let is_empty = std::fs::read_dir(path).map_err(failed)?.next().is_none();
+            if is_empty || into_existing && accept(path).map_err(failed)? {
+                return Ok(());
             }
+            Err(failed(io::Error::from(Errno::ENOTEMPTY)))
         }
         made => made.map_err(failed),
     }

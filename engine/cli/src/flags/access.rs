@@ -1,0 +1,113 @@
+//! How a registry is spoken to.
+
+use std::env;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use ketch_engine::image::registry::{Access, Credentials, Proxy};
+
+use crate::output::length;
+
+/// What every verb that speaks to a registry takes.
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct Connection {
+    /// File with logins [default: $REGISTRY_AUTH_FILE, containers' auth.json, docker's config.json]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) authfile: Option<PathBuf>,
+    /// Directory with the registry's authorities (*.crt) and the client's own certificate and key (*.cert, *.key)
+    #[arg(long, value_name = "DIR")]
+    pub(crate) cert_dir: Option<PathBuf>,
+    /// USER:PASSWORD to log in with
+    #[arg(long, value_name = "USER:PASSWORD")]
+    pub(crate) creds: Option<String>,
+    /// Require HTTPS and check certificates [default: true, except for registries on loopback]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", action = clap::ArgAction::Set)]
+    pub(crate) tls_verify: Option<bool>,
+}
+
+/// How often it is asked again.
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct Retry {
+    /// How often a request that the registry fails to answer is made again [default: 3]
+    #[arg(long, value_name = "N")]
+    retry: Option<u32>,
+    /// The wait before that (5s, 1m); otherwise half a second, doubled each time
+    #[arg(long, value_name = "DURATION")]
+    retry_delay: Option<String>,
+}
+
+impl Connection {
+    pub(crate) fn access(&self, retry: &Retry) -> anyhow::Result<Access> {
+        let credentials = self.creds.as_ref().map(|creds| {
+            let (user, password) = creds.split_once(':').context("--creds is USER:PASSWORD")?;
+            anyhow::Ok(Credentials { user: user.to_owned(), password: password.to_owned() })
+        });
+        let auth_files = match &self.authfile {
+            Some(path) => {
+                // A file that was asked for by name has to be there.
+                std::fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
+                vec![path.clone()]
+            }
+            None => default_auth_files(),
+        };
+        Ok(Access {
+            tls_verify: self.tls_verify,
+            credentials: credentials.transpose()?,
+            auth_files,
+            proxy: Proxy::try_from_env(),
+            certificates: self.cert_dir.clone(),
+            certificate_homes: certificate_homes(),
+            retries: retry.retry,
+            retry_delay: retry
+                .retry_delay
+                .as_deref()
+                .filter(|text| !text.is_empty())
+                .map(|text| {
+                    length(text).with_context(|| format!("invalid duration {text:?} for --retry-delay"))
+                })
+                .transpose()?,
+        })
+    }
+}
+
+fn variable(name: &str) -> Option<PathBuf> {
+    env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
+}
+
+/// Where podman and docker keep registries' certificates (containers-certs.d(5)).
+fn certificate_homes() -> Vec<PathBuf> {
+    let config = variable("XDG_CONFIG_HOME").or_else(|| variable("HOME").map(|home| home.join(".config")));
+    let of_user = config.map(|config| config.join("containers/certs.d"));
+    let of_all = ["/etc/containers/certs.d", "/etc/docker/certs.d"].map(PathBuf::from);
+    of_user.into_iter().chain(of_all).collect()
+}
+
+/// Where `login` writes when it is not told: the first of those that are read.
+pub(crate) fn own_auth_file() -> PathBuf {
+    if let Some(file) = variable("REGISTRY_AUTH_FILE") {
+        return file;
+    }
+    match variable("XDG_RUNTIME_DIR") {
+        Some(runtime) => runtime.join("containers/auth.json"),
+        None => format!("/run/containers/{}/auth.json", nix::unistd::Uid::current()).into(),
+    }
+}
+
+/// Where podman and docker keep logins, in podman's order (containers-auth.json(5)).
+fn default_auth_files() -> Vec<PathBuf> {
+    if let Some(file) = variable("REGISTRY_AUTH_FILE") {
+        return vec![file];
+    }
+    let home = variable("HOME");
+    let config = variable("XDG_CONFIG_HOME").or_else(|| home.as_ref().map(|home| home.join(".config")));
+    let docker = variable("DOCKER_CONFIG").or_else(|| home.map(|home| home.join(".docker")));
+    [
+        Some(own_auth_file()),
+        Some(PathBuf::from("/run/containers/0/auth.json")),
+        config.map(|dir| dir.join("containers/auth.json")),
+        docker.map(|dir| dir.join("config.json")),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}

@@ -1,0 +1,193 @@
+//! `push`: from the store into a registry.
+//!
+//! What the registry has is not sent again: a layer that was pulled from it, or pushed to it, is known by the digest that it has there,
+//! and is taken over from another of its repositories where this one lacks it. An image all of whose layers are found so keeps
+//! its manifest, byte for byte. The others are written as the tars that they came as, compressed anew, and described by a new manifest.
+
+mod layers;
+mod manifest;
+
+use layers::{Job, Sent};
+
+use super::descriptor::DocumentError;
+use super::progress::Progress;
+use super::reference::Reference;
+use super::registry::{Access, Blob, Client, RegistryError, UploadSource};
+use super::save::{Compression, SaveError};
+use super::{FindError, Image, digest, find, parallel, save};
+use crate::Engine;
+use crate::events::{Action, Event, Kind};
+use crate::image::compose::Format;
+use crate::state::blobs::{self, LayerBlob};
+use crate::store::staging::Staging;
+
+#[derive(Debug, Clone, Default)]
+pub struct PushOptions {
+    pub access: Access,
+    /// None: that of the image's manifest.
+    pub format: Option<Format>,
+    /// None: gzip, where a layer has to be compressed.
+    pub compression: Option<Compression>,
+    pub level: Option<u32>,
+    /// Layers that are there in another compression do not count.
+    pub force_compression: bool,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum PushError {
+    #[error(transparent)]
+    Find(#[from] FindError),
+    #[error("docker's format has no layers in zstd: use --format oci")]
+    Zstd,
+    #[error("cannot push to {reference}")]
+    Push { reference: String, source: Cause },
+}
+
+/// What stopped a push.
+#[derive(Debug, thiserror::Error)]
+pub enum Cause {
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    #[error(transparent)]
+    Save(#[from] SaveError),
+    #[error("the image's manifest")]
+    Manifest(#[from] DocumentError),
+    #[error("the manifest that results has digest {actual}: push by a tag")]
+    Digest { actual: String },
+    #[error(transparent)]
+    Store(#[from] crate::store::StoreError),
+    #[error(transparent)]
+    State(#[from] crate::state::Error),
+}
+
+/// Pushes the image that `text` stands for, and returns the digest of its manifest there.
+///
+/// A push that fails may leave blobs in the registry, and no manifest. Its threads have ended when it returns.
+pub fn push(
+    engine: &Engine,
+    text: &str,
+    reference: &Reference,
+    options: &PushOptions,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<String, PushError> {
+    let image = find(engine, text)?;
+    if options.format == Some(Format::Docker) && options.compression == Some(Compression::Zstd) {
+        return Err(PushError::Zstd);
+    }
+    let digest = transfer(engine, &image, reference, options, progress)
+        .map_err(|source| PushError::Push { reference: reference.to_string(), source })?;
+    engine.event(Event::new(Kind::Image, Action::Push, &image.id, &reference.to_string()));
+    Ok(digest)
+}
+
+/// Sends layers, configuration and manifest, in this order: a manifest in a registry has all that it names.
+fn transfer(
+    engine: &Engine,
+    image: &Image,
+    reference: &Reference,
+    options: &PushOptions,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<String, Cause> {
+    let staging = Staging::new(&engine.paths)?;
+    let saved = save::ready(engine, image.clone(), Vec::new(), &staging, progress)?;
+    let source = manifest::Source::parse(&image.raw_manifest)?;
+    let format = source.format(options);
+    let mut jobs = Vec::new();
+    for (index, layer) in saved.layers.iter().enumerate() {
+        // A layer that is packed anew has never been anywhere.
+        let own = source.layer(index).filter(|_| layer.packed.is_none());
+        jobs.push(Job::new(engine, layer, own, reference, format, options)?);
+    }
+    let mut others: Vec<String> = jobs.iter().flat_map(Job::repositories).map(str::to_owned).collect();
+    others.sort_unstable();
+    others.dedup();
+    let client = Client::to_push(reference, &options.access, &others)?;
+
+    let sent = send_layers(engine, &client, &jobs, &staging, progress)?;
+    progress(Progress::Config(saved.digest.clone()));
+    if !client.has_blob(&saved.digest)? {
+        let source = UploadSource::Bytes(&saved.config);
+        let config = Blob { digest: &saved.digest, size: saved.config.len() as u64, source };
+        client.upload(&config)?;
+    }
+    let (bytes, media_type) = source.result(format, &saved.digest, saved.config.len(), &sent);
+    let digest = digest::of(&bytes);
+    if let Some(wanted) = reference.digest.as_ref().filter(|wanted| **wanted != digest) {
+        return Err(Cause::Digest { actual: format!("{digest} and not {wanted}") });
+    }
+    progress(Progress::Writing);
+    client.put_manifest(reference.selector(), &bytes, &media_type)?;
+    note(engine, reference, &jobs, &sent)?;
+    Ok(digest)
+}
+
+/// First what needs no bytes, and then the rest, two at a time.
+fn send_layers(
+    engine: &Engine,
+    client: &Client,
+    jobs: &[Job<'_>],
+    staging: &Staging,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Vec<Sent>, Cause> {
+    let mut sent: Vec<Option<Sent>> = Vec::new();
+    for job in jobs {
+        let found = job.find(client)?;
+        progress(match &found {
+            Some(found) => Progress::Present(found.blob.digest.clone()),
+            None => Progress::Copying(job.diff_id().to_owned()),
+        });
+        sent.push(found);
+    }
+    let mut missing: Vec<&Job<'_>> = Vec::new();
+    for (job, sent) in jobs.iter().zip(&sent) {
+        if sent.is_none() && !missing.iter().any(|other| other.diff_id() == job.diff_id()) {
+            missing.push(job);
+        }
+    }
+    let paths = &engine.paths;
+    let uploaded = parallel::run(&missing, |job| job.send(paths, client, staging))?;
+    let of_job = |job: &Job<'_>| {
+        missing
+            .iter()
+            .zip(&uploaded)
+            .find(|(other, _)| other.diff_id() == job.diff_id())
+            .map(|(_, sent)| sent)
+    };
+    // Each is one or the other.
+    Ok(jobs.iter().zip(sent).filter_map(|(job, sent)| sent.or_else(|| of_job(job).cloned())).collect())
+}
+
+/// So that the next push finds them.
+fn note(engine: &Engine, reference: &Reference, jobs: &[Job<'_>], sent: &[Sent]) -> Result<(), Cause> {
+    engine.db.write("note the blobs of a push", |connection| {
+        for (job, Sent { blob, is_verified }) in jobs.iter().zip(sent) {
+            if *is_verified {
+                blobs::note_blob(connection, job.diff_id(), blob)?;
+            }
+            blobs::note_place(connection, &blob.digest, &reference.registry, &reference.repository)?;
+        }
+        Ok(())
+    })?;
+    Ok(())
+}
+
+/// What a blob is called in the manifest of this format.
+fn media_type(format: Format, compression: Option<Compression>) -> &'static str {
+    match (format, compression) {
+        (Format::Oci, None) => "application/vnd.oci.image.layer.v1.tar",
+        (Format::Oci, Some(Compression::Gzip)) => "application/vnd.oci.image.layer.v1.tar+gzip",
+        (Format::Oci, Some(Compression::Zstd)) => "application/vnd.oci.image.layer.v1.tar+zstd",
+        (Format::Docker, None) => "application/vnd.docker.image.rootfs.diff.tar",
+        (Format::Docker, Some(Compression::Gzip)) => "application/vnd.docker.image.rootfs.diff.tar.gzip",
+        (Format::Docker, Some(Compression::Zstd)) => "application/vnd.docker.image.rootfs.diff.tar.zstd",
+    }
+}
+
+/// By the end of its media type.
+fn compression_of(blob: &LayerBlob) -> Option<Compression> {
+    match &blob.media_type {
+        gzip if gzip.ends_with("gzip") => Some(Compression::Gzip),
+        zstd if zstd.ends_with("zstd") => Some(Compression::Zstd),
+        _ => None,
+    }
+}

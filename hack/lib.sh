@@ -2,7 +2,7 @@
 
 target=$(uname -m)-unknown-linux-musl
 build_packages="gcc libc6-dev musl-tools"
-test_packages="$build_packages busybox-static docker-registry debootstrap skopeo tmux zstd libcap2-bin procps uidmap passt iproute2"
+test_packages="$build_packages busybox-static openssl docker-registry debootstrap skopeo tmux zstd libcap2-bin procps uidmap passt iproute2"
 
 # Runs a command as root: as it is when we are root, by sudo otherwise.
 as_root() {

@@ -3,6 +3,7 @@
 mod archive;
 mod hostile;
 mod layer;
+mod login;
 mod names;
 mod pull;
 mod push;

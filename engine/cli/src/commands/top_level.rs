@@ -1,8 +1,8 @@
 //! What stands directly behind `ketch`.
 
 use super::{
-    Action, Command, container, diff, events, healthcheck, image, network, pod, system, unshare, verb,
-    version, volume,
+    Action, Command, container, diff, events, healthcheck, image, login, logout, network, pod, search,
+    system, unshare, verb, version, volume,
 };
 
 pub(crate) const COMMANDS: &[Command] = &[
@@ -32,6 +32,8 @@ pub(crate) const COMMANDS: &[Command] = &[
     verb!("inspect", "Show all about containers or images as JSON", container::inspect::any),
     verb!("kill", "Send a signal to containers", container::kill),
     verb!("load", "Load images from an archive", image::load),
+    verb!("login", "Log in to a registry", login),
+    verb!("logout", "Forget the login of a registry", logout),
     verb!("logs", "Show what containers have written", container::logs),
     verb!("mount", "Mount the roots of containers where the host sees them", container::mount),
     verb!("pause", "Stop all processes of containers where they are", container::pause),
@@ -45,6 +47,7 @@ pub(crate) const COMMANDS: &[Command] = &[
     verb!("rmi", "Remove images", image::remove),
     verb!("run", "Run a command in a new container", container::run),
     verb!("save", "Write an image as an archive or a directory", image::save),
+    verb!("search", "Search a registry for images", search),
     verb!("start", "Start containers", container::start),
     verb!("stats", "Show what containers use", container::stats),
     verb!("stop", "Stop containers", container::stop),

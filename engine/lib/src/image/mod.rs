@@ -22,6 +22,7 @@ pub mod reference;
 pub mod registry;
 pub mod remove;
 pub mod save;
+pub mod search;
 mod tag;
 pub mod tarball;
 pub mod transport;

@@ -49,9 +49,38 @@ pub fn pull(
     options: &PullOptions,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<String, PullError> {
+    pull_one(engine, name, &Reference::parse(name)?, options, progress)
+}
+
+/// Pulls what every tag of the repository of `name` leads to, and returns the ids. Those before one that fails stay.
+pub fn pull_all_tags(
+    engine: &Engine,
+    name: &str,
+    options: &PullOptions,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Vec<String>, PullError> {
     let reference = Reference::parse(name)?;
+    let failed =
+        |source: RegistryError| PullError::Pull { reference: reference.name(), source: source.into() };
+    let client = Client::new(&reference, &options.access).map_err(failed)?;
+    let tags = client.tags(usize::MAX).map_err(failed)?;
+    let mut ids = Vec::new();
+    for tag in tags {
+        let tagged = Reference::parse(&format!("{}:{tag}", reference.name()))?;
+        ids.push(pull_one(engine, &tagged.to_string(), &tagged, options, progress)?);
+    }
+    Ok(ids)
+}
+
+fn pull_one(
+    engine: &Engine,
+    name: &str,
+    reference: &Reference,
+    options: &PullOptions,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<String, PullError> {
     progress(Progress::Trying(reference.to_string()));
-    let pulled = transfer(engine, &reference, options, progress);
+    let pulled = transfer(engine, reference, options, progress);
     engine.event(match &pulled {
         Ok(id) => Event::new(Kind::Image, Action::Pull, id, name),
         Err(cause) => {

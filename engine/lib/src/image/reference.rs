@@ -53,7 +53,10 @@ impl Reference {
 
     /// Registry and repository.
     pub fn name(&self) -> String {
-        format!("{}/{}", self.registry, self.repository)
+        match self.repository.as_str() {
+            "" => self.registry.clone(),
+            repository => format!("{}/{repository}", self.registry),
+        }
     }
 
     /// What stands behind the repository in a registry's address: the digest, or else the tag.
@@ -156,7 +159,7 @@ fn is_tag(tag: &str) -> bool {
 }
 
 /// Whether the first component names a registry and not a part of a repository.
-fn is_registry(first: &str) -> bool {
+pub(super) fn is_registry(first: &str) -> bool {
     first == "localhost" || first.contains(['.', ':']) || first.bytes().any(|byte| byte.is_ascii_uppercase())
 }
 

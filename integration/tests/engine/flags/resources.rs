@@ -133,7 +133,6 @@ fn refusals() {
             ("--secret x", "--secret is not available"),
             ("--seccomp-policy image", "--seccomp-policy=image is not available"),
             ("--cgroups split", "--cgroups=split is not available"),
-            ("--cert-dir /x", "--cert-dir is not available"),
             ("--decryption-key x", "--decryption-key is not available"),
             ("--platform linux/arm64 --arch arm64", "can not be specified with --arch or --os"),
             ("--retry-delay 3q", "invalid duration"),

@@ -24,7 +24,7 @@ pub(crate) fn of_infra(engine: &Engine, name: Option<&str>) -> anyhow::Result<Im
 /// Finds `name` in the store, or pulls it as `policy` has it.
 ///
 /// An image in the store that is for another platform than `registry` asks for is as good as none.
-pub(super) fn resolve(
+pub(crate) fn resolve(
     engine: &Engine,
     name: &str,
     policy: Pull,

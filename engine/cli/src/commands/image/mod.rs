@@ -38,6 +38,7 @@ pub(crate) const COMMANDS: &[Command] = &[
     verb!("push", "Push an image to a registry or an archive", push),
     verb!("rm", "Remove images", remove),
     verb!("save", "Write an image as an archive or a directory", save),
+    verb!("search", "Search a registry for images", crate::commands::search),
     verb!("tag", "Give an image more names", tag),
     verb!("tree", "Show the layers of an image", tree),
     verb!("umount", "Take away what mount has mounted", unmount),

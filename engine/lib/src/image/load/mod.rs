@@ -19,6 +19,7 @@ use super::import::{ImportError, import, to_fetch};
 use super::layer::{self, Expected, Fault};
 use super::progress::Progress;
 use super::reference::ReferenceError;
+use super::transport::{LocalKind, LocalPlace};
 use super::{ImageConfiguration, parallel};
 use crate::Engine;
 use crate::events::{Action, Event, Kind};
@@ -80,6 +81,11 @@ pub enum LoadError {
     Digest { member: String, actual: String },
     #[error("the archive holds no image")]
     Empty,
+    #[error("the archive holds no image of the name {0}")]
+    NoName(String),
+    /// podman's words.
+    #[error("more than one image in oci, choose an image: {}", .0.join(", "))]
+    Several(Vec<String>),
     #[error("a name in the archive")]
     Name(#[from] ReferenceError),
     #[error(transparent)]
@@ -115,6 +121,46 @@ pub fn load(
         }
     }
     if loaded.is_empty() { Err(LoadError::Empty) } else { Ok(loaded) }
+}
+
+/// Takes the image that `place` names out of an archive or a directory, or each of a docker-archive, and returns the ids.
+pub fn pull_local(
+    engine: &Engine,
+    place: &LocalPlace,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Vec<String>, LoadError> {
+    let staging = Staging::new(&engine.paths).map_err(ImportError::from)?;
+    let archive = match place.kind {
+        LocalKind::OciDir | LocalKind::DockerDir => Archive::of_directory(&place.path)
+            .map_err(|error| LoadError::File { path: place.path.clone(), error })?,
+        LocalKind::OciArchive | LocalKind::DockerArchive => {
+            let file = plain_file(Source::File(&place.path), &staging)?;
+            Archive::open(file).map_err(|error| LoadError::Archive { error })?
+        }
+    };
+    let mut found = match place.kind {
+        LocalKind::OciDir | LocalKind::OciArchive => oci::find_one(&archive, place.name.as_deref())?,
+        LocalKind::DockerDir => directory::find(&archive)?,
+        LocalKind::DockerArchive => docker::find(&archive)?,
+    };
+    if let Some(name) = place.name.as_ref().filter(|_| place.kind == LocalKind::DockerArchive) {
+        found.retain(|found| found.names.contains(name));
+        found.iter_mut().for_each(|found| found.names.retain(|other| other == name));
+        if found.is_empty() {
+            return Err(LoadError::NoName(name.clone()));
+        }
+    }
+    if found.is_empty() {
+        return Err(LoadError::Empty);
+    }
+    let mut ids = Vec::new();
+    for found in found {
+        let id = take(engine, &archive, &staging, &found, progress)?;
+        let shown = place.path.display().to_string();
+        engine.event(Event::new(Kind::Image, Action::Pull, &id, &shown));
+        ids.push(id);
+    }
+    Ok(ids)
 }
 
 fn find(archive: &Archive) -> Result<Vec<Found>, LoadError> {

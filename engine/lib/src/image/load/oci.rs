@@ -34,6 +34,24 @@ pub(super) fn find(archive: &Archive) -> Result<Vec<Found>, LoadError> {
     Ok(images)
 }
 
+/// The image of this name, as it stands in the layout; without a name the only one.
+pub(super) fn find_one(archive: &Archive, name: Option<&str>) -> Result<Vec<Found>, LoadError> {
+    let member = "index.json";
+    let mut index: Index = serde_json::from_slice(&document(archive, member)?).map_err(|error| {
+        LoadError::Document { member: member.to_owned(), source: DocumentError::Json(error.to_string()) }
+    })?;
+    let raw_name = |descriptor: &Descriptor| descriptor.annotations.as_ref()?.get(OCI_NAME).cloned();
+    if let Some(name) = name {
+        index.manifests.retain(|descriptor| raw_name(descriptor).as_deref() == Some(name));
+        let chosen = index.manifests.first().ok_or_else(|| LoadError::NoName(name.to_owned()))?;
+        return Ok(vec![image(archive, chosen, &Platform::host())?]);
+    }
+    match index.manifests.iter().filter_map(raw_name).collect::<Vec<_>>() {
+        names if names.len() > 1 => Err(LoadError::Several(names)),
+        _ => find(archive),
+    }
+}
+
 fn image(archive: &Archive, named: &Descriptor, wanted: &Platform) -> Result<Found, LoadError> {
     let mut bytes = blob(archive, named)?;
     let mut media_type = named.media_type.clone();

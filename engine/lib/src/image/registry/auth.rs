@@ -53,11 +53,13 @@ fn token(client: &Client, bearer: &[(String, String)]) -> Result<String, Registr
     }
     let scope = format!("repository:{}:pull", client.reference.repository);
     let mut request = client.agent.get(&realm);
-    if client.scopes.is_empty() {
-        request = request.query("scope", value("scope").unwrap_or(&scope));
-    }
-    for scope in &client.scopes {
-        request = request.query("scope", scope);
+    match &client.scopes {
+        None => request = request.query("scope", value("scope").unwrap_or(&scope)),
+        Some(scopes) => {
+            for scope in scopes {
+                request = request.query("scope", scope);
+            }
+        }
     }
     if let Some(service) = value("service") {
         request = request.query("service", service);
@@ -68,7 +70,7 @@ fn token(client: &Client, bearer: &[(String, String)]) -> Result<String, Registr
     let response = request.call().map_err(|source| fail(error::cause(&source)))?;
     match response.status().as_u16() {
         200 => {}
-        code => return Err(fail(format!("access denied: {} ({code})", error::message(response)))),
+        code => return Err(RegistryError::Denied { realm, message: error::message(response), code }),
     }
     let mut bytes = Vec::new();
     Stream(response.into_body().into_reader())

@@ -9,8 +9,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
-use crate::image::reference::Reference;
-
 /// User name and password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credentials {
@@ -29,7 +27,12 @@ pub enum CredentialsError {
 impl Credentials {
     /// The value of an Authorization header (RFC 7617).
     pub(super) fn basic(&self) -> String {
-        format!("Basic {}", STANDARD.encode(format!("{}:{}", self.user, self.password)))
+        format!("Basic {}", self.encoded())
+    }
+
+    /// As in a file.
+    pub(super) fn encoded(&self) -> String {
+        STANDARD.encode(format!("{}:{}", self.user, self.password))
     }
 }
 
@@ -52,32 +55,25 @@ struct Auth {
     auth: String,
 }
 
-/// The first file's entry for the registry; within a file the entry for the longest part of the name.
-pub(super) fn find(
-    files: &[PathBuf],
-    reference: &Reference,
-) -> Result<Option<Credentials>, CredentialsError> {
+/// The first file's entry for `name`, a registry or a repository with its registry; within a file the entry for the longest
+/// part of the name.
+pub(super) fn find(files: &[PathBuf], name: &str) -> Result<Option<Credentials>, CredentialsError> {
     for path in files {
         let bytes = match std::fs::read(path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(error) => return Err(CredentialsError::Read { path: path.clone(), error }),
         };
-        if let Some(found) = look_up(&bytes, path, reference)? {
+        if let Some(found) = look_up(&bytes, path, name)? {
             return Ok(Some(found));
         }
     }
     Ok(None)
 }
 
-fn look_up(
-    bytes: &[u8],
-    path: &Path,
-    reference: &Reference,
-) -> Result<Option<Credentials>, CredentialsError> {
+fn look_up(bytes: &[u8], path: &Path, name: &str) -> Result<Option<Credentials>, CredentialsError> {
     let invalid = |reason: String| CredentialsError::Invalid { path: path.to_owned(), reason };
     let file: AuthFile = serde_json::from_slice(bytes).map_err(|error| invalid(error.to_string()))?;
-    let name = reference.name();
     let mut best: Option<(usize, &Auth)> = None;
     for (key, auth) in file.auths.iter().filter(|(_, auth)| !auth.auth.is_empty()) {
         let key = host_and_path(key);
@@ -106,6 +102,7 @@ fn host_and_path(key: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::image::reference::Reference;
 
     #[test]
     fn finds_the_longest_key() {
@@ -122,10 +119,10 @@ mod tests {
             ("quay.io/teamwork/app", "quay", "y"),
         ] {
             let reference = Reference::parse(name).expect(name);
-            let found = look_up(file, Path::new("auth.json"), &reference).expect(name);
+            let found = look_up(file, Path::new("auth.json"), &reference.name()).expect(name);
             assert_eq!(found, Some(Credentials { user: user.into(), password: password.into() }), "{name}");
         }
         let reference = Reference::parse("helper.io/x").expect("a reference");
-        assert_eq!(look_up(file, Path::new("auth.json"), &reference).expect("a file"), None);
+        assert_eq!(look_up(file, Path::new("auth.json"), &reference.name()).expect("a file"), None);
     }
 }

@@ -28,6 +28,9 @@ pub enum RegistryError {
     Challenge { what: String, challenge: String },
     #[error("getting a token from {realm}: {message}")]
     Token { realm: String, message: String },
+    /// The service that gives tokens does not know who asks.
+    #[error("getting a token from {realm}: access denied: {message} ({code})")]
+    Denied { realm: String, message: String, code: u16 },
     #[error(transparent)]
     Credentials(#[from] super::CredentialsError),
     #[error(transparent)]

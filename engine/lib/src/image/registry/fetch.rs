@@ -44,6 +44,66 @@ impl Client {
         Ok(Stream(self.get(&format!("blobs/{blob}"), None, &what)?.into_body().into_reader()))
     }
 
+    /// The repository's tags, in the registry's order and page by page; at most so many.
+    pub(crate) fn tags(&self, most: usize) -> Result<Vec<String>, RegistryError> {
+        let what = format!("tags of {}", self.reference.name());
+        self.pages(self.url("tags/list"), "tags", most, &|_| true, &what)
+    }
+
+    /// The registry's repositories with `part` in their names, at most so many.
+    pub(crate) fn repositories(&self, part: &str, most: usize) -> Result<Vec<String>, RegistryError> {
+        let what = format!("the catalog of {}", self.reference.registry);
+        let url = format!("{}/v2/_catalog", self.base);
+        self.pages(url, "repositories", most, &|name| name.contains(part), &what)
+    }
+
+    /// A document of the registry that is not below `/v2/`; None: it has none such.
+    pub(crate) fn other(&self, path: &str) -> Result<Option<Vec<u8>>, RegistryError> {
+        let what = format!("{} of {}", path.split('?').next().unwrap_or(path), self.reference.registry);
+        let url = format!("{}{path}", self.base);
+        let response = self.send(Method::GET, &url, &[], &Content::None, &what)?;
+        if response.status() == 200 { document(response, &what).map(Some) } else { Ok(None) }
+    }
+
+    /// Lists of names (distribution spec, "Listing Tags"); a next page is named in a header (RFC 5988).
+    fn pages(
+        &self,
+        mut url: String,
+        key: &str,
+        most: usize,
+        is_wanted: &dyn Fn(&str) -> bool,
+        what: &str,
+    ) -> Result<Vec<String>, RegistryError> {
+        let mut names = Vec::new();
+        loop {
+            let response = self.send(Method::GET, &url, &[], &Content::None, what)?;
+            if response.status() != 200 {
+                return Err(RegistryError::status(what, response));
+            }
+            let next = response.headers().get(header::LINK).and_then(|value| value.to_str().ok());
+            let next = next.and_then(|link| link.split(';').next()).map(str::trim);
+            let next = next.and_then(|link| link.strip_prefix('<')?.strip_suffix('>')).map(str::to_owned);
+            let page: serde_json::Value = serde_json::from_slice(&document(response, what)?)
+                .map_err(|error| RegistryError::Read { what: what.to_owned(), error: error.into() })?;
+            let page = page[key].as_array().into_iter().flatten().filter_map(serde_json::Value::as_str);
+            names.extend(page.filter(|name| is_wanted(name)).map(str::to_owned));
+            names.truncate(most);
+            match next {
+                // Of the registry itself, whatever host it names, and not again what was just asked.
+                Some(next) if names.len() < most => {
+                    let path_at =
+                        next.find("://").and_then(|at| next[at + 3..].find('/').map(|to| at + 3 + to));
+                    let next = format!("{}{}", self.base, &next[path_at.unwrap_or(0)..]);
+                    if next == url {
+                        return Ok(names);
+                    }
+                    url = next;
+                }
+                _ => return Ok(names),
+            }
+        }
+    }
+
     fn get(&self, path: &str, accept: Option<&str>, what: &str) -> Result<Response<Body>, RegistryError> {
         let headers = accept.map(|accept| (header::ACCEPT, accept));
         let response = self.send(Method::GET, &self.url(path), headers.as_slice(), &Content::None, what)?;

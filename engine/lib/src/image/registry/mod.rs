@@ -1,9 +1,11 @@
 //! A registry's client: the distribution spec over HTTP/1.1, with timeouts at every wait.
 
 mod auth;
+pub mod auth_file;
 mod credentials;
 mod error;
 mod fetch;
+mod login;
 mod request;
 mod tls;
 mod upload;
@@ -18,6 +20,7 @@ use ureq::Agent;
 
 pub use credentials::{Credentials, CredentialsError};
 pub use error::RegistryError;
+pub use login::{check_login, find_login};
 pub use tls::CertificateError;
 pub(crate) use upload::{Blob, Mount, Source as UploadSource};
 pub use ureq::Proxy;
@@ -71,8 +74,8 @@ pub(crate) struct Client {
     credentials: Option<Credentials>,
     retries: Option<u32>,
     retry_delay: Option<Duration>,
-    /// What a token is asked for; none: what the registry says.
-    scopes: Vec<String>,
+    /// What a token is asked for; None: what the registry says, or to read.
+    scopes: Option<Vec<String>>,
     /// The value of the Authorization header.
     authorization: Mutex<Option<String>>,
 }
@@ -88,7 +91,7 @@ impl Client {
         let is_lax = !access.tls_verify.unwrap_or(!is_loopback);
         let credentials = match &access.credentials {
             Some(credentials) => Some(credentials.clone()),
-            None => credentials::find(&access.auth_files, reference)?,
+            None => credentials::find(&access.auth_files, &reference.name())?,
         };
         let certificates = tls::Certificates::find(&reference.registry, access)?;
         let agent = agent(is_lax, &certificates, access.proxy.clone().filter(|_| !is_loopback));
@@ -100,7 +103,7 @@ impl Client {
             credentials,
             retries: access.retries,
             retry_delay: access.retry_delay,
-            scopes: Vec::new(),
+            scopes: None,
             authorization: Mutex::new(None),
         })
     }
@@ -113,8 +116,18 @@ impl Client {
     ) -> Result<Client, RegistryError> {
         let mut client = Client::new(reference, access)?;
         // One token for all: that of the first challenge would be good for reading alone.
-        client.scopes = vec![format!("repository:{}:pull,push", reference.repository)];
-        client.scopes.extend(others.iter().map(|other| format!("repository:{other}:pull")));
+        let others = others.iter().map(|other| format!("repository:{other}:pull"));
+        let own = format!("repository:{}:pull,push", reference.repository);
+        client.scopes = Some([own].into_iter().chain(others).collect());
+        Ok(client)
+    }
+
+    /// For what belongs to no repository of the registry.
+    pub(crate) fn of_registry(registry: &str, access: &Access, scope: &str) -> Result<Client, RegistryError> {
+        let (registry, repository) = (registry.to_owned(), String::new());
+        let reference = Reference { registry, repository, tag: None, digest: None };
+        let mut client = Client::new(&reference, access)?;
+        client.scopes = Some(Some(scope.to_owned()).filter(|scope| !scope.is_empty()).into_iter().collect());
         Ok(client)
     }
 

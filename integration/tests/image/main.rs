@@ -4,6 +4,7 @@ mod archive;
 mod hostile;
 mod layer;
 mod login;
+mod manifest;
 mod names;
 mod pull;
 mod push;

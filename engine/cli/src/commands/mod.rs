@@ -18,6 +18,7 @@ mod healthcheck;
 mod image;
 mod login;
 mod logout;
+mod manifest;
 mod network;
 mod pod;
 mod search;

@@ -1,8 +1,8 @@
 //! What stands directly behind `ketch`.
 
 use super::{
-    Action, Command, container, diff, events, healthcheck, image, login, logout, network, pod, search,
-    system, unshare, verb, version, volume,
+    Action, Command, container, diff, events, healthcheck, image, login, logout, manifest, network, pod,
+    search, system, unshare, verb, version, volume,
 };
 
 pub(crate) const COMMANDS: &[Command] = &[
@@ -13,6 +13,11 @@ pub(crate) const COMMANDS: &[Command] = &[
         action: Action::Group(healthcheck::COMMANDS),
     },
     Command { name: "image", about: "Manage images", action: Action::Group(image::COMMANDS) },
+    Command {
+        name: "manifest",
+        about: "Manage indexes, which are images for several platforms",
+        action: Action::Group(manifest::COMMANDS),
+    },
     Command { name: "network", about: "Manage networks", action: Action::Group(network::COMMANDS) },
     Command { name: "pod", about: "Manage pods", action: Action::Group(pod::COMMANDS) },
     Command { name: "system", about: "Manage ketch itself", action: Action::Group(system::COMMANDS) },

@@ -1,7 +1,8 @@
 //! Looking an image up in the store: by name, complete or short, by digest, by id or the beginning of one.
 
-use super::Image;
+use super::descriptor::Platform;
 use super::reference::{Short, is_digest, repository_of};
+use super::{Image, index};
 use crate::Engine;
 use crate::state::{self, images};
 use crate::store::layers::hex;
@@ -15,6 +16,8 @@ pub enum FindError {
     Ambiguous(String),
     #[error("the configuration of image {0} in the state database cannot be read")]
     Damaged(String),
+    #[error("{text}: the store has no image for platform {platform} of this index: pull it")]
+    NoInstance { text: String, platform: Platform },
     #[error(transparent)]
     State(#[from] state::Error),
 }
@@ -23,8 +26,14 @@ pub enum FindError {
 ///
 /// A full id goes before a name, a name before the beginning of an id. A name without a registry is looked for below
 /// `localhost`, then in `docker.io`, then as the end of any name.
+///
+/// An index leads to the one of its images that is for this machine's platform.
 pub fn find(engine: &Engine, text: &str) -> Result<Image, FindError> {
-    get(engine, &resolve(engine, text)?.id)
+    let image = get(engine, &resolve(engine, text)?.id)?;
+    match index::choose(engine, text, &image)? {
+        Some(id) => get(engine, &id),
+        None => Ok(image),
+    }
 }
 
 pub(super) fn get(engine: &Engine, id: &str) -> Result<Image, FindError> {

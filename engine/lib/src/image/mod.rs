@@ -9,6 +9,7 @@ pub mod filter;
 mod find;
 pub mod history;
 mod import;
+pub mod index;
 pub mod inspect;
 pub(crate) mod layer;
 mod list;

@@ -12,5 +12,13 @@ pub enum Progress {
     Config(String),
     /// All is there; the image is entered.
     Writing,
+    /// One of an index: the digest that it has here, and which of how many.
+    Instance {
+        digest: String,
+        number: usize,
+        count: usize,
+    },
+    /// All of an index is there; it is written itself.
+    WritingIndex,
     Warning(String),
 }

@@ -35,6 +35,16 @@ CREATE TABLE image_layers (
 CREATE INDEX image_layers_diff_id ON image_layers (diff_id);
 ";
 
+/// Run by [`super::Database::open`] too, later.
+pub(crate) const INDEX_SCHEMA: &str = "
+CREATE TABLE index_sources (
+    image      TEXT NOT NULL REFERENCES images (id),
+    digest     TEXT NOT NULL,
+    repository TEXT,
+    PRIMARY KEY (image, digest)
+) STRICT, WITHOUT ROWID;
+";
+
 /// One row with what belongs to it.
 #[derive(Debug, Clone)]
 pub(crate) struct Row {
@@ -86,6 +96,42 @@ pub(crate) fn insert(connection: &Connection, row: &Row) -> Result<()> {
     Ok(())
 }
 
+/// Another manifest for an index: what the earlier one's digest led to is no more.
+pub(crate) fn set_manifest(connection: &Connection, id: &str, digest: &str, manifest: &[u8]) -> Result<()> {
+    connection
+        .prepare_cached("UPDATE images SET digest = ?2, manifest = ?3 WHERE id = ?1")?
+        .execute(params![id, digest, manifest])?;
+    connection.prepare_cached("DELETE FROM image_digests WHERE image = ?1")?.execute([id])?;
+    connection
+        .prepare_cached("INSERT INTO image_digests (image, digest) VALUES (?1, ?2)")?
+        .execute([id, digest])?;
+    Ok(())
+}
+
+/// Notes which repository has an instance of an index; None: the store itself.
+pub(crate) fn set_source(
+    connection: &Connection,
+    id: &str,
+    digest: &str,
+    repository: Option<&str>,
+) -> Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT OR REPLACE INTO index_sources (image, digest, repository) VALUES (?1, ?2, ?3)",
+        )?
+        .execute(params![id, digest, repository])?;
+    Ok(())
+}
+
+/// The repository, with its registry, that has the instance of the index.
+pub(crate) fn source(connection: &Connection, id: &str, digest: &str) -> Result<Option<String>> {
+    let found = connection
+        .prepare_cached("SELECT repository FROM index_sources WHERE image = ?1 AND digest = ?2")?
+        .query_row([id, digest], |row| row.get::<_, Option<String>>(0))
+        .optional()?;
+    Ok(found.flatten())
+}
+
 pub(crate) fn set_name(connection: &Connection, name: &str, id: &str) -> Result<()> {
     connection
         .prepare_cached("INSERT INTO image_names (name, image) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET image = ?2")?
@@ -99,7 +145,7 @@ pub(crate) fn remove_name(connection: &Connection, name: &str) -> Result<()> {
 }
 
 pub(crate) fn delete(connection: &Connection, id: &str) -> Result<()> {
-    for table in ["image_names", "image_digests", "image_layers"] {
+    for table in ["image_names", "image_digests", "image_layers", "index_sources"] {
         connection.execute(&format!("DELETE FROM {table} WHERE image = ?1"), [id])?;
     }
     connection.execute("DELETE FROM images WHERE id = ?1", [id])?;

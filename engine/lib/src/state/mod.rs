@@ -28,7 +28,7 @@ pub mod volumes;
 const LAYOUTS: [&[&str]; 3] = [
     &[containers::SCHEMA, images::SCHEMA],
     &[networks::SCHEMA, holds::SCHEMA, volumes::SCHEMA, pods::SCHEMA],
-    &[blobs::SCHEMA],
+    &[blobs::SCHEMA, images::INDEX_SCHEMA],
 ];
 
 /// The layout that this version reads and writes.

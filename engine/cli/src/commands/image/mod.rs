@@ -54,6 +54,8 @@ pub(crate) fn show(progress: Progress) {
         Progress::Present(digest) => format!("Copying blob {digest} skipped: already exists"),
         Progress::Config(digest) => format!("Copying config {digest}"),
         Progress::Writing => "Writing manifest to image destination".to_owned(),
+        Progress::Instance { digest, number, count } => format!("Copying image {digest} ({number}/{count})"),
+        Progress::WritingIndex => "Writing manifest list to image destination".to_owned(),
         Progress::Warning(text) => format!("WARNING: {text}"),
     };
     // Progress that nobody reads is no reason to stop.

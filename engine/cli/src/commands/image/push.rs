@@ -188,7 +188,7 @@ impl Sent {
         })
     }
 
-    pub(crate) fn quiet(&self) -> bool {
+    pub(crate) fn is_quiet(&self) -> bool {
         self.quiet
     }
 

@@ -74,20 +74,30 @@ pub fn push(
     if options.format == Some(Format::Docker) && options.compression == Some(Compression::Zstd) {
         return Err(PushError::Zstd);
     }
-    let digest = transfer(engine, &image, reference, options, progress)
+    let pushed = transfer(engine, &image, reference, Some(reference.selector()), options, progress)
         .map_err(|source| PushError::Push { reference: reference.to_string(), source })?;
     engine.event(Event::new(Kind::Image, Action::Push, &image.id, &reference.to_string()));
-    Ok(digest)
+    Ok(pushed.digest)
+}
+
+/// A manifest in a registry.
+#[derive(Debug, Clone)]
+pub(super) struct Pushed {
+    pub(super) digest: String,
+    pub(super) size: u64,
+    pub(super) media_type: String,
 }
 
 /// Sends layers, configuration and manifest, in this order: a manifest in a registry has all that it names.
-fn transfer(
+/// `selector`: the tag or digest that it gets; None: its own digest.
+pub(super) fn transfer(
     engine: &Engine,
     image: &Image,
     reference: &Reference,
+    selector: Option<&str>,
     options: &PushOptions,
     progress: &mut dyn FnMut(Progress),
-) -> Result<String, Cause> {
+) -> Result<Pushed, Cause> {
     let staging = Staging::new(&engine.paths)?;
     let saved = save::ready(engine, image.clone(), Vec::new(), &staging, progress)?;
     let source = manifest::Source::parse(&image.raw_manifest)?;
@@ -112,13 +122,14 @@ fn transfer(
     }
     let (bytes, media_type) = source.result(format, &saved.digest, saved.config.len(), &sent);
     let digest = digest::of(&bytes);
-    if let Some(wanted) = reference.digest.as_ref().filter(|wanted| **wanted != digest) {
+    let wanted = reference.digest.as_ref().filter(|wanted| selector.is_some() && **wanted != digest);
+    if let Some(wanted) = wanted {
         return Err(Cause::Digest { actual: format!("{digest} and not {wanted}") });
     }
     progress(Progress::Writing);
-    client.put_manifest(reference.selector(), &bytes, &media_type)?;
+    client.put_manifest(selector.unwrap_or(&digest), &bytes, &media_type)?;
     note(engine, reference, &jobs, &sent)?;
-    Ok(digest)
+    Ok(Pushed { digest, size: bytes.len() as u64, media_type })
 }
 
 /// First what needs no bytes, and then the rest, two at a time.

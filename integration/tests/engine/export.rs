@@ -202,6 +202,19 @@ fn what_a_commit_says_of_the_image() {
     assert_eq!(changed["Volumes"], json!({"/data": {}, "/v": {}}));
     assert_eq!((&changed["WorkingDir"], &changed["User"]), (&json!("/tmp/wd"), &json!("5")));
     assert_eq!((&changed["StopSignal"], &changed["OnBuild"]), (&json!("SIGINT"), &json!(["RUN x"])));
+    let over = engine.path("config.json");
+    std::fs::write(&over, r#"{"User": "7", "Env": ["B=3"], "Cmd": ["x"], "Hostname": "h"}"#).unwrap();
+    let over = over.to_str().unwrap();
+    engine.run(["commit", "-q", "--config", over, "-c", "USER 8", "c", "img:2"]).ok();
+    let merged = config("img:2");
+    assert_eq!((&merged["User"], &merged["Cmd"]), (&json!("8"), &json!(["x"])));
+    assert_eq!((&merged["Entrypoint"], &merged["Labels"]), (&json!(null), &json!({"q": "r"})));
+    assert!(merged["Env"].as_array().unwrap().contains(&json!("B=3")), "{merged}");
+    engine
+        .line("commit --config /none c")
+        .assert_exit(125)
+        .assert_one_error_line()
+        .assert_stderr_has("/none");
     engine.run(["commit", "-c", "FROM x", "c"]).assert_exit(125).assert_stderr_has("did not understand");
     engine
         .run(["commit", "-c", "ONBUILD RUN x", "c"])

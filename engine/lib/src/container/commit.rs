@@ -16,8 +16,9 @@ use super::status::{Status, status};
 use crate::Engine;
 use crate::events::{Action, Event};
 use crate::image::compose::{ComposeError, Composition, Format, LayerWriter, NewLayer, compose};
+use crate::image::merge::merge;
 use crate::image::reference::{ReferenceError, Short};
-use crate::image::{self, ChangeError, Image, Progress, change};
+use crate::image::{self, ChangeError, Image, MergeError, Progress, change};
 use crate::state::containers::Record;
 use crate::state::{self, images};
 use crate::store::StoreError;
@@ -31,7 +32,9 @@ pub struct Options {
     pub author: String,
     /// In docker's format only.
     pub message: String,
-    /// Instructions for the configuration.
+    /// A configuration that goes before what the image's and the container's say, as JSON in docker's form.
+    pub config: Option<Vec<u8>>,
+    /// Instructions for the configuration, last of all.
     pub changes: Vec<String>,
     pub format: Format,
     /// Volumes of the container become volumes of the image.
@@ -57,6 +60,8 @@ pub enum CommitError {
     Pack(#[from] PackError),
     #[error(transparent)]
     Change(#[from] ChangeError),
+    #[error(transparent)]
+    Merge(#[from] MergeError),
     #[error(transparent)]
     Reference(#[from] ReferenceError),
     #[error(transparent)]
@@ -185,6 +190,9 @@ fn document(record: &Record, image: Option<&Image>, options: &Options) -> Result
                 change::object(&mut config, "Volumes").insert(mount.destination.clone(), json!({}));
             }
         }
+    }
+    if let Some(over) = &options.config {
+        merge(&mut config, over, options.format)?;
     }
     for line in &options.changes {
         change::apply(&mut config, line, options.format)?;

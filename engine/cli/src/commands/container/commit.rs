@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -21,6 +21,9 @@ pub(crate) struct Args {
     /// An instruction of a Dockerfile: CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME or WORKDIR
     #[arg(long, short, value_name = "INSTRUCTION")]
     change: Vec<String>,
+    /// A file with a container configuration (JSON, docker's form) to merge into the image's
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// oci or docker
     #[arg(long, short, default_value = "oci", value_parser = ["oci", "docker"])]
     format: String,
@@ -50,6 +53,10 @@ pub(crate) struct Args {
     image: Option<String>,
 }
 
+fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
+    fs::read(path).with_context(|| format!("--config: cannot read {}", path.display()))
+}
+
 pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
     let engine = globals.engine()?;
     let record = engine.db.find_container(&args.container)?;
@@ -57,6 +64,7 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
         name: args.image,
         author: args.author,
         message: args.message,
+        config: args.config.map(|path| read(&path)).transpose()?,
         changes: args.change,
         format: if args.format == "docker" { Format::Docker } else { Format::Oci },
         include_volumes: args.include_volumes,

@@ -18,6 +18,12 @@ pub(crate) struct Args {
     /// All that no container uses, and not only those without a name
     #[arg(long, short)]
     all: bool,
+    /// Remove what builds have cached: ketch has no such cache
+    #[arg(long)]
+    build_cache: bool,
+    /// Remove those that containers of other programs use: the store has none
+    #[arg(long)]
+    external: bool,
     /// Only those that KEY=VALUE is true of: as with images, and until=TIME
     #[arg(long, value_name = "FILTER")]
     filter: Vec<String>,

@@ -203,7 +203,7 @@ fn what_a_commit_says_of_the_image() {
     assert_eq!((&changed["WorkingDir"], &changed["User"]), (&json!("/tmp/wd"), &json!("5")));
     assert_eq!((&changed["StopSignal"], &changed["OnBuild"]), (&json!("SIGINT"), &json!(["RUN x"])));
     let over = engine.path("config.json");
-    std::fs::write(&over, r#"{"User": "7", "Env": ["B=3"], "Cmd": ["x"], "Hostname": "h"}"#).unwrap();
+    fs::write(&over, r#"{"User": "7", "Env": ["B=3"], "Cmd": ["x"], "Hostname": "h"}"#).unwrap();
     let over = over.to_str().unwrap();
     engine.run(["commit", "-q", "--config", over, "-c", "USER 8", "c", "img:2"]).ok();
     let merged = config("img:2");

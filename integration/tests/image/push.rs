@@ -377,6 +377,29 @@ fn into_archives_and_directories() {
     }
 }
 
+/// An entry that a later one replaces is not kept, so such a layer cannot be sent as it came: where it is, it need not be.
+#[test]
+fn a_layer_without_its_tar() {
+    let (first, second) = (Registry::start(), Registry::start());
+    let twice = Tarball::new().file("a", b"first").file("a", b"second").finish();
+    let store = Store::new();
+    let archive = store.path("image.tar");
+    ImageBuilder::scratch().layer(twice).name("localhost/app:1").docker_archive(&archive);
+    let name = format!("{}/app:1", first.address);
+    let (from, to) = (format!("docker-archive:{}", archive.display()), format!("docker://{name}"));
+    program::run("skopeo", ["copy", "-q", "--dest-tls-verify=false", &from, &to]).ok();
+    store.line(&format!("pull -q {name}")).ok();
+    let again = format!("{}/again:1", first.address);
+    store.line(&format!("push -q {name} {again}")).ok();
+    assert_eq!(raw(&again).1, raw(&name).1);
+    let elsewhere = format!("{}/app:1", second.address);
+    let out = store.line(&format!("push -q {name} {elsewhere}")).ok();
+    out.assert_stderr_has("has no record of its tar");
+    let other = Store::new();
+    let id = other.line(&format!("pull -q {elsewhere}")).ok().stdout;
+    assert_ne!(id.trim(), store.id(&name));
+}
+
 /// A manifest may say of a layer that is there what it likes: it is believed of its own image alone.
 #[test]
 fn a_lie_about_a_layer() {

@@ -62,10 +62,10 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
 fn fetch(engine: &Engine, text: &str, policy: Pull, args: &Args) -> anyhow::Result<Vec<String>> {
     let mut progress = if args.quiet { show_warning } else { show };
     // What is in the store may be asked for by its id.
-    if policy == Pull::Always || text.contains(':') {
-        if let Place::Local(place) = Place::parse(text)? {
-            return Ok(pull_local(engine, &place, &mut progress)?);
-        }
+    if (policy == Pull::Always || text.contains(':'))
+        && let Place::Local(place) = Place::parse(text)?
+    {
+        return Ok(pull_local(engine, &place, &mut progress)?);
     }
     let name = text.strip_prefix("docker://").unwrap_or(text);
     if args.all_tags {

@@ -14,8 +14,7 @@ use crate::{Engine, Paths, state};
 const MOST_PLACES: usize = 3;
 
 /// A layer, and what it is known to be as.
-pub(super) struct Job<'a> {
-    source: &'a Source,
+pub(super) struct Job {
     candidates: Vec<Candidate>,
     format: Format,
     compression: Compression,
@@ -37,25 +36,25 @@ pub(super) struct Sent {
     pub(super) is_verified: bool,
 }
 
-impl<'a> Job<'a> {
+impl Job {
     /// `own`: how the image's manifest describes the layer.
     pub(super) fn new(
         engine: &Engine,
-        source: &'a Source,
+        diff_id: &str,
         own: Option<LayerBlob>,
         reference: &Reference,
         format: Format,
         options: &PushOptions,
-    ) -> Result<Job<'a>, state::Error> {
-        let diff_id = &source.layer.diff_id;
+    ) -> Result<Job, state::Error> {
         let known = engine.db.read("look up blobs", |connection| blobs::of_layer(connection, diff_id))?;
+        let wanted = options.compression.unwrap_or(Compression::Gzip);
         let mut candidates = Vec::new();
         let own = own.filter(|own| !known.contains(own)).map(|own| (own, false));
         for (blob, is_verified) in own.into_iter().chain(known.into_iter().map(|blob| (blob, true))) {
             let compression = compression_of(&blob);
             // Manifests that are made up for an image of this machine say gzip of a plain tar.
-            let is_true = (blob.digest == *diff_id) == compression.is_none();
-            let is_wanted = !options.force_compression || compression == options.compression;
+            let is_true = (blob.digest == diff_id) == compression.is_none();
+            let is_wanted = !options.force_compression || compression == Some(wanted);
             let is_allowed = format != Format::Docker || compression != Some(Compression::Zstd);
             if is_true && is_wanted && is_allowed {
                 let mut places = engine.db.read("look up blobs", |connection| {
@@ -66,12 +65,7 @@ impl<'a> Job<'a> {
                 candidates.push(Candidate { blob, is_verified, places });
             }
         }
-        let compression = options.compression.unwrap_or(Compression::Gzip);
-        Ok(Job { source, candidates, format, compression, level: options.level })
-    }
-
-    pub(super) fn diff_id(&self) -> &str {
-        &self.source.layer.diff_id
+        Ok(Job { candidates, format, compression: wanted, level: options.level })
     }
 
     /// All that may be asked for a blob.
@@ -96,8 +90,14 @@ impl<'a> Job<'a> {
     }
 
     /// Compresses the layer and sends it. Runs in a thread of its own.
-    pub(super) fn send(&self, paths: &Paths, client: &Client, staging: &Staging) -> Result<Sent, Cause> {
-        let made = compress(paths, self.source, staging, self.compression, self.level)?;
+    pub(super) fn send(
+        &self,
+        source: &Source,
+        paths: &Paths,
+        client: &Client,
+        staging: &Staging,
+    ) -> Result<Sent, Cause> {
+        let made = compress(paths, source, staging, self.compression, self.level)?;
         let is_known = |candidate: &Candidate| candidate.blob.digest == made.digest;
         // Those have been asked for.
         if self.candidates.iter().any(is_known) || !client.has_blob(&made.digest)? {

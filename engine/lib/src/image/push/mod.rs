@@ -99,21 +99,30 @@ pub(super) fn transfer(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Pushed, Cause> {
     let staging = Staging::new(&engine.paths)?;
-    let saved = save::ready(engine, image.clone(), Vec::new(), &staging, progress)?;
     let source = manifest::Source::parse(&image.raw_manifest)?;
     let format = source.format(options);
     let mut jobs = Vec::new();
-    for (index, layer) in saved.layers.iter().enumerate() {
-        // A layer that is packed anew has never been anywhere.
-        let own = source.layer(index).filter(|_| layer.packed.is_none());
-        jobs.push(Job::new(engine, layer, own, reference, format, options)?);
+    for (index, diff_id) in image.layers.iter().enumerate() {
+        jobs.push(Job::new(engine, diff_id, source.layer(index), reference, format, options)?);
     }
     let mut others: Vec<String> = jobs.iter().flat_map(Job::repositories).map(str::to_owned).collect();
     others.sort_unstable();
     others.dedup();
     let client = Client::to_push(reference, &options.access, &others)?;
 
-    let sent = send_layers(engine, &client, &jobs, &staging, progress)?;
+    // First what needs no bytes.
+    let mut found = Vec::new();
+    for (job, diff_id) in jobs.iter().zip(&image.layers) {
+        let there = job.find(&client)?;
+        progress(match &there {
+            Some(there) => Progress::Present(there.blob.digest.clone()),
+            None => Progress::Copying(diff_id.clone()),
+        });
+        found.push(there);
+    }
+    let is_missing = |index: usize| found.get(index).is_none_or(Option::is_none);
+    let saved = save::ready(engine, image.clone(), Vec::new(), &is_missing, &staging, progress)?;
+    let sent = send_missing(engine, &client, &jobs, &saved.layers, found, &staging)?;
     progress(Progress::Config(saved.digest.clone()));
     if !client.has_blob(&saved.digest)? {
         let source = UploadSource::Bytes(&saved.config);
@@ -128,52 +137,42 @@ pub(super) fn transfer(
     }
     progress(Progress::Writing);
     client.put_manifest(selector.unwrap_or(&digest), &bytes, &media_type)?;
-    note(engine, reference, &jobs, &sent)?;
+    note(engine, reference, &saved.layers, &sent)?;
     Ok(Pushed { digest, size: bytes.len() as u64, media_type })
 }
 
-/// First what needs no bytes, and then the rest, two at a time.
-fn send_layers(
+/// Sends the layers that were not found, each once and two at a time. Returns all.
+fn send_missing(
     engine: &Engine,
     client: &Client,
-    jobs: &[Job<'_>],
+    jobs: &[Job],
+    layers: &[save::Source],
+    found: Vec<Option<Sent>>,
     staging: &Staging,
-    progress: &mut dyn FnMut(Progress),
 ) -> Result<Vec<Sent>, Cause> {
-    let mut sent: Vec<Option<Sent>> = Vec::new();
-    for job in jobs {
-        let found = job.find(client)?;
-        progress(match &found {
-            Some(found) => Progress::Present(found.blob.digest.clone()),
-            None => Progress::Copying(job.diff_id().to_owned()),
-        });
-        sent.push(found);
-    }
-    let mut missing: Vec<&Job<'_>> = Vec::new();
-    for (job, sent) in jobs.iter().zip(&sent) {
-        if sent.is_none() && !missing.iter().any(|other| other.diff_id() == job.diff_id()) {
-            missing.push(job);
+    let diff_id = |layer: &save::Source| layer.layer.diff_id.clone();
+    let mut missing: Vec<(&Job, &save::Source)> = Vec::new();
+    for ((job, layer), found) in jobs.iter().zip(layers).zip(&found) {
+        if found.is_none() && !missing.iter().any(|(_, other)| diff_id(other) == diff_id(layer)) {
+            missing.push((job, layer));
         }
     }
     let paths = &engine.paths;
-    let uploaded = parallel::run(&missing, |job| job.send(paths, client, staging))?;
-    let of_job = |job: &Job<'_>| {
-        missing
-            .iter()
-            .zip(&uploaded)
-            .find(|(other, _)| other.diff_id() == job.diff_id())
-            .map(|(_, sent)| sent)
+    let sent = parallel::run(&missing, |(job, layer)| job.send(layer, paths, client, staging))?;
+    let of_layer = |layer: &save::Source| {
+        let mut both = missing.iter().zip(&sent);
+        both.find(|((_, other), _)| diff_id(other) == diff_id(layer)).map(|(_, sent)| sent.clone())
     };
     // Each is one or the other.
-    Ok(jobs.iter().zip(sent).filter_map(|(job, sent)| sent.or_else(|| of_job(job).cloned())).collect())
+    Ok(layers.iter().zip(found).filter_map(|(layer, found)| found.or_else(|| of_layer(layer))).collect())
 }
 
 /// So that the next push finds them.
-fn note(engine: &Engine, reference: &Reference, jobs: &[Job<'_>], sent: &[Sent]) -> Result<(), Cause> {
+fn note(engine: &Engine, reference: &Reference, layers: &[save::Source], sent: &[Sent]) -> Result<(), Cause> {
     engine.db.write("note the blobs of a push", |connection| {
-        for (job, Sent { blob, is_verified }) in jobs.iter().zip(sent) {
+        for (source, Sent { blob, is_verified }) in layers.iter().zip(sent) {
             if *is_verified {
-                blobs::note_blob(connection, job.diff_id(), blob)?;
+                blobs::note_blob(connection, &source.layer.diff_id, blob)?;
             }
             blobs::note_place(connection, &blob.digest, &reference.registry, &reference.repository)?;
         }

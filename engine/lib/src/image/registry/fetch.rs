@@ -61,7 +61,7 @@ impl Client {
     pub(crate) fn other(&self, path: &str) -> Result<Option<Vec<u8>>, RegistryError> {
         let what = format!("{} of {}", path.split('?').next().unwrap_or(path), self.reference.registry);
         let url = format!("{}{path}", self.base);
-        let response = self.send(Method::GET, &url, &[], &Content::None, &what)?;
+        let response = self.send(&Method::GET, &url, &[], &Content::None, &what)?;
         if response.status() == 200 { document(response, &what).map(Some) } else { Ok(None) }
     }
 
@@ -76,7 +76,7 @@ impl Client {
     ) -> Result<Vec<String>, RegistryError> {
         let mut names = Vec::new();
         loop {
-            let response = self.send(Method::GET, &url, &[], &Content::None, what)?;
+            let response = self.send(&Method::GET, &url, &[], &Content::None, what)?;
             if response.status() != 200 {
                 return Err(RegistryError::status(what, response));
             }
@@ -106,7 +106,7 @@ impl Client {
 
     fn get(&self, path: &str, accept: Option<&str>, what: &str) -> Result<Response<Body>, RegistryError> {
         let headers = accept.map(|accept| (header::ACCEPT, accept));
-        let response = self.send(Method::GET, &self.url(path), headers.as_slice(), &Content::None, what)?;
+        let response = self.send(&Method::GET, &self.url(path), headers.as_slice(), &Content::None, what)?;
         if response.status() == 200 { Ok(response) } else { Err(RegistryError::status(what, response)) }
     }
 }

@@ -21,7 +21,7 @@ pub fn check_login(access: &Access, name: &str, credentials: &Credentials) -> Re
     let client = Client::of_registry(registry, &access, "")?;
     let what = format!("/v2/ of {registry}");
     let url = format!("{}/v2/", client.base);
-    match client.send(Method::GET, &url, &[], &Content::None, &what) {
+    match client.send(&Method::GET, &url, &[], &Content::None, &what) {
         Ok(response) if response.status() == 200 => Ok(true),
         Ok(response) if matches!(response.status().as_u16(), 401 | 403) => Ok(false),
         Ok(response) => Err(RegistryError::status(&what, response)),

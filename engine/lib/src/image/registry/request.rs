@@ -22,7 +22,7 @@ impl Client {
     /// logging in has not.
     pub(super) fn send(
         &self,
-        method: Method,
+        method: &Method,
         url: &str,
         headers: &[(HeaderName, &str)],
         content: &Content<'_>,
@@ -42,7 +42,7 @@ impl Client {
             }
             let failed = |source: ureq::Error| RegistryError::transport(&self.base, what, &source);
             let answer = match content {
-                Content::None if matches!(method, Method::GET | Method::HEAD | Method::DELETE) => {
+                Content::None if matches!(*method, Method::GET | Method::HEAD | Method::DELETE) => {
                     self.agent.run(request.body(()).map_err(|error| failed(error.into()))?)
                 }
                 Content::None => {

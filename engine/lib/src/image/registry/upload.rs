@@ -51,7 +51,7 @@ impl Client {
     pub(crate) fn has_blob(&self, digest: &str) -> Result<bool, RegistryError> {
         let what = format!("blob {digest} in {}", self.reference.name());
         let url = self.url(&format!("blobs/{digest}"));
-        let response = self.send(Method::HEAD, &url, &[], &Content::None, &what)?;
+        let response = self.send(&Method::HEAD, &url, &[], &Content::None, &what)?;
         match response.status().as_u16() {
             200..=299 => Ok(true),
             404 => Ok(false),
@@ -63,7 +63,7 @@ impl Client {
     pub(crate) fn mount(&self, digest: &str, from: &str) -> Result<Mount, RegistryError> {
         let what = format!("blob {digest} to {}", self.reference.name());
         let url = self.url(&format!("blobs/uploads/?mount={digest}&from={from}"));
-        let response = self.send(Method::POST, &url, &[], &Content::None, &what)?;
+        let response = self.send(&Method::POST, &url, &[], &Content::None, &what)?;
         match response.status().as_u16() {
             201 => Ok(Mount::Done),
             202 => self.location(&url, &response, &what).map(Mount::Upload),
@@ -74,7 +74,7 @@ impl Client {
     /// Gives up an upload that the registry has begun. One that it keeps all the same ends by itself some day.
     pub(crate) fn cancel(&self, location: &str) {
         let what = format!("an upload to {}", self.reference.name());
-        let _ = self.send(Method::DELETE, location, &[], &Content::None, &what);
+        let _ = self.send(&Method::DELETE, location, &[], &Content::None, &what);
     }
 
     /// Sends the blob: at once, or in parts when the registry does not take that.
@@ -82,7 +82,7 @@ impl Client {
         let what = format!("blob {} to {}", blob.digest, self.reference.name());
         let (location, least) = self.begin(&what)?;
         let whole = blob.part(0, blob.size);
-        match self.send(Method::PUT, &with_digest(&location, blob.digest), &[OCTETS], &whole, &what) {
+        match self.send(&Method::PUT, &with_digest(&location, blob.digest), &[OCTETS], &whole, &what) {
             Ok(response) if response.status().is_success() => Ok(()),
             // Something on the way has a limit.
             Ok(response) if response.status() == 413 => self.upload_parts(blob, least, &what),
@@ -102,14 +102,14 @@ impl Client {
         let what = format!("manifest {selector} to {}", self.reference.name());
         let url = self.url(&format!("manifests/{selector}"));
         let headers = [(header::CONTENT_TYPE, media_type)];
-        let response = self.send(Method::PUT, &url, &headers, &Content::Bytes(bytes), &what)?;
+        let response = self.send(&Method::PUT, &url, &headers, &Content::Bytes(bytes), &what)?;
         if response.status().is_success() { Ok(()) } else { Err(refused(&what, response)) }
     }
 
     /// Where the upload goes, and the least that the registry takes as a part.
     fn begin(&self, what: &str) -> Result<(String, u64), RegistryError> {
         let url = self.url("blobs/uploads/");
-        let response = self.send(Method::POST, &url, &[], &Content::None, what)?;
+        let response = self.send(&Method::POST, &url, &[], &Content::None, what)?;
         if response.status() != 202 {
             return Err(refused(what, response));
         }
@@ -128,7 +128,7 @@ impl Client {
             let length = size.min(blob.size - offset);
             let range = format!("{offset}-{}", offset + length - 1);
             let headers = [OCTETS, (header::CONTENT_RANGE, range.as_str())];
-            let sent = self.send(Method::PATCH, &location, &headers, &blob.part(offset, length), what);
+            let sent = self.send(&Method::PATCH, &location, &headers, &blob.part(offset, length), what);
             match sent {
                 Ok(response) if response.status() == 202 => {
                     location = self.location(&location, &response, what)?;
@@ -137,7 +137,7 @@ impl Client {
                 Ok(response) if response.status() != 416 => return Err(refused(what, response)),
                 Ok(_) | Err(RegistryError::Transport { .. }) if waits.size_hint().0 > 0 => {
                     waits.next().into_iter().for_each(std::thread::sleep);
-                    let response = self.send(Method::GET, &location, &[], &Content::None, what)?;
+                    let response = self.send(&Method::GET, &location, &[], &Content::None, what)?;
                     if !response.status().is_success() {
                         return Err(refused(what, response));
                     }
@@ -151,7 +151,7 @@ impl Client {
             }
         }
         let url = with_digest(&location, blob.digest);
-        let response = self.send(Method::PUT, &url, &[OCTETS], &Content::None, what)?;
+        let response = self.send(&Method::PUT, &url, &[OCTETS], &Content::None, what)?;
         if response.status().is_success() { Ok(()) } else { Err(refused(what, response)) }
     }
 

@@ -138,7 +138,7 @@ pub fn save(
     }
     let mut saved = Vec::new();
     for (image, names) in wanted {
-        saved.push(ready(engine, image, names, &staging, progress)?);
+        saved.push(ready(engine, image, names, &|_| true, &staging, progress)?);
     }
     let compress = options.compress.map(|compression| (compression, options.level));
     let digest = match (options.format, output) {
@@ -176,18 +176,23 @@ fn of(engine: &Engine, text: &str) -> Result<(Image, Vec<String>), SaveError> {
     Ok((image, names))
 }
 
+/// `is_needed`: whether the layer at this place is going to be written.
 pub(super) fn ready(
     engine: &Engine,
     image: Image,
     names: Vec<String>,
+    is_needed: &dyn Fn(usize) -> bool,
     staging: &Staging,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Saved, SaveError> {
     let row = engine.db.read("look up an image", |connection| images::get(connection, &image.id))?;
     let row = row.ok_or_else(|| FindError::Unknown(image.id.clone()))?;
     let mut layers = Vec::new();
-    for layer in row.layers {
-        let packed = blob::pack_if_unrecorded(&engine.paths, &layer, staging)?;
+    for (index, layer) in row.layers.into_iter().enumerate() {
+        let packed = match is_needed(index) {
+            true => blob::pack_if_unrecorded(&engine.paths, &layer, staging)?,
+            false => None,
+        };
         if let Some(packed) = &packed {
             progress(Progress::Warning(format!(
                 "layer {} has no record of its tar: it is packed anew, as {}",

@@ -8,6 +8,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use nix::fcntl::{Flock, FlockArg};
 
@@ -19,6 +20,8 @@ use crate::Paths;
 pub(crate) struct Staging {
     path: PathBuf,
     lock: Flock<File>,
+    /// How many scratch files there have been: threads ask for them at once.
+    scratches: AtomicU64,
 }
 
 impl Staging {
@@ -42,7 +45,7 @@ impl Staging {
             }
             // A cleaner may have found the directory before the lock was on it.
             if let Some(lock) = lock(&path).map_err(|error| StoreError::io("lock", &path, error))? {
-                return Ok(Staging { path, lock });
+                return Ok(Staging { path, lock, scratches: AtomicU64::new(0) });
             }
         }
     }
@@ -53,7 +56,8 @@ impl Staging {
 
     /// An empty file on the store's file system that has no name and goes with its descriptor.
     pub(crate) fn scratch(&self) -> Result<File, StoreError> {
-        let path = self.path.join("scratch");
+        let number = self.scratches.fetch_add(1, Ordering::Relaxed);
+        let path = self.path.join(format!("scratch.{number}"));
         File::options()
             .read(true)
             .write(true)
@@ -115,4 +119,22 @@ fn random() -> Result<u64, StoreError> {
         .and_then(|mut file| io::Read::read_exact(&mut file, &mut bytes))
         .map_err(|error| StoreError::io("read", source, error))?;
     Ok(u64::from_ne_bytes(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scratch_files_of_several_threads() {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = Paths { root: dir.path().join("root"), run: dir.path().join("run") };
+        let staging = Staging::new(&paths).unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| (0..200).for_each(|_| drop(staging.scratch().unwrap())));
+            }
+        });
+        assert_eq!(fs::read_dir(staging.path()).unwrap().count(), 0);
+    }
 }

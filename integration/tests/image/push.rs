@@ -360,7 +360,7 @@ fn into_archives_and_directories() {
         ("app:1 docker-daemon:x:1".to_owned(), "docker-daemon: is not available"),
         ("app:1 oci:".to_owned(), "there is no path"),
         ("nope 127.0.0.1:1/x".to_owned(), "nope: image not known"),
-        (format!("{id}"), "a destination is needed"),
+        (id.clone(), "a destination is needed"),
         ("--sign-by me app:1 127.0.0.1:1/x".to_owned(), "--sign-by is not available"),
         ("--encryption-key k app:1 127.0.0.1:1/x".to_owned(), "encrypted layers are not supported"),
         ("--format v2s1 app:1 127.0.0.1:1/x".to_owned(), "v2s1 is not available"),

@@ -34,6 +34,18 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
+/// An error of a flag, where an operation asks for a type of its own.
+#[derive(Debug)]
+pub(crate) struct Reason(pub(crate) anyhow::Error);
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#}", self.0)
+    }
+}
+
+impl std::error::Error for Reason {}
+
 /// Prints `Error: cause: cause` on one line of stderr, and gives the exit code that goes with it.
 ///
 /// A request for help is no error: clap carries it as one, and it goes to stdout with exit code 0.

@@ -10,6 +10,7 @@ mod commands;
 mod failure;
 mod flags;
 mod globals;
+mod messages;
 mod output;
 mod rootless;
 

@@ -3,7 +3,6 @@
 use std::env;
 use std::ffi::{CString, OsString};
 use std::fs::{self, DirBuilder};
-use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -12,6 +11,8 @@ use anyhow::{Context, ensure};
 use ketch_engine::Paths;
 use ketch_engine::rootless::{self, Stay};
 use nix::unistd::{Uid, User, geteuid};
+
+use crate::messages;
 
 /// Says, to what runs in the user's namespaces, whose they are. podman's name and meaning.
 const OWNER: &str = "_CONTAINERS_ROOTLESS_UID";
@@ -49,8 +50,7 @@ fn enter_and(paths: &Paths, stay: Stay) -> anyhow::Result<()> {
         let entered = rootless::enter(paths, uid, stay)?;
         let _ = USER.set(uid);
         if let Some(warning) = entered.warning {
-            // Nobody has to read it.
-            let _ = writeln!(std::io::stderr(), "WARNING: {warning}");
+            messages::warn(&warning.to_string());
         }
     } else if USER.get().is_none()
         && let Some(uid) = owner()

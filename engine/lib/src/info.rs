@@ -189,7 +189,7 @@ struct Images {
 struct Plugins {
     volume: [&'static str; 1],
     network: [&'static str; 1],
-    log: [&'static str; 2],
+    log: [&'static str; 3],
     authorization: Option<String>,
 }
 
@@ -223,7 +223,7 @@ pub fn read(engine: &Engine, caller: &Caller) -> Result<Info, InfoError> {
         plugins: Plugins {
             volume: ["local"],
             network: ["bridge"],
-            log: ["k8s-file", "none"],
+            log: ["k8s-file", "none", "passthrough"],
             authorization: None,
         },
         version: Version::new(caller.version),

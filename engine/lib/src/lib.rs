@@ -10,6 +10,7 @@ use container::options::CgroupManager;
 use ketch_cgroups::Layout;
 use ketch_cgroups::systemd::Manager;
 
+pub mod check;
 pub mod container;
 pub mod events;
 pub mod guest;
@@ -19,6 +20,7 @@ pub mod label;
 pub mod network;
 pub mod pod;
 pub mod rootless;
+pub mod secret;
 pub mod spec;
 pub mod state;
 pub mod store;
@@ -29,7 +31,8 @@ pub mod volume;
 /// Where one engine keeps its things. Two engines with different paths know nothing of each other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Paths {
-    /// Persistent: `/var/lib/ketch`: `state.db`, `layers/`, `splits/`, `blobs/`, `tmp/`, `mounts/`, `containers/<id>/`, `events/`.
+    /// Persistent: `/var/lib/ketch`: `state.db`, `layers/`, `splits/`, `blobs/`, `tmp/`, `mounts/`, `containers/<id>/`, `secrets/`,
+    /// `events/`.
     pub root: PathBuf,
     /// Volatile: `/run/ketch`: `containers/<id>/{lock,attach}`, `runtime/<id>/state.json`.
     pub run: PathBuf,
@@ -77,6 +80,11 @@ impl Paths {
     /// `<name>/_data`.
     pub fn volumes(&self) -> PathBuf {
         self.root.join("volumes")
+    }
+
+    /// See [`secret`].
+    pub fn secrets(&self) -> PathBuf {
+        self.root.join("secrets")
     }
 
     pub fn container_run(&self, id: &str) -> PathBuf {

@@ -57,9 +57,15 @@ pub struct Config {
     pub restarts: bool,
     #[serde(default)]
     pub health: Option<HealthTimer>,
+    /// The service manager's socket, for a container that is ready when a health check says so.
+    #[serde(default)]
+    pub ready: Option<PathBuf>,
     /// Make its processes from the images of a checkpoint.
     #[serde(default)]
     pub restore: Option<Restore>,
+    /// Set by the monitor: its container waited for another command to start it.
+    #[serde(skip)]
+    pub kept: bool,
     /// It has addresses or ports, to be given back when it has ended.
     pub gives_back: bool,
     pub forwards: Vec<Forward>,
@@ -79,6 +85,8 @@ pub struct HealthTimer {
     pub words: Vec<String>,
 }
 
+/// Exit code of a check that says that the container does its work.
+pub const HEALTHY: u8 = 0;
 /// Exit code of a check that says that the container's startup check has not passed yet.
 pub const STARTING: u8 = 3;
 
@@ -117,4 +125,6 @@ pub struct LogConfig {
 pub enum LogDriver {
     K8sFile,
     None,
+    /// The container's streams are [`Handed::stdio`](crate::spawn::Handed), and nobody copies them.
+    Passthrough,
 }

@@ -16,6 +16,7 @@ pub mod attach;
 pub mod config;
 mod end;
 pub mod exit;
+pub mod kept;
 pub mod lock;
 pub mod log;
 pub mod members;

@@ -20,7 +20,7 @@ pub const DIRECTORY: &str = "notify";
 pub const SOCKET: &str = "notify.sock";
 
 /// All that a container may say to the service manager, as with runc and podman.
-const READY: &str = "READY=1";
+pub(crate) const READY: &str = "READY=1";
 
 /// The container's end, and the service manager's address.
 #[derive(Debug)]

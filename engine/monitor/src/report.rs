@@ -16,6 +16,8 @@ pub(crate) enum Report {
     Go,
     /// Undo the container: the command waits for that.
     Undo,
+    /// Keep the container as it is until another command lets it go; the command waits for the answer, which is the same.
+    Keep,
     /// init, by pid, has called `execve`.
     Started(i32),
     Failed {
@@ -56,6 +58,7 @@ impl Report {
             Report::Created => vec![b'c'],
             Report::Go => vec![b'g'],
             Report::Undo => vec![b'u'],
+            Report::Keep => vec![b'k'],
             Report::Started(pid) => [&b"s"[..], &pid.to_ne_bytes()].concat(),
             Report::Failed { code, message } => {
                 let message = &message.as_bytes()[..message.len().min(MESSAGE_MAX)];
@@ -70,6 +73,7 @@ impl Report {
             [b'c'] => Some(Report::Created),
             [b'g'] => Some(Report::Go),
             [b'u'] => Some(Report::Undo),
+            [b'k'] => Some(Report::Keep),
             [b's', pid @ ..] => Some(Report::Started(number(pid)?)),
             [b'f', rest @ ..] => {
                 let (code, message) = rest.split_at_checked(4)?;
@@ -93,6 +97,7 @@ mod tests {
             Report::Created,
             Report::Go,
             Report::Undo,
+            Report::Keep,
             Report::Started(12345),
             Report::Failed { code: 127, message: "cannot execute x: no such file or directory".into() },
         ] {

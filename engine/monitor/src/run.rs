@@ -62,7 +62,10 @@ pub fn run(Hooks { begun, cleanup, abandoned, ended }: Hooks) -> ExitCode {
             return refuse(&report, end::with_problem(error, saved));
         }
     };
-    begun(&config);
+    if running.let_go {
+        begun(&config);
+        running.server.answer(Ok(running.pid));
+    }
     // The command that does not listen any more does not need to know.
     let _ = Report::Started(running.pid).send(&report);
     drop(report);

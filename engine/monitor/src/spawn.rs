@@ -23,11 +23,15 @@ pub const PASSED_FD: i32 = 3;
 pub const CONFIG_FD: i32 = 32;
 pub const REPORT_FD: i32 = 33;
 pub const LOCK_FD: i32 = 34;
-/// Those of [`Handed`], as many as [`Config::handed`] says: the root, the network, and those that are held.
+/// Those of [`Handed`], as many as [`Config::handed`] says: the root, the network, /dev/shm, the container's streams, and those
+/// that are held.
 pub const HANDED_FD: i32 = 35;
 
 /// Behind those with numbers of their own.
-const LIST_FD: i32 = HANDED_FD + 3;
+const LIST_FD: i32 = STDIO_FD + 3;
+
+/// The first of three.
+const STDIO_FD: i32 = HANDED_FD + 3;
 
 /// Where a monitor finds the network namespace that it was handed: the path to join in the configuration's `namespaces`.
 pub const NETWORK_PATH: &str = "/proc/self/fd/36";
@@ -46,6 +50,8 @@ pub struct Handed {
     pub shm: Option<OwnedFd>,
     /// What init gets, each with its number there, which no other has (sd_listen_fds(3), `--preserve-fd`).
     pub passed: Vec<(i32, OwnedFd)>,
+    /// The container's stdin, stdout and stderr, when it has those of the command.
+    pub stdio: Option<[OwnedFd; 3]>,
     /// Kept open while the container lives, and otherwise unused: sockets that hold a port of the host.
     pub held: Vec<OwnedFd>,
 }
@@ -56,6 +62,8 @@ pub struct HandedCounts {
     pub rootfs: bool,
     pub network: bool,
     pub shm: bool,
+    #[serde(default)]
+    pub stdio: bool,
     /// A bit a number.
     passed: u32,
     pub held: usize,
@@ -74,6 +82,7 @@ impl Handed {
             rootfs: self.rootfs.is_some(),
             network: self.network.is_some(),
             shm: self.shm.is_some(),
+            stdio: self.stdio.is_some(),
             passed: self
                 .passed
                 .iter()
@@ -101,6 +110,9 @@ impl Handed {
             rootfs: fixed(counts.rootfs, HANDED_FD)?,
             network: fixed(counts.network, HANDED_FD + 1)?,
             shm: fixed(counts.shm, HANDED_FD + 2)?,
+            stdio: match [0, 1, 2].map(|number| fixed(counts.stdio, STDIO_FD + number)) {
+                [stdin, stdout, stderr] => stdin?.zip(stdout?).zip(stderr?).map(|((a, b), c)| [a, b, c]),
+            },
             passed: counts
                 .passed()
                 .map(|number| Ok((number as i32, inherit::take(number as i32)?)))
@@ -113,9 +125,10 @@ impl Handed {
     fn numbered(&self) -> impl Iterator<Item = (BorrowedFd<'_>, i32)> {
         let fixed = [&self.rootfs, &self.network, &self.shm].into_iter().zip(HANDED_FD..);
         let fixed = fixed.filter_map(|(fd, number)| fd.as_ref().map(|fd| (fd.as_fd(), number)));
+        let stdio = self.stdio.iter().flatten().map(AsFd::as_fd).zip(STDIO_FD..);
         let passed = self.passed.iter().map(|(number, fd)| (fd.as_fd(), *number));
         let held = self.held.iter().map(AsFd::as_fd).zip(LIST_FD..);
-        fixed.chain(passed).chain(held)
+        fixed.chain(stdio).chain(passed).chain(held)
     }
 }
 
@@ -203,6 +216,18 @@ impl Spawned {
 }
 
 impl Monitor {
+    /// Has the container wait for a command that starts it: [`attach::start`](crate::attach::start).
+    pub fn keep(self) -> Result<(), StartError> {
+        match Report::Keep.send(&self.report) {
+            Ok(()) | Err(Errno::EPIPE) => {}
+            Err(errno) => return Err(StartError::errno("keep the container", errno)),
+        }
+        match self.hear()? {
+            Report::Keep => Ok(()),
+            other => Err(self.refuse(&other)),
+        }
+    }
+
     /// Lets the container go and returns init's pid once it has called `execve`.
     pub fn start(self) -> Result<i32, StartError> {
         match Report::Go.send(&self.report) {

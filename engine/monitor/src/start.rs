@@ -21,6 +21,7 @@ use nix::sys::signal::Signal;
 use crate::attach::address;
 use crate::clock;
 use crate::config::{Config, LogDriver, Restore};
+use crate::kept::{self, Kept};
 use crate::log::Writer;
 use crate::members::Members;
 use crate::notify::Notify;
@@ -35,6 +36,8 @@ pub(crate) struct Running {
     pub(crate) server: Server,
     pub(crate) pid: i32,
     pub(crate) started: String,
+    /// False: it was kept, and ended before anybody started it.
+    pub(crate) let_go: bool,
 }
 
 /// Nothing of the container is left.
@@ -72,7 +75,7 @@ pub(crate) fn start(
         LogDriver::K8sFile => Some(Writer::open(&config.log).map_err(|error| {
             StartError::ours(&format!("open the log {}", config.log.path.display()), error)
         })?),
-        LogDriver::None => None,
+        LogDriver::None | LogDriver::Passthrough => None,
     };
 
     let notify = match config.notify.take() {
@@ -93,11 +96,12 @@ pub(crate) fn start(
     let forwards = Forwards::new(std::mem::take(&mut handed.held), &config.forwards);
     let started = serve(config, &mut made, Ends { streams, log, notify, forwards }, report)
         .map_err(NotStarted::from)
-        .and_then(|server| let_go(&mut made, server, report));
+        .and_then(|server| let_go(config, &mut made, server, report));
     match started {
-        Ok(mut server) => {
-            server.watch_init(config.timeout).map_err(|errno| StartError::errno("watch init", errno))?;
-            Ok(Running { server, pid: made.pid, started: clock::rfc3339(SystemTime::now()) })
+        Ok((mut server, let_go)) => {
+            let timeout = config.timeout.filter(|_| let_go);
+            server.watch_init(timeout).map_err(|errno| StartError::errno("watch init", errno))?;
+            Ok(Running { server, pid: made.pid, started: clock::rfc3339(SystemTime::now()), let_go })
         }
         Err(reason) => {
             undo(config, &made);
@@ -128,8 +132,12 @@ struct Made {
 /// Creates or restores the container with pipes or a pty.
 fn make(config: &Config, handed: &mut Handed) -> Result<(Made, Streams), StartError> {
     let terminal = config.spec.process().as_ref().and_then(|process| process.terminal()).unwrap_or(false);
-    let (streams, stdio) = streams::prepare(terminal, config.stdin)
-        .map_err(|errno| StartError::errno("make the pipes", errno))?;
+    let given = handed.stdio.take().filter(|_| config.log.driver == LogDriver::Passthrough);
+    let (streams, stdio) = match given {
+        Some(streams) => Ok((Streams::default(), Stdio::Fds(streams))),
+        None => streams::prepare(terminal, config.stdin),
+    }
+    .map_err(|errno| StartError::errno("make the pipes", errno))?;
     if let Some(how) = &config.restore {
         return Ok((restore_from(config, how, handed.rootfs.take(), stdio)?, streams));
     }
@@ -206,7 +214,7 @@ struct Ends {
 }
 
 /// Makes the attach socket and all else that the loop needs.
-fn serve(config: &Config, made: &mut Made, ends: Ends, report: &OwnedFd) -> Result<Server, StartError> {
+fn serve(config: &mut Config, made: &mut Made, ends: Ends, report: &OwnedFd) -> Result<Server, StartError> {
     let Ends { mut streams, log, notify, forwards } = ends;
     if let Some(master) = made.console.take() {
         streams
@@ -231,17 +239,24 @@ fn serve(config: &Config, made: &mut Made, ends: Ends, report: &OwnedFd) -> Resu
         stdin_once: config.stdin_once,
         forwards,
         health,
+        ready: config.ready.take(),
     };
     Server::new(parts).map_err(|errno| StartError::errno("set up the monitor's loop", errno))
 }
 
-/// Reports, serves clients that come already, and starts init when told to.
-fn let_go(made: &mut Made, mut server: Server, report: &OwnedFd) -> Result<Server, NotStarted> {
+/// Reports, serves clients that come already, and starts init when told to; false when it has ended before.
+fn let_go(
+    config: &mut Config,
+    made: &mut Made,
+    mut server: Server,
+    report: &OwnedFd,
+) -> Result<(Server, bool), NotStarted> {
     if Report::Created.send(report).is_err() {
         return Err(NotStarted::Abandoned);
     }
     match server.wait() {
         Ok(Event::Go) => {}
+        Ok(Event::Keep) => return keep(config, made, server, report),
         Ok(Event::Undo) => return Err(NotStarted::Undone),
         Ok(_) => return Err(NotStarted::Abandoned),
         Err(errno) => return Err(StartError::errno("wait for the start", errno).into()),
@@ -250,7 +265,43 @@ fn let_go(made: &mut Made, mut server: Server, report: &OwnedFd) -> Result<Serve
     if let Some(created) = &mut made.created {
         created.start().map_err(|error| start_error(&error))?;
     }
-    Ok(server)
+    Ok((server, true))
+}
+
+/// The same for a container that another command starts, some time.
+fn keep(
+    config: &mut Config,
+    made: &mut Made,
+    mut server: Server,
+    report: &OwnedFd,
+) -> Result<(Server, bool), NotStarted> {
+    let note = |kept| {
+        let written = kept::write(&config.run_dir, made.pid, &kept);
+        written.map_err(|error| StartError::ours("note that the container waits for its start", error))
+    };
+    server.network_is_up();
+    server.keep().map_err(|errno| StartError::errno("keep the container", errno))?;
+    note(Kept::Waiting)?;
+    if Report::Keep.send(report).is_err() {
+        return Err(NotStarted::Abandoned);
+    }
+    match server.wait() {
+        Ok(Event::Go) => {}
+        Ok(Event::Ended) => return Ok((server, false)),
+        Ok(_) => return Err(NotStarted::Abandoned),
+        Err(errno) => return Err(StartError::errno("wait for the start", errno).into()),
+    }
+    let started = match &mut made.created {
+        Some(created) => created.start().map_err(|error| start_error(&error)),
+        None => Ok(()),
+    };
+    let started = started.and_then(|()| note(Kept::Since(clock::rfc3339(SystemTime::now()))));
+    if let Err(error) = &started {
+        server.answer(Err(error));
+    }
+    started?;
+    config.kept = true;
+    Ok((server, true))
 }
 
 /// Kills and deletes a container that is not to run after all.

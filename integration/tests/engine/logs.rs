@@ -1,6 +1,9 @@
 //! `logs`: what was written, when, rotated, followed.
 
-use ketch_integration::Engine;
+use std::fs::{self, File};
+use std::process::Stdio;
+
+use ketch_integration::{Engine, program};
 
 #[test]
 fn both_streams_in_order() {
@@ -90,4 +93,48 @@ fn odd_output() {
     engine.run(["run", "--name", "o", "busybox", "sh", "-c", script]).ok();
     let out = engine.line("logs o").ok();
     assert_eq!(out.stdout, format!("{}\na\u{1}b\n", "x".repeat(100_000)));
+}
+
+/// The container has the command's own streams, and nobody copies them.
+#[test]
+fn passed_through() {
+    let engine = Engine::with_busybox();
+    let script = "cat; echo out; echo err >&2; ls -l /proc/self/fd/1; exit 3";
+    let mut command = engine.command();
+    command.args([
+        "run",
+        "--name",
+        "one",
+        "--network",
+        "none",
+        "--log-driver",
+        "passthrough",
+        "busybox",
+        "sh",
+        "-c",
+        script,
+    ]);
+    let input = engine.path("input");
+    fs::write(&input, "in\n").unwrap();
+    command.stdin(File::open(&input).unwrap());
+    let out = program::finish(&mut command).assert_exit(3);
+    assert!(out.stdout.starts_with("in\nout\n") && out.stderr == "err\n", "{out:#?}");
+    engine
+        .line("logs one")
+        .assert_exit(125)
+        .assert_stderr_has("cannot read logs: this container is not logging output");
+    engine.run(["inspect", "-f", "{{.HostConfig.LogConfig.Type}}", "one"]).ok().assert_stdout("passthrough");
+    // It keeps what it has of the command's open.
+    let mut command = engine.command();
+    command.args("run -d --name two --network none --log-driver passthrough busybox sleep 1000".split(' '));
+    assert!(command.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap().success());
+    engine.line("attach two").assert_exit(125).assert_stderr_has("cannot attach: container state improper");
+    engine
+        .line("run --rm -t --log-driver passthrough busybox true")
+        .assert_exit(125)
+        .assert_stderr_has("--tty cannot be used together");
+    engine
+        .line("run --rm --log-driver journald busybox true")
+        .assert_exit(125)
+        .assert_stderr_has("is not available");
 }

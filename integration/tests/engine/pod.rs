@@ -342,3 +342,97 @@ fn on_a_bridge_with_a_port() {
     assert_eq!(leftovers::find(engine.dir(), &[id]), Vec::<String>::new());
     assert_eq!((engine.netns().left(), engine.netns().published()), (Vec::new(), Vec::new()));
 }
+
+/// What the infra container has of the pod's, seen from a member.
+#[test]
+fn what_members_have_of_the_pod() {
+    let engine = Engine::with_busybox();
+    engine.line("create --name source -v data:/of-source busybox true").ok();
+    let pid = engine.path("infra.pid");
+    engine
+        .run([
+            "pod",
+            "create",
+            "--name",
+            "shop",
+            "--sysctl",
+            "net.ipv4.ip_default_ttl=77",
+            "--volumes-from",
+            "source",
+            "--no-hostname",
+            "--infra-conmon-pidfile",
+            pid.to_str().unwrap(),
+            "--shm-size-systemd",
+            "10m",
+        ])
+        .ok();
+    let look =
+        "cat /proc/sys/net/ipv4/ip_default_ttl; ls -d /of-source; ls /etc/hostname 2>/dev/null || echo none";
+    engine
+        .run(["run", "--rm", "--pod", "shop", "busybox", "sh", "-c", look])
+        .ok()
+        .assert_stdout("77\n/of-source\nnone");
+    let monitor: i32 = fs::read_to_string(&pid).unwrap().trim().parse().unwrap();
+    assert!(ketch_integration::kills::monitors(engine.dir()).contains(&monitor));
+    engine.line("pod rm -f -t 0 shop").ok();
+    engine
+        .line("pod create --infra=false --sysctl net.ipv4.ip_default_ttl=77")
+        .assert_exit(125)
+        .assert_stderr_has("--sysctl cannot be used without an infra container");
+    engine.line("pod create --device-read-bps /dev/none:1m --name bad").ok();
+    engine.line("run --rm --pod bad busybox true").assert_exit(125).assert_stderr_has("/dev/none");
+    engine.line("pod rm -f -t 0 bad").ok();
+    engine.line("rm -v source").ok();
+    engine.line("volume rm -a").ok();
+}
+
+/// podman's order: each to its end, before the first of the others begins.
+#[test]
+fn init_containers() {
+    let engine = Engine::with_busybox();
+    engine.line("pod create --name shop").ok();
+    let create = |name: &str, when: &str, script: &str| {
+        let mut words = vec!["create", "--pod", "shop", "--name", name, "-v", "data:/d"];
+        if !when.is_empty() {
+            words.extend(["--init-ctr", when]);
+        }
+        engine.run([&words[..], &["busybox", "sh", "-c", script]].concat()).ok();
+    };
+    create("main", "", "echo main >>/d/log; exec sleep 1000");
+    create("each", "always", "echo each >>/d/log");
+    create("first", "once", "echo first >>/d/log");
+    engine.line("pod start shop").ok();
+    let log = || {
+        let log = engine.line("exec main cat /d/log");
+        log.stdout.split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+    };
+    ketch_integration::wait::wait_for("main's line", || {
+        let log = log();
+        if log == ["each", "first", "main"] { Ok(()) } else { Err(log) }
+    });
+    engine.line("container exists first").assert_exit(1);
+    engine
+        .line("create --pod shop --init-ctr once busybox true")
+        .assert_exit(125)
+        .assert_stderr_has("cannot add init-ctr to a running pod");
+    engine.line("pod stop -t 0 shop").ok();
+    engine.line("pod start shop").ok();
+    ketch_integration::wait::wait_for("main's line again", || {
+        let log = log();
+        if log == ["each", "first", "main", "each", "main"] { Ok(()) } else { Err(log) }
+    });
+    engine.line("pod stop -t 0 shop").ok();
+    create("bad", "always", "exit 3");
+    engine.line("pod start shop").assert_exit(125).assert_stderr_has("init container exited with code 3");
+    engine.run(["inspect", "-f", "{{.State.Status}}", "main"]).ok().assert_stdout("exited");
+    engine.line("pod rm -f -t 0 shop").ok();
+    engine
+        .line("create --init-ctr once busybox true")
+        .assert_exit(125)
+        .assert_stderr_has("must specify pod value with init-ctr");
+    engine
+        .line("create --init-ctr foo busybox true")
+        .assert_exit(125)
+        .assert_stderr_has("init-ctr value must be 'always' or 'once'");
+    engine.line("volume rm -a").ok();
+}

@@ -78,11 +78,15 @@ fn a_descriptor_that_is_not_there_is_an_error() {
 
 /// Runs a container below a manager of the test's own, and gives what it was told.
 fn told(mode: &str, script: &str) -> (Output, Vec<String>) {
+    told_of(&[mode], script)
+}
+
+fn told_of(flags: &[&str], script: &str) -> (Output, Vec<String>) {
     let engine = Engine::with_busybox();
     let manager = UnixDatagram::bind(engine.path("manager")).unwrap();
     let mut command = engine.command();
     command.env("NOTIFY_SOCKET", engine.path("manager"));
-    command.args(["run", "--rm", "--network=none", mode, "busybox", "sh", "-c", script]);
+    command.args(["run", "--rm", "--network=none"]).args(flags).args(["busybox", "sh", "-c", script]);
     let output = program::finish(&mut command);
     // All has been sent: the container has ended, and its monitor said all it had to before.
     manager.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
@@ -122,6 +126,18 @@ fn conmon_is_ready_when_the_container_runs() {
     assert!(messages[0].starts_with("MAINPID=") && messages[0].ends_with("\nREADY=1"), "{messages:?}");
 }
 
+/// Once, and not before the check says so.
+#[test]
+fn healthy_is_ready_when_a_check_says_so() {
+    // Each check leaves a line; the second one is the first good one.
+    let check = "--health-cmd=echo >>/checks; test $(wc -l </checks) -ge 2";
+    let script = "test -z \"$NOTIFY_SOCKET\"; until test \"$(wc -l </checks 2>/dev/null || echo 0)\" -ge 4; do sleep 0.1; done";
+    let (output, messages) = told_of(&["--sdnotify=healthy", check, "--health-interval=1s"], script);
+    output.ok();
+    assert!(messages[0].starts_with("MAINPID="), "{messages:?}");
+    assert_eq!(messages[1..], ["READY=1"]);
+}
+
 #[test]
 fn ignore_says_nothing() {
     let (output, messages) = told("--sdnotify=ignore", "test -z \"$NOTIFY_SOCKET\"");
@@ -146,7 +162,7 @@ fn unknown_and_unavailable_modes() {
     engine
         .line("run --rm --sdnotify=healthy busybox true")
         .assert_exit(125)
-        .assert_stderr_has("container and conmon are");
+        .assert_stderr_has("sdnotify policy \"healthy\" requires a healthcheck to be set");
     engine
         .line("run --rm --sdnotify=bogus busybox true")
         .assert_exit(125)

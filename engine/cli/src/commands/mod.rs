@@ -8,7 +8,8 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use crate::failure::Failure;
-use crate::globals::Globals;
+use crate::globals::{self, Globals, VERSION};
+use crate::messages;
 
 mod archive;
 mod container;
@@ -22,11 +23,13 @@ mod manifest;
 mod network;
 mod pod;
 mod search;
+mod secret;
 mod select;
+mod suggest;
 mod system;
 mod top_level;
 mod unshare;
-mod usage;
+pub(crate) mod usage;
 mod version;
 mod volume;
 
@@ -74,8 +77,38 @@ fn parse<A: clap::Parser>(words: Vec<OsString>) -> anyhow::Result<A> {
 }
 
 /// Runs the verb that `words` name.
-pub(crate) fn dispatch(globals: &Globals, words: Vec<OsString>) -> anyhow::Result<ExitCode> {
+pub(crate) fn dispatch(globals: &Globals, mut words: Vec<OsString>) -> anyhow::Result<ExitCode> {
+    if globals.version && !globals.help {
+        writeln!(std::io::stdout(), "ketch version {VERSION}")?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if words.first().is_some_and(|verb| verb == "help") {
+        // `help CMD` is `CMD --help`, and as with podman help for what is not there is a list of what is.
+        words.remove(0);
+        if !is_known(top_level::COMMANDS, &words) {
+            let topic: Vec<_> = words.iter().map(|word| word.to_string_lossy()).collect();
+            writeln!(std::io::stderr(), "Unknown help topic [`{}`]", topic.join(" "))?;
+            words.clear();
+        }
+        words.push("--help".into());
+    } else {
+        globals.settle()?;
+    }
+    messages::debug(|| {
+        let words: Vec<_> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+        format!("Called {}", words.join(" "))
+    });
     descend(globals, top_level::COMMANDS, "ketch".to_owned(), words)
+}
+
+/// Whether all of the words name a noun or a verb.
+fn is_known(table: &[Command], words: &[OsString]) -> bool {
+    let Some((first, rest)) = words.split_first() else { return true };
+    match table.iter().find(|command| *first == *command.name).map(|command| &command.action) {
+        Some(Action::Group(table)) => is_known(table, rest),
+        Some(Action::Run(_)) => rest.is_empty(),
+        None => false,
+    }
 }
 
 fn descend(
@@ -86,13 +119,8 @@ fn descend(
 ) -> anyhow::Result<ExitCode> {
     let Some(verb) = words.first().filter(|_| !globals.help) else {
         list(&path, table)?;
-        // A noun alone asks for nothing.
         let message = format!("missing command '{path} COMMAND'");
-        return if globals.help || path == "ketch" {
-            Ok(ExitCode::SUCCESS)
-        } else {
-            Err(Failure { code: 125, message }.into())
-        };
+        return if globals.help { Ok(ExitCode::SUCCESS) } else { Err(Failure { code: 125, message }.into()) };
     };
     if verb == "help" || verb == "--help" || verb == "-h" {
         return list(&path, table);
@@ -102,14 +130,11 @@ fn descend(
         return Err(Failure { code: 125, message }.into());
     }
     let Some(command) = table.iter().find(|command| *verb == *command.name) else {
-        return Err(Failure {
-            code: 125,
-            message: format!(
-                "unrecognized command `{path} {}`\nTry '{path} --help' for more information",
-                verb.to_string_lossy()
-            ),
-        }
-        .into());
+        let verb = verb.to_string_lossy();
+        let near = if path == "ketch" { suggest::near(&verb, table) } else { String::new() };
+        let message =
+            format!("unrecognized command `{path} {verb}`\n{near}Try '{path} --help' for more information");
+        return Err(Failure { code: 125, message }.into());
     };
     let path = format!("{path} {}", command.name);
     match &command.action {
@@ -130,15 +155,7 @@ fn list(path: &str, table: &[Command]) -> anyhow::Result<ExitCode> {
         writeln!(out, "  {name:<12} {about}")?;
     }
     if path == "ketch" {
-        writeln!(
-            out,
-            "\nOptions before the command:\n  --root DIR     images, containers and their state [/var/lib/ketch; \
-             without root $XDG_DATA_HOME/ketch]"
-        )?;
-        writeln!(
-            out,
-            "  --runroot DIR  what does not outlive a reboot [/run/ketch; without root $XDG_RUNTIME_DIR/ketch]"
-        )?;
+        write!(out, "\nOptions before the command:\n{}", globals::help())?;
     }
     writeln!(out, "\nRun '{path} COMMAND --help' for more on a command.")?;
     Ok(ExitCode::SUCCESS)

@@ -2,7 +2,7 @@
 
 use super::{
     Action, Command, container, diff, events, healthcheck, image, login, logout, manifest, network, pod,
-    search, system, unshare, verb, version, volume,
+    search, secret, system, unshare, verb, version, volume,
 };
 
 pub(crate) const COMMANDS: &[Command] = &[
@@ -20,6 +20,7 @@ pub(crate) const COMMANDS: &[Command] = &[
     },
     Command { name: "network", about: "Manage networks", action: Action::Group(network::COMMANDS) },
     Command { name: "pod", about: "Manage pods", action: Action::Group(pod::COMMANDS) },
+    Command { name: "secret", about: "Manage secrets", action: Action::Group(secret::COMMANDS) },
     Command { name: "system", about: "Manage ketch itself", action: Action::Group(system::COMMANDS) },
     Command { name: "volume", about: "Manage volumes", action: Action::Group(volume::COMMANDS) },
     verb!("attach", "Attach to a running container", container::attach),
@@ -34,6 +35,7 @@ pub(crate) const COMMANDS: &[Command] = &[
     verb!("images", "List images", image::list),
     verb!("import", "Make an image of a tar archive", image::import),
     verb!("info", "Show what the host is and what the store holds", system::info),
+    verb!("init", "Make containers ready to be started", container::init),
     verb!("inspect", "Show all about containers or images as JSON", container::inspect::any),
     verb!("kill", "Send a signal to containers", container::kill),
     verb!("load", "Load images from an archive", image::load),
@@ -63,6 +65,7 @@ pub(crate) const COMMANDS: &[Command] = &[
     verb!("unpause", "Let the processes of paused containers go on", container::unpause),
     verb!("unshare", "Run a command in the user's namespaces, where it is root", unshare),
     verb!("untag", "Take names from an image", image::untag),
+    verb!("update", "Change a container's limits, restart policy and health check", container::update),
     verb!("version", "Show ketch's version", version),
     verb!("wait", "Wait for containers to end", container::wait),
 ];

@@ -7,7 +7,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use crate::failure::Failure;
 
 /// None when nothing is wrong: the parser carries a request for help as an error.
-pub(super) fn error(error: &clap::Error, verb: &str) -> Option<anyhow::Error> {
+pub(crate) fn error(error: &clap::Error, verb: &str) -> Option<anyhow::Error> {
     if !error.use_stderr() {
         return None;
     }

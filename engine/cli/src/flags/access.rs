@@ -1,7 +1,8 @@
 //! How a registry is spoken to.
 
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use anyhow::Context;
 use ketch_engine::image::registry::{Access, Credentials, Proxy};
@@ -93,6 +94,15 @@ pub(crate) fn own_auth_file() -> PathBuf {
     }
 }
 
+/// `ketch --config`.
+static DOCKER: OnceLock<PathBuf> = OnceLock::new();
+
+/// Where docker's config.json is looked for, in place of `$DOCKER_CONFIG`.
+pub(crate) fn set_docker_config(dir: &Path) {
+    // There is one command line.
+    let _ = DOCKER.set(dir.to_owned());
+}
+
 /// Where podman and docker keep logins, in podman's order (containers-auth.json(5)).
 fn default_auth_files() -> Vec<PathBuf> {
     if let Some(file) = variable("REGISTRY_AUTH_FILE") {
@@ -100,7 +110,11 @@ fn default_auth_files() -> Vec<PathBuf> {
     }
     let home = variable("HOME");
     let config = variable("XDG_CONFIG_HOME").or_else(|| home.as_ref().map(|home| home.join(".config")));
-    let docker = variable("DOCKER_CONFIG").or_else(|| home.map(|home| home.join(".docker")));
+    let docker = DOCKER
+        .get()
+        .cloned()
+        .or_else(|| variable("DOCKER_CONFIG"))
+        .or_else(|| home.map(|home| home.join(".docker")));
     [
         Some(own_auth_file()),
         Some(PathBuf::from("/run/containers/0/auth.json")),

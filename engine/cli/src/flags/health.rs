@@ -5,7 +5,7 @@ use ketch_engine::container::options::{Health, HealthAction, Startup};
 
 use crate::output::length;
 
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, Default, PartialEq, clap::Args)]
 pub(crate) struct HealthFlags {
     /// Command that tells whether the container does its work: a shell's, a JSON list of words, or none
     #[arg(long, value_name = "COMMAND")]
@@ -61,7 +61,8 @@ pub(crate) fn parse(flags: &HealthFlags) -> anyhow::Result<Option<Health>> {
         matches!(place, "" | "local"),
         "--health-log-destination {place} is not available: results are kept with the container (local)"
     );
-    let startup = startup(flags)?;
+    let has_test = flags.health_cmd.as_deref().is_some_and(|command| command != "none");
+    let startup = startup(flags, has_test, None)?;
     let health = Health {
         test: flags.health_cmd.as_deref().map(test),
         interval: flags
@@ -90,8 +91,10 @@ pub(crate) fn parse(flags: &HealthFlags) -> anyhow::Result<Option<Health>> {
     Ok(Some(health).filter(|health| *health != Health::default()))
 }
 
-fn startup(flags: &HealthFlags) -> anyhow::Result<Option<Startup>> {
-    let Some(command) = &flags.health_startup_cmd else {
+/// `before` is what is there already.
+fn startup(flags: &HealthFlags, has_test: bool, before: Option<Startup>) -> anyhow::Result<Option<Startup>> {
+    let given = flags.health_startup_cmd.as_deref().map(test);
+    let Some(test) = given.or_else(|| before.as_ref().map(|before| before.test.clone())) else {
         let others = flags.health_startup_interval.is_some()
             || flags.health_startup_retries.is_some()
             || flags.health_startup_success.is_some()
@@ -99,25 +102,61 @@ fn startup(flags: &HealthFlags) -> anyhow::Result<Option<Startup>> {
         ensure!(!others, "a startup healthcheck command must be provided with --health-startup-cmd");
         return Ok(None);
     };
-    ensure!(
-        flags.health_cmd.as_deref().is_some_and(|command| command != "none"),
-        "must specify a health check command with --health-cmd to use a startup health check"
-    );
+    ensure!(has_test, "must specify a health check command with --health-cmd to use a startup health check");
+    let before = before.unwrap_or_default();
+    let given = flags.health_startup_interval.as_deref();
+    let startup_interval = given.map(|text| interval("health-startup-interval", text)).transpose()?;
+    let given = flags.health_startup_timeout.as_deref();
+    let startup_timeout = given.map(|text| timeout("health-startup-timeout", text)).transpose()?;
     Ok(Some(Startup {
-        test: test(command),
-        interval: flags
-            .health_startup_interval
-            .as_deref()
-            .map(|text| interval("health-startup-interval", text))
-            .transpose()?,
-        timeout: flags
-            .health_startup_timeout
-            .as_deref()
-            .map(|text| timeout("health-startup-timeout", text))
-            .transpose()?,
-        retries: flags.health_startup_retries.unwrap_or(0),
-        successes: flags.health_startup_success.unwrap_or(0),
+        test,
+        interval: startup_interval.or(before.interval),
+        timeout: startup_timeout.or(before.timeout),
+        retries: flags.health_startup_retries.unwrap_or(before.retries),
+        successes: flags.health_startup_success.unwrap_or(before.successes),
     }))
+}
+
+/// What becomes of the check that is there.
+pub(crate) fn change(flags: &HealthFlags, before: Option<Health>) -> anyhow::Result<Option<Health>> {
+    if *flags == HealthFlags::default() {
+        return Ok(before);
+    }
+    if flags.no_healthcheck {
+        let alone = HealthFlags { no_healthcheck: true, ..HealthFlags::default() };
+        ensure!(*flags == alone, "cannot specify both --no-healthcheck and other HealthCheck flags");
+        return Ok(None);
+    }
+    let before = before.unwrap_or_default();
+    let present = before.test.as_ref().is_some_and(|words| words.first().is_some_and(|kind| kind != "NONE"));
+    let has_test = flags.health_cmd.as_deref().map_or(present, |command| command != "none");
+    let startup = startup(flags, has_test, before.startup)?;
+    let without = HealthFlags {
+        health_startup_cmd: None,
+        health_startup_interval: None,
+        health_startup_retries: None,
+        health_startup_success: None,
+        health_startup_timeout: None,
+        ..flags.clone()
+    };
+    let given = parse(&without)?.unwrap_or_default();
+    let test = given.test.or(before.test);
+    ensure!(
+        has_test || flags.health_cmd.is_some(),
+        "the container has no health check: give it one with --health-cmd"
+    );
+    Ok(Some(Health {
+        test,
+        interval: given.interval.or(before.interval),
+        timeout: given.timeout.or(before.timeout),
+        start_period: given.start_period.or(before.start_period),
+        retries: given.retries.or(before.retries),
+        on_failure: if flags.health_on_failure.is_some() { given.on_failure } else { before.on_failure },
+        startup,
+        log_count: given.log_count.or(before.log_count),
+        log_size: given.log_size.or(before.log_size),
+    })
+    .filter(|_| has_test))
 }
 
 /// A list in JSON is words; all else is a shell's script.

@@ -133,7 +133,7 @@ const OF_IPC: [&str; 9] = [
     "fs.mqueue.",
 ];
 
-fn sysctls(given: &[String], options: &Options) -> anyhow::Result<BTreeMap<String, String>> {
+pub(super) fn sysctls(given: &[String], options: &Options) -> anyhow::Result<BTreeMap<String, String>> {
     let mut sysctls = BTreeMap::new();
     for text in given {
         let (name, value) = text

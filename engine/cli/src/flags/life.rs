@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail, ensure};
 use ketch_engine::container::options::{Cgroups, Options};
 
+use super::secret;
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct LifeFlags {
     /// Whether it gets a cgroup of its own: enabled, no-conmon or disabled
@@ -28,7 +30,7 @@ pub(crate) struct LifeFlags {
     /// Where the seccomp profile comes from: default
     #[arg(long, value_name = "POLICY", default_value = "default")]
     seccomp_policy: String,
-    /// Give it a secret: not available
+    /// Give it a secret, at /run/secrets or in a variable (NAME[,type=mount|env][,target=…][,uid=…][,gid=…][,mode=…])
     #[arg(long, value_name = "SECRET")]
     secret: Vec<String>,
     /// Seconds that it may run; 0 for no limit
@@ -53,10 +55,8 @@ pub(super) fn apply(flags: &LifeFlags, options: &mut Options) -> anyhow::Result<
         flags.gpus.is_empty(),
         "--gpus is not available: GPUs come by CDI, which this version does not read; give the nodes with --device"
     );
-    ensure!(
-        flags.secret.is_empty(),
-        "--secret is not available: this version keeps no secrets; bind a file with --volume FILE:/run/secrets/NAME:ro"
-    );
+    let secrets = flags.secret.iter().filter_map(|text| secret::parse(text).transpose());
+    options.secrets = secrets.collect::<anyhow::Result<_>>()?;
     match flags.seccomp_policy.as_str() {
         "" | "default" => Ok(()),
         "image" => bail!(

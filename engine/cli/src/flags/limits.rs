@@ -23,7 +23,13 @@ pub(super) fn collect(flags: &ContainerFlags) -> anyhow::Result<Limits> {
     };
     resources::collect(&flags.resources, &mut limits)?;
     check_memory(&limits)?;
-    for text in &flags.ulimit {
+    put_ulimits(&flags.ulimit, &mut limits)?;
+    Ok(limits)
+}
+
+/// Those of the same name give way.
+pub(crate) fn put_ulimits(given: &[String], limits: &mut Limits) -> anyhow::Result<()> {
+    for text in given {
         if text == "host" {
             limits.ulimits_of_host = true;
         } else {
@@ -33,7 +39,7 @@ pub(super) fn collect(flags: &ContainerFlags) -> anyhow::Result<Limits> {
             limits.ulimits.push(ulimit);
         }
     }
-    Ok(limits)
+    Ok(())
 }
 
 /// What the kernel would refuse, and less clearly.

@@ -3,12 +3,13 @@
 //! A flag that is not here is unknown, and refused: none is taken and then not acted upon.
 
 mod access;
+mod change;
 mod device;
 pub(crate) mod env;
-mod health;
+pub(crate) mod health;
 mod inside;
 mod life;
-mod limits;
+pub(crate) mod limits;
 mod mount;
 mod namespace;
 pub(crate) mod network;
@@ -16,7 +17,8 @@ mod pod;
 pub(crate) mod ports;
 mod preserve;
 mod registry;
-mod resources;
+pub(crate) mod resources;
+mod secret;
 mod security;
 pub(crate) mod values;
 mod volume;
@@ -27,7 +29,8 @@ use anyhow::{Context, bail, ensure};
 use ketch_engine::container::options::{Log, Options, RestartPolicy, Rootfs};
 use ketch_engine::pod::member::Own;
 
-pub(crate) use access::{Connection, Retry, own_auth_file};
+pub(crate) use access::{Connection, Retry, own_auth_file, set_docker_config};
+pub(crate) use change::ChangeFlags;
 pub(crate) use pod::{PodFlags, into_options as into_pod_options};
 pub(crate) use preserve::PreserveFlags;
 pub(crate) use registry::Registry;
@@ -105,7 +108,7 @@ pub(crate) struct ContainerFlags {
     /// Read labels from a file
     #[arg(long, value_name = "FILE")]
     label_file: Vec<PathBuf>,
-    /// Where output is logged: k8s-file or none
+    /// Where output is logged: k8s-file, none, or passthrough, where the container has the streams of this command
     #[arg(long, value_name = "DRIVER")]
     log_driver: Option<String>,
     /// Option of the log: max-size=SIZE, max-file=N
@@ -180,7 +183,7 @@ pub(crate) struct ContainerFlags {
     /// IMAGE is a directory of the host (PATH, or PATH:O to leave it unchanged)
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true, value_parser = values::boolean)]
     rootfs: bool,
-    /// Who tells the service manager that the container is ready: container, conmon (that it runs) or ignore
+    /// Who tells the service manager that the container is ready: container, conmon (that it runs), healthy or ignore
     #[arg(long, value_name = "WHO")]
     sdnotify: Option<String>,
     /// Confinement: no-new-privileges, seccomp=, apparmor=, label=disable, mask=, unmask=
@@ -392,10 +395,10 @@ fn log(flags: &ContainerFlags) -> anyhow::Result<Log> {
             ),
         }
     }
-    ensure!(
-        log.driver.as_deref() != Some("none") || flags.log_opt.is_empty(),
-        "--log-opt has no meaning with --log-driver none"
-    );
+    if let Some(driver @ ("none" | "passthrough")) = log.driver.as_deref() {
+        ensure!(flags.log_opt.is_empty(), "--log-opt has no meaning with --log-driver {driver}");
+        ensure!(driver == "none" || !flags.tty, "--log-driver passthrough and --tty cannot be used together");
+    }
     Ok(log)
 }
 

@@ -2,15 +2,21 @@
 
 use std::path::PathBuf;
 
-use anyhow::{bail, ensure};
-use ketch_engine::container::options::{Limits, Namespaces, Options};
+use anyhow::{Context, bail, ensure};
+use ketch_engine::container::options::{BlockIo, Limits, Namespaces, Options};
 use ketch_engine::pod::options::{ExitPolicy, PodOptions, Shared};
 
-use super::{device, env, limits, namespace, network, security, values, volume};
+use super::{device, env, inside, limits, namespace, network, resources, security, values, volume};
 
 #[derive(Debug, clap::Args)]
 #[command(disable_help_flag = true, args_override_self = true)]
 pub(crate) struct PodFlags {
+    /// Weight of the members' block I/O, 10 to 1000, relative to other cgroups'
+    #[arg(long, value_name = "WEIGHT", value_parser = resources::weight)]
+    blkio_weight: Option<u16>,
+    /// The same for one device (DEVICE:WEIGHT)
+    #[arg(long, value_name = "DEVICE:WEIGHT")]
+    blkio_weight_device: Vec<String>,
     /// Cgroup below which the pod's own is made
     #[arg(long, value_name = "PATH")]
     cgroup_parent: Option<String>,
@@ -29,6 +35,12 @@ pub(crate) struct PodFlags {
     /// Give the members a device of the host (HOST[:CONTAINER][:rwm])
     #[arg(long, value_name = "DEVICE", value_delimiter = ',')]
     device: Vec<String>,
+    /// Limit the members' reading from a device, in bytes a second (DEVICE:RATE)
+    #[arg(long, value_name = "DEVICE:RATE")]
+    device_read_bps: Vec<String>,
+    /// Limit the members' writing to a device, in bytes a second (DEVICE:RATE)
+    #[arg(long, value_name = "DEVICE:RATE")]
+    device_write_bps: Vec<String>,
     /// When the last member has ended: continue (the pod runs on) or stop
     #[arg(long, value_name = "POLICY", default_value = "continue")]
     exit_policy: String,
@@ -44,6 +56,9 @@ pub(crate) struct PodFlags {
     /// What the infra container runs, in place of its image's own
     #[arg(long, value_name = "COMMAND")]
     infra_command: Option<String>,
+    /// Write the pid of the infra container's monitor to this file
+    #[arg(long, value_name = "FILE")]
+    infra_conmon_pidfile: Option<PathBuf>,
     /// Image of the infra container, which must be there already
     #[arg(long, value_name = "IMAGE")]
     pub(crate) infra_image: Option<String>,
@@ -67,6 +82,9 @@ pub(crate) struct PodFlags {
     name: Option<String>,
     #[command(flatten)]
     network: network::NetworkFlags,
+    /// Leave the members their images' /etc/hostname
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true, value_parser = values::boolean)]
+    no_hostname: bool,
     /// PID namespace of the infra container: private, host, container:NAME or ns:PATH
     #[arg(long, value_name = "MODE")]
     pid: Option<String>,
@@ -91,12 +109,21 @@ pub(crate) struct PodFlags {
     /// Size of /dev/shm
     #[arg(long, value_name = "SIZE", value_parser = limits::size)]
     shm_size: Option<i64>,
+    /// Size of /run and /run/lock in members in systemd's mode
+    #[arg(long, value_name = "SIZE", value_parser = limits::size)]
+    shm_size_systemd: Option<i64>,
+    /// Parameter of the kernel's in the namespaces that the members share (NAME=VALUE)
+    #[arg(long, value_name = "NAME=VALUE", value_delimiter = ',')]
+    sysctl: Vec<String>,
     /// UTS namespace of the infra container: private, host, container:NAME or ns:PATH
     #[arg(long, value_name = "MODE")]
     uts: Option<String>,
     /// Bind a path of the host into the members (HOST:CONTAINER[:OPTIONS])
     #[arg(long, short = 'v', value_name = "VOLUME")]
     volume: Vec<String>,
+    /// Mount in the members what another container has mounted (CONTAINER[:ro|rw|z])
+    #[arg(long, value_name = "CONTAINER")]
+    volumes_from: Vec<String>,
     /// Name of the pod, as --name
     #[arg(value_name = "NAME")]
     names: Vec<String>,
@@ -121,6 +148,17 @@ pub(crate) fn into_options(flags: &PodFlags) -> anyhow::Result<(PodOptions, Opti
         cpu_shares: flags.cpu_shares,
         cpuset_cpus: flags.cpuset_cpus.clone(),
         cpuset_mems: flags.cpuset_mems.clone(),
+        block: BlockIo {
+            weight: flags.blkio_weight.filter(|weight| *weight > 0),
+            weights: flags
+                .blkio_weight_device
+                .iter()
+                .map(|text| resources::device_weight(text))
+                .collect::<Result<_, _>>()?,
+            read_bps: resources::byte_rates(&flags.device_read_bps)?,
+            write_bps: resources::byte_rates(&flags.device_write_bps)?,
+            ..BlockIo::default()
+        },
         ..Limits::default()
     };
     limits::check_memory(&limits)?;
@@ -175,6 +213,11 @@ fn infra(flags: &PodFlags, pod: &PodOptions) -> anyhow::Result<Option<Options>> 
             ("--uts", flags.uts.is_some()),
             ("--volume", !flags.volume.is_empty()),
             ("--hostname", flags.hostname.is_some()),
+            ("--infra-conmon-pidfile", flags.infra_conmon_pidfile.is_some()),
+            ("--no-hostname", flags.no_hostname),
+            ("--shm-size-systemd", flags.shm_size_systemd.is_some()),
+            ("--sysctl", !flags.sysctl.is_empty()),
+            ("--volumes-from", !flags.volumes_from.is_empty()),
             ("a flag of its network", flags.network != network::NetworkFlags::default()),
         ] {
             ensure!(!given, "{name} cannot be used without an infra container");
@@ -195,7 +238,8 @@ fn infra(flags: &PodFlags, pod: &PodOptions) -> anyhow::Result<Option<Options>> 
         uts: mode(&flags.uts)?.unwrap_or_default(),
         ..Namespaces::default()
     };
-    Ok(Some(Options {
+    let pid_file = flags.infra_conmon_pidfile.as_deref().map(std::path::absolute).transpose();
+    let mut infra = Options {
         name: flags.infra_name.clone().filter(|name| !name.is_empty()),
         entrypoint: flags.infra_command.as_deref().map(values::entrypoint),
         hostname: pod.hostname.clone(),
@@ -207,7 +251,17 @@ fn infra(flags: &PodFlags, pod: &PodOptions) -> anyhow::Result<Option<Options>> 
         mounts: flags.volume.iter().map(|text| volume::parse(text)).collect::<Result<_, _>>()?,
         devices: flags.device.iter().map(|text| device::parse(text)).collect::<Result<_, _>>()?,
         security: security::parse(&flags.security_opt)?,
-        limits: Limits { pids: Some(0), shm_size: flags.shm_size, ..Limits::default() },
+        volumes_from: flags.volumes_from.clone(),
+        no_hostname: flags.no_hostname,
+        monitor_pid_file: pid_file.context("cannot use the path of --infra-conmon-pidfile")?,
+        limits: Limits {
+            pids: Some(0),
+            shm_size: flags.shm_size,
+            shm_size_systemd: flags.shm_size_systemd,
+            ..Limits::default()
+        },
         ..Options::default()
-    }))
+    };
+    infra.sysctl = inside::sysctls(&flags.sysctl, &infra)?;
+    Ok(Some(infra))
 }

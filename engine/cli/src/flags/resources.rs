@@ -73,10 +73,6 @@ pub(super) fn collect(flags: &ResourceFlags, limits: &mut Limits) -> anyhow::Res
     limits.rdt_class = flags.rdt_class.clone().filter(|class| !class.is_empty());
     limits.shm_size_systemd = flags.shm_size_systemd;
     limits.unified = unified(&flags.cgroup_conf)?;
-    let rates = |list: &[String], parse: fn(&str) -> Option<u64>| -> anyhow::Result<Vec<BlockLimit>> {
-        list.iter().map(|text| rate(text, parse)).collect()
-    };
-    let bytes = |text: &str| limits::size(text).ok().and_then(|bytes| u64::try_from(bytes).ok());
     limits.block = BlockIo {
         weight: flags.blkio_weight.filter(|weight| *weight > 0),
         weights: flags
@@ -84,12 +80,31 @@ pub(super) fn collect(flags: &ResourceFlags, limits: &mut Limits) -> anyhow::Res
             .iter()
             .map(|text| device_weight(text))
             .collect::<Result<_, _>>()?,
-        read_bps: rates(&flags.device_read_bps, bytes)?,
-        write_bps: rates(&flags.device_write_bps, bytes)?,
-        read_iops: rates(&flags.device_read_iops, |text| text.parse().ok())?,
-        write_iops: rates(&flags.device_write_iops, |text| text.parse().ok())?,
+        read_bps: byte_rates(&flags.device_read_bps)?,
+        write_bps: byte_rates(&flags.device_write_bps)?,
+        read_iops: operation_rates(&flags.device_read_iops)?,
+        write_iops: operation_rates(&flags.device_write_iops)?,
     };
     Ok(())
+}
+
+/// Bytes a second.
+pub(super) fn byte_rates(list: &[String]) -> anyhow::Result<Vec<BlockLimit>> {
+    let bytes = |text: &str| limits::size(text).ok().and_then(|bytes| u64::try_from(bytes).ok());
+    list.iter().map(|text| rate(text, bytes)).collect()
+}
+
+/// Operations a second.
+pub(crate) fn operation_rates(list: &[String]) -> anyhow::Result<Vec<BlockLimit>> {
+    list.iter().map(|text| rate(text, |text| text.parse().ok())).collect()
+}
+
+/// Those of the same devices give way.
+pub(crate) fn put_all(there: &mut Vec<BlockLimit>, given: Vec<BlockLimit>) {
+    for limit in given {
+        there.retain(|have| have.device != limit.device);
+        there.push(limit);
+    }
 }
 
 pub(super) fn device_rules(flags: &ResourceFlags) -> anyhow::Result<Vec<DeviceRule>> {
@@ -102,21 +117,21 @@ pub(super) fn device_rules(flags: &ResourceFlags) -> anyhow::Result<Vec<DeviceRu
 }
 
 /// 0 is none.
-fn weight(text: &str) -> Result<u16, String> {
+pub(super) fn weight(text: &str) -> Result<u16, String> {
     match text.parse() {
         Ok(weight @ (0 | 10..=1000)) => Ok(weight),
         _ => Err("a weight is 10 to 1000".to_owned()),
     }
 }
 
-fn swappiness(text: &str) -> Result<i64, String> {
+pub(super) fn swappiness(text: &str) -> Result<i64, String> {
     match text.parse() {
         Ok(value @ -1..=100) => Ok(value),
         _ => Err(format!("invalid value: {text}, valid memory swappiness range is 0-100")),
     }
 }
 
-fn device_weight(text: &str) -> anyhow::Result<BlockLimit> {
+pub(super) fn device_weight(text: &str) -> anyhow::Result<BlockLimit> {
     let (device, value) = device(text).with_context(|| format!("bad format: {text}"))?;
     let value = weight(value).map_err(anyhow::Error::msg);
     let value = value.with_context(|| format!("--blkio-weight-device {text}"))?;

@@ -1,5 +1,7 @@
 //! Parsers of single values.
 
+use std::io::IsTerminal;
+
 use anyhow::{Context, bail, ensure};
 use ketch_engine::container::options::{Notify, RestartPolicy};
 use ketch_engine::spec;
@@ -22,7 +24,7 @@ pub(crate) enum Stream {
 }
 
 /// Go's spellings, which podman's flags take.
-pub(super) fn boolean(text: &str) -> Result<bool, String> {
+pub(crate) fn boolean(text: &str) -> Result<bool, String> {
     match text {
         "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
         "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
@@ -71,13 +73,13 @@ pub(super) fn notify(who: &str) -> anyhow::Result<Notify> {
         "" | "container" => Ok(Notify::Container),
         "conmon" => Ok(Notify::Conmon),
         "ignore" => Ok(Notify::Ignore),
-        "healthy" => bail!("--sdnotify=healthy is not available: container and conmon are"),
+        "healthy" => Ok(Notify::Healthy),
         _ => bail!("invalid sdnotify value {who:?}: must be conmon, container, healthy or ignore"),
     }
 }
 
 /// A JSON array of words, or one word; empty for no entrypoint.
-pub(super) fn entrypoint(text: &str) -> Vec<String> {
+pub(crate) fn entrypoint(text: &str) -> Vec<String> {
     if text.is_empty() {
         return Vec::new();
     }
@@ -85,9 +87,17 @@ pub(super) fn entrypoint(text: &str) -> Vec<String> {
 }
 
 /// sethostname(2) takes up to 64 bytes.
-pub(super) fn hostname(name: &str) -> anyhow::Result<String> {
+pub(crate) fn hostname(name: &str) -> anyhow::Result<String> {
     ensure!(name.len() <= 64, "hostname {name:?} is too long: the kernel takes 64 bytes");
     Ok(name.to_owned())
+}
+
+fn is_terminal(number: i32) -> bool {
+    match number {
+        0 => std::io::stdin().is_terminal(),
+        1 => std::io::stdout().is_terminal(),
+        _ => std::io::stderr().is_terminal(),
+    }
 }
 
 /// The driver's name; podman takes json-file for k8s-file.
@@ -95,9 +105,14 @@ pub(super) fn log_driver(name: &str) -> anyhow::Result<&'static str> {
     match name {
         "" | "k8s-file" | "json-file" => Ok("k8s-file"),
         "none" => Ok("none"),
-        "journald" | "passthrough" | "passthrough-tty" => {
-            bail!("log driver {name:?} is not available: this version has k8s-file and none")
+        // podman's words. Whoever gives a terminal away gives away what is typed there.
+        "passthrough" if [0, 1, 2].iter().any(|number| is_terminal(*number)) => {
+            bail!("the '--log-driver passthrough' option cannot be used on a TTY")
         }
-        _ => bail!("invalid log driver {name:?}: k8s-file or none is expected"),
+        "passthrough" | "passthrough-tty" => Ok("passthrough"),
+        "journald" => {
+            bail!("log driver {name:?} is not available: this version has k8s-file, none and passthrough")
+        }
+        _ => bail!("invalid log driver {name:?}: k8s-file, none or passthrough is expected"),
     }
 }

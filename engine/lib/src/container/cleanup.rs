@@ -25,7 +25,10 @@ fn begun(config: &Config) {
     let Some(paths) = paths(config) else { return };
     let event = |action| event(config, action);
     let events = [event(Action::Init), event(Action::Start), event(Action::Attach)];
-    note(&paths, if config.attached { &events } else { &events[..2] });
+    // The command that kept it has noted that.
+    let first = usize::from(config.kept);
+    let last = if config.attached { events.len() } else { events.len() - 1 };
+    note(&paths, &events[first..last]);
 }
 
 /// Runs in the monitor, which holds the container's lock and has deleted the runtime's state.

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use ketch_monitor::clock;
 use ketch_sys::Errno;
 
-use super::options::{CgroupManager, Exposed, Network, Options};
+use super::options::{CgroupManager, Exposed, Network, Notify, Options};
 use super::volumes_from::{self, VolumesFromError};
 use super::{FileError, health, name};
 use crate::Engine;
@@ -14,10 +14,12 @@ use crate::events::{Action, Event};
 use crate::image::Image;
 use crate::network::DEFAULT;
 use crate::network::ports::{self, ListenError};
+use crate::secret::{self, GiveError};
 use crate::spec::{self, SpecError};
 use crate::state;
 use crate::state::containers::{FindError, InsertError, Record};
 use crate::state::networks::FindNetworkError;
+use crate::tree;
 use crate::volume;
 
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +42,9 @@ pub enum CreateError {
     Volume(#[from] volume::CreateError),
     #[error(transparent)]
     Insert(#[from] InsertError),
+    /// podman's words.
+    #[error("sdnotify policy \"healthy\" requires a healthcheck to be set: invalid argument")]
+    NoHealth,
     #[error("the image exposes {0:?}, which is not a port")]
     Exposed(String),
     #[error(transparent)]
@@ -48,6 +53,8 @@ pub enum CreateError {
     Container(#[from] FindError),
     #[error(transparent)]
     Listen(#[from] ListenError),
+    #[error(transparent)]
+    Secret(#[from] GiveError),
     #[error(transparent)]
     CidFile(#[from] FileError),
     #[error(transparent)]
@@ -61,6 +68,13 @@ pub fn create(engine: &Engine, options: Options, image: Option<&Image>) -> Resul
     if let Err(error) = reserve(engine, &mut record) {
         volumes.undo(engine);
         return Err(error);
+    }
+    if let Err(error) = secret::give(engine, &record) {
+        // What cannot be removed is removed with a container of another time, or by hand: it is nobody's.
+        let _ = tree::remove(&engine.paths.container(&record.id));
+        engine.db.delete_container(&record.id)?;
+        volumes.undo(engine);
+        return Err(error.into());
     }
     if let Some(path) = &record.options.cid_file
         && let Err(source) = fs::write(path, &record.id)
@@ -90,9 +104,13 @@ pub(crate) fn describe(
     let words = options.entrypoint.as_ref().or(of_image).map_or(0, Vec::len);
     let command = entrypoint.split_off(words.min(entrypoint.len()));
     volumes_from::resolve(engine, &mut options)?;
+    secret::resolve(engine, &mut options.secrets)?;
     options.mounts = spec::wanted_mounts(&options, config)?;
     network(engine, &mut options, config)?;
     options.health = health::settle(options.health.take(), image);
+    if options.notify == Notify::Healthy && options.health.is_none() {
+        return Err(CreateError::NoHealth);
+    }
     if let Some(config) = config {
         options.stop_signal = options.stop_signal.or(stop_signal(config)?);
         for (key, value) in config.labels().iter().flatten() {

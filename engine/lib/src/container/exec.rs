@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::os::fd::OwnedFd;
 
+use ketch_monitor::kept::{self, Kept};
 use ketch_runtime::container::create::Stdio;
 use ketch_runtime::container::exec::{self as runtime, ExecError as RuntimeError, exec as run};
 use ketch_runtime::container::state::State;
@@ -91,6 +92,9 @@ pub(super) fn begin(
     stdio: Stdio<'_>,
 ) -> Result<runtime::Started, ExecError> {
     let (state, _init) = running(engine, record)?.ok_or(ExecError::NotRunning)?;
+    if kept::read(&engine.paths.container_run(&record.id), state.pid) == Some(Kept::Waiting) {
+        return Err(ExecError::NotRunning);
+    }
     let process = process(record, &state, options)?;
     let root = engine.paths.runtime();
     let how = runtime::Options {

@@ -167,9 +167,11 @@ pub(crate) fn any<T>(list: &[T], holds: impl FnMut(&T) -> bool) -> bool {
 /// podman's other words for a state are understood; those that ketch never shows match nothing.
 fn state(name: &str) -> Result<&str, FilterError> {
     match name {
-        "configured" | "initialized" => Ok("created"),
+        "configured" => Ok("created"),
         "stopped" => Ok("exited"),
-        "created" | "running" | "paused" | "exited" | "stopping" | "removing" | "unknown" => Ok(name),
+        "created" | "initialized" | "running" | "paused" | "exited" | "stopping" | "removing" | "unknown" => {
+            Ok(name)
+        }
         _ => Err(FilterError::State(name.to_owned())),
     }
 }

@@ -96,7 +96,7 @@ pub(super) fn open_inside(engine: &Engine, record: &Record, scope: Scope) -> Res
             return Err(InsideError::Gone(record.id.clone()));
         }
         match status(&engine.paths, &record.id) {
-            Status::Running { .. } | Status::Paused { .. } => {}
+            Status::Initialized { .. } | Status::Running { .. } | Status::Paused { .. } => {}
             Status::Stopping { .. } => {
                 // Its monitor may need the turn to end.
                 drop(turn);

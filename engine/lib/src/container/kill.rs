@@ -1,5 +1,6 @@
 //! `kill`: a signal to init.
 
+use ketch_monitor::kept::{self, Kept};
 use ketch_monitor::lock;
 use ketch_sys::{Errno, pidfd};
 use nix::sys::signal::Signal;
@@ -33,7 +34,10 @@ fn send(engine: &Engine, record: &Record, signal: i32, marked: bool) -> Result<(
     };
     let run_dir = engine.paths.container_run(&record.id);
     let monitor = lock::holder(&run_dir).map_err(FileError::at("look at the lock of", &run_dir))?;
-    let (_, init) = running(engine, record)?.ok_or_else(improper)?;
+    let (state, init) = running(engine, record)?.ok_or_else(improper)?;
+    if kept::read(&run_dir, state.pid) == Some(Kept::Waiting) {
+        return Err(improper());
+    }
     if marked {
         mark(engine, record)?;
     }

@@ -18,6 +18,7 @@ pub mod commit;
 pub mod copy;
 pub mod create;
 pub mod diff;
+pub mod duplicate;
 pub mod exec;
 pub mod export;
 pub mod filter;
@@ -46,8 +47,10 @@ pub mod stats;
 pub mod status;
 pub mod stop;
 pub mod sweep;
+pub mod tidy;
 pub mod top;
 pub(crate) mod turn;
+pub mod update;
 mod volumes_from;
 pub mod wait;
 

@@ -8,9 +8,11 @@ use serde::{Deserialize, Serialize};
 
 mod inside;
 mod limits;
+mod secret;
 
 pub use inside::{Accounts, Cgroups, Defaults, HostsBase, ImageVolumes, Systemd, TimeZone};
 pub use limits::{BlockIo, BlockLimit, DeviceRule, Limits, Ulimit};
+pub use secret::{Secret, SecretPlace};
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -76,6 +78,8 @@ pub struct Options {
     pub pod: Option<String>,
     /// The pod's first container, which holds what the members share.
     pub infra: bool,
+    /// `--init-ctr`: it runs to its end whenever its pod is started, before the others.
+    pub init_container: Option<InitContainer>,
     pub notify: Notify,
     pub restart: RestartPolicy,
     /// As asked for, until the container is created; then with the image's own and the defaults.
@@ -86,6 +90,7 @@ pub struct Options {
     pub chroot_dirs: Vec<String>,
     /// `--volumes-from CONTAINER[:ro|rw|z]`, as given; what they lead to is in `mounts` once the container is created.
     pub volumes_from: Vec<String>,
+    pub secrets: Vec<Secret>,
     pub devices: Vec<Device>,
     pub cap_add: Vec<String>,
     pub cap_drop: Vec<String>,
@@ -384,6 +389,15 @@ impl HealthAction {
     }
 }
 
+/// How often a container runs before those of its pod.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum InitContainer {
+    /// It is removed after that.
+    Once,
+    Always,
+}
+
 /// `--sdnotify`: who tells the service manager that the container is ready.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -393,6 +407,8 @@ pub enum Notify {
     Container,
     /// The monitor does, when the container runs.
     Conmon,
+    /// The monitor does, when a health check says so for the first time.
+    Healthy,
     Ignore,
 }
 

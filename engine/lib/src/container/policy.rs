@@ -24,6 +24,8 @@ use crate::{Engine, Paths, image};
 
 const MARK: &str = "ended";
 const TALLY: &str = "restarts.json";
+/// `update` has changed the policy of a container that runs.
+const CHANGED: &str = "policy-changed";
 
 /// docker's pace: a tenth of a second, twice as much each time, a minute at most; from the beginning again after a run of
 /// ten seconds. Only the first time nobody waits.
@@ -63,7 +65,7 @@ pub(super) fn is_marked(dir: &Path) -> bool {
 
 /// At a start by a command: what was before is forgotten.
 pub(super) fn begin(dir: &Path) -> Result<(), FileError> {
-    for name in [MARK, TALLY] {
+    for name in [MARK, TALLY, CHANGED] {
         let path = dir.join(name);
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -73,6 +75,12 @@ pub(super) fn begin(dir: &Path) -> Result<(), FileError> {
         }
     }
     Ok(())
+}
+
+/// Its monitor is to look again what the policy is.
+pub(super) fn note_change(dir: &Path) -> Result<(), FileError> {
+    let path = dir.join(CHANGED);
+    fs::write(&path, []).map_err(FileError::at("write", &path))
 }
 
 impl RestartPolicy {
@@ -107,7 +115,8 @@ impl Tally {
 /// In the monitor, after all that is known of the end was recorded and its lock is free: starts the container again if its
 /// policy says so. A failure is the new run's, and recorded as such.
 pub(super) fn ended(config: &Config, exit: &Exit) {
-    if !config.restarts || is_marked(&config.dir) || marker::read(&config.dir).is_some() {
+    let may = config.restarts || config.dir.join(CHANGED).exists();
+    if !may || is_marked(&config.dir) || marker::read(&config.dir).is_some() {
         return;
     }
     let Some(paths) = paths(config) else { return };

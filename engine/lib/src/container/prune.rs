@@ -32,5 +32,8 @@ pub fn prune(engine: &Engine, filters: &Filters, lookup: &dyn Lookup) -> Result<
 }
 
 fn is_at_rest(engine: &Engine, record: &Record) -> bool {
-    matches!(status(&engine.paths, &record.id), Status::Created { .. } | Status::Exited(_))
+    matches!(
+        status(&engine.paths, &record.id),
+        Status::Created { .. } | Status::Initialized { .. } | Status::Exited(_)
+    )
 }

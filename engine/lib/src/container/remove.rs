@@ -91,6 +91,10 @@ pub(crate) fn remove_any(
                         stopped = how;
                     }
                 }
+                // It has done nothing yet.
+                Force::No if matches!(status, Status::Initialized { .. }) => {
+                    stop::stop(engine, record, Some(0))?;
+                }
                 // About to end by itself: its monitor is waited for below.
                 Force::No if matches!(status, Status::Stopping { .. }) => {
                     let run_dir = engine.paths.container_run(&record.id);

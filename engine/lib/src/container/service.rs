@@ -67,9 +67,14 @@ impl Service {
         self.notify.clone().filter(|_| mode == Notify::Container)
     }
 
+    /// What the monitor tells when a health check says for the first time that the container does its work.
+    pub(super) fn of_health(&self, mode: Notify) -> Option<PathBuf> {
+        self.notify.clone().filter(|_| mode == Notify::Healthy)
+    }
+
     /// Before the container runs, makes the monitor the service's main process: what it says counts from here on.
     pub(super) fn name_main(&self, mode: Notify, monitor: i32) -> Result<(), NotifyError> {
-        self.tell_if(mode == Notify::Container, || format!("MAINPID={monitor}"))
+        self.tell_if(matches!(mode, Notify::Container | Notify::Healthy), || format!("MAINPID={monitor}"))
     }
 
     /// The container runs, which is all that `--sdnotify=conmon` waits for. In one message: from the next on, only the new

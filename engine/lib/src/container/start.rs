@@ -23,14 +23,16 @@ use super::status::{self, Status};
 use super::stop::{SignalError, stop};
 use super::turn::Turn;
 use super::{FileError, health, log_path, make_private};
+use crate::events::{Action, Event};
 use crate::image::{self, Image};
 use crate::network::setup::{self, Setup};
 use crate::network::{self, SetupError};
+use crate::secret::GiveError;
 use crate::spec::{self, Build, Facts, Host, Joined, SpecError};
 use crate::state;
 use crate::state::containers::{FindError, Record};
 use crate::state::pods::FindPodError;
-use crate::{Engine, pod};
+use crate::{Engine, pod, secret};
 
 /// What the caller has, and wants.
 #[derive(Debug, Default)]
@@ -51,6 +53,10 @@ pub struct Start<'a> {
     pub preserved: Vec<(i32, OwnedFd)>,
     /// It is its restart policy that wants it started, unless a command has it ended: what is noted of that then.
     pub by_policy: Option<Tally>,
+    /// Its stdin, stdout and stderr with the log driver passthrough; None: it has none to speak of.
+    pub stdio: Option<[OwnedFd; 3]>,
+    /// `init`: leave it to another command to let it go.
+    pub keep: bool,
 }
 
 /// A container that runs.
@@ -67,6 +73,9 @@ pub enum StartError {
     Gone(String),
     #[error("unable to start container {0:?}: it is paused: container state improper")]
     Paused(String),
+    /// Of `init`.
+    #[error("container {0} has already been created in runtime: container state improper")]
+    Made(String),
     #[error(transparent)]
     File(#[from] FileError),
     #[error(transparent)]
@@ -86,15 +95,19 @@ pub enum StartError {
     #[error(transparent)]
     Pod(#[from] FindPodError),
     #[error("cannot make the cgroup of pod {pod}")]
-    PodCgroup { pod: String, source: ketch_cgroups::Error },
+    PodCgroup { pod: String, source: pod::cgroup::PrepareError },
     #[error("cannot clear what the last run of container {id} left")]
     Leftover { id: String, source: DeleteError },
     #[error("cannot attach to container {id}")]
     Attach { id: String, source: io::Error },
+    #[error("cannot start container {id}, which was initialized: its monitor does not answer")]
+    Kept { id: String, source: io::Error },
     #[error("cannot end container {id}, whose monitor was killed, to start it anew")]
     Orphan { id: String, source: Box<SignalError> },
     #[error(transparent)]
     Network(#[from] SetupError),
+    #[error(transparent)]
+    Secret(#[from] GiveError),
     #[error(transparent)]
     Notify(#[from] NotifyError),
     #[error(transparent)]
@@ -143,6 +156,8 @@ pub fn start(engine: &Engine, record: &Record, how: Start<'_>) -> Result<Started
         }
         let run_dir = engine.paths.container_run(&record.id);
         match status::status(&engine.paths, &record.id) {
+            status if how.keep && status.is_alive() => return Err(StartError::Made(record.id.clone())),
+            Status::Initialized { .. } => return start_kept(engine, record, how),
             Status::Running { .. } => {
                 let session = how.attach.clone().map(|options| connect(engine, record, options)).transpose();
                 if session.is_ok() || lock::is_held(&run_dir).unwrap_or(true) {
@@ -182,6 +197,26 @@ pub fn start(engine: &Engine, record: &Record, how: Start<'_>) -> Result<Started
     }
     drop(turn);
     started
+}
+
+/// With the turn. Lets go a container that `init` has made.
+fn start_kept(engine: &Engine, record: &Record, how: Start<'_>) -> Result<Started, StartError> {
+    let run_dir = engine.paths.container_run(&record.id);
+    let session = how.attach.map(|options| connect(engine, record, options)).transpose()?;
+    let started = attach::start(&run_dir, record.options.stdin && !how.detached)
+        .map_err(|source| StartError::Kept { id: record.id.clone(), source })?;
+    match started {
+        Ok(_) => {
+            if session.is_some() {
+                engine.event(Event::of_container(record, Action::Attach));
+            }
+            Ok(Started { now: true, session })
+        }
+        Err(error) => {
+            lock::wait_free(&run_dir).map_err(FileError::at("wait for", &run_dir))?;
+            Err(undo(engine, record, error.into()))
+        }
+    }
 }
 
 /// With the turn of the one that depends on them. That is no circle: a container joins only what is older than it.
@@ -239,6 +274,7 @@ fn carry_out(
             host: &host,
             joined: &Joined { network: network.joined.take(), ..joining.joined.clone() },
             network: &network.facts,
+            secrets: &secret::variables(&dir, &record.options.secrets)?,
         },
     )?;
     // One empty directory for all: each container mounts its root there in a mount namespace of its own.
@@ -255,6 +291,7 @@ fn carry_out(
         rootfs: Some(rootfs),
         network: network.namespace.take(),
         shm: joining.shm.take(),
+        stdio: how.stdio.take(),
         passed: (FIRST_PASSED..)
             .zip(std::mem::take(&mut how.service.listening))
             .chain(std::mem::take(&mut how.preserved))
@@ -279,6 +316,11 @@ fn carry_out(
         Some(_) => restored(record, &dir, network, || spawn(&config, lock, handed)?.created())?,
     };
     joining.verify()?;
+    if how.keep {
+        monitor.keep()?;
+        engine.event(Event::of_container(record, Action::Init));
+        return Ok(Started { now: true, session: None });
+    }
     let session = how.attach.take().map(|options| connect(engine, record, options)).transpose()?;
     let pid = monitor.pid;
     how.service.name_main(mode, pid)?;
@@ -343,6 +385,7 @@ fn config(
     let (options, dir) = (&record.options, engine.paths.container(&record.id));
     let driver = match options.log.driver.as_deref() {
         Some("none") => LogDriver::None,
+        Some("passthrough") => LogDriver::Passthrough,
         _ => LogDriver::K8sFile,
     };
     Config {
@@ -377,7 +420,9 @@ fn config(
         monitor_pid_file: options.monitor_pid_file.clone(),
         restarts: options.restart != RestartPolicy::No,
         health: health::timer(engine, record),
+        ready: how.service.of_health(options.notify),
         restore: how.restore.clone(),
+        kept: false,
         gives_back: network.gives_back(),
         forwards: std::mem::take(&mut network.forwards),
         notify: how.service.of_container(options.notify),

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use ketch_monitor::exit::{self, Exit};
+use ketch_monitor::kept::{self, Kept};
 use ketch_monitor::{clock, lock};
 use ketch_runtime::container::state::{Status as Runtime, Vitals};
 
@@ -23,6 +24,10 @@ pub enum Status {
     /// Not started yet, or its last start failed: then with the reason.
     Created {
         error: String,
+    },
+    /// Made, and waits for its start: `init`.
+    Initialized {
+        pid: i32,
     },
     Running {
         pid: i32,
@@ -44,6 +49,7 @@ impl Status {
     pub fn name(&self) -> &'static str {
         match self {
             Status::Created { .. } => "created",
+            Status::Initialized { .. } => "initialized",
             Status::Running { .. } => "running",
             Status::Paused { .. } => "paused",
             Status::Stopping { .. } => "stopping",
@@ -54,14 +60,14 @@ impl Status {
     /// init's, in ketch's pid namespace; 0 when there is none.
     pub fn pid(&self) -> i32 {
         match self {
-            Status::Running { pid, .. } | Status::Paused { pid, .. } => *pid,
+            Status::Initialized { pid } | Status::Running { pid, .. } | Status::Paused { pid, .. } => *pid,
             _ => 0,
         }
     }
 
     /// Whether there are processes.
     pub fn is_alive(&self) -> bool {
-        matches!(self, Status::Running { .. } | Status::Paused { .. } | Status::Stopping { .. })
+        !matches!(self, Status::Created { .. } | Status::Exited(_))
     }
 
     /// RFC 3339; None: it never ran.
@@ -73,7 +79,7 @@ impl Status {
             Status::Exited(exit) => {
                 Some(&exit.started).filter(|started| !started.is_empty()).map(String::as_str)
             }
-            Status::Created { .. } => None,
+            Status::Created { .. } | Status::Initialized { .. } => None,
         }
     }
 
@@ -100,7 +106,11 @@ pub fn status(paths: &Paths, id: &str) -> Status {
     match state.status(&paths.runtime()) {
         // Without a monitor as well: it was killed, and its container lives on.
         Runtime::Running | Runtime::Created | Runtime::Creating => {
-            Status::Running { pid: state.pid, started }
+            match kept::read(&paths.container_run(id), state.pid) {
+                None => Status::Running { pid: state.pid, started },
+                Some(Kept::Since(started)) => Status::Running { pid: state.pid, started },
+                Some(Kept::Waiting) => Status::Initialized { pid: state.pid },
+            }
         }
         Runtime::Paused => Status::Paused { pid: state.pid, started },
         Runtime::Stopped => match exit::load(&dir) {

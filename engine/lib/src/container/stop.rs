@@ -4,6 +4,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use ketch_cgroups::Cgroup;
+use ketch_monitor::kept::{self, Kept};
 use ketch_monitor::lock::{self, Holder};
 use ketch_runtime::container::kill::kill;
 use ketch_runtime::container::state::{State, Status as Runtime};
@@ -96,6 +97,8 @@ pub fn begin(engine: &Engine, record: &Record, seconds: Option<i64>) -> Result<S
     mark(engine, record)?;
     let Some((state, init)) = found else { return Ok(Stopping { running: None, monitor }) };
     let seconds = match seconds {
+        // There is nobody yet who could hear a signal.
+        _ if kept::read(&run_dir, state.pid) == Some(Kept::Waiting) => Some(0),
         None => Some(record.options.stop_timeout.unwrap_or(TIMEOUT)),
         Some(seconds) => u64::try_from(seconds).ok(),
     };

@@ -20,6 +20,7 @@ use crate::state::containers::Record;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Condition {
     Created,
+    Initialized,
     Running,
     Paused,
     Stopping,
@@ -39,7 +40,8 @@ impl std::str::FromStr for Condition {
 
     fn from_str(name: &str) -> Result<Condition, UnknownState> {
         Ok(match name {
-            "configured" | "created" | "initialized" => Condition::Created,
+            "configured" | "created" => Condition::Created,
+            "initialized" => Condition::Initialized,
             "running" => Condition::Running,
             "paused" => Condition::Paused,
             "stopping" => Condition::Stopping,
@@ -62,6 +64,7 @@ impl Condition {
             Condition::Healthy => says(health::Verdict::Healthy),
             Condition::Unhealthy => says(health::Verdict::Unhealthy),
             Condition::Created => matches!(status, Status::Created { .. }),
+            Condition::Initialized => matches!(status, Status::Initialized { .. }),
             Condition::Running => matches!(status, Status::Running { .. }),
             Condition::Paused => matches!(status, Status::Paused { .. }),
             Condition::Stopping => matches!(status, Status::Stopping { .. }),
@@ -85,7 +88,8 @@ pub fn wait(engine: &Engine, record: &Record, conditions: &[Condition]) -> Resul
         }
         let of_health =
             |condition: &Condition| matches!(condition, Condition::Healthy | Condition::Unhealthy);
-        if !now.is_alive() || conditions.iter().any(of_health) {
+        let waits = matches!(now, Status::Initialized { .. });
+        if !now.is_alive() || waits || conditions.iter().any(of_health) {
             change(engine, record, conditions, &now)?;
         } else if let Some(code) = end(engine, record, &now)? {
             last = Some(code);
@@ -205,7 +209,7 @@ fn change(
     // What happened before the watch was there is seen by asking once more.
     let now = status(&engine.paths, &record.id);
     let is_met = |condition: &Condition| condition.is_met(engine, record, &now);
-    if now.is_alive() != before.is_alive() || conditions.iter().any(is_met) {
+    if now.name() != before.name() || conditions.iter().any(is_met) {
         return Ok(());
     }
     loop {
@@ -226,7 +230,9 @@ fn watch(engine: &Engine, records: &[Record]) -> Result<Inotify, FileError> {
     watch.add_watch(&root, events).map_err(unwatchable(&root))?;
     for record in records {
         let checked = health::of(&record.options).map(|_| engine.paths.container(&record.id));
-        for dir in [root.join(&record.id)].into_iter().chain(checked) {
+        // Where the start of one that was initialized shows.
+        let run_dir = engine.paths.container_run(&record.id);
+        for dir in [root.join(&record.id), run_dir].into_iter().chain(checked) {
             match watch.add_watch(&dir, events) {
                 Ok(_) | Err(Errno::ENOENT) => {}
                 Err(errno) => return Err(unwatchable(&dir)(errno)),

@@ -4,7 +4,7 @@ mod builtin;
 pub(crate) mod change;
 pub mod compose;
 mod descriptor;
-mod digest;
+pub(crate) mod digest;
 pub mod filter;
 mod find;
 pub mod history;

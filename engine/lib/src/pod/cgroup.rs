@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use ketch_cgroups::systemd;
 
 use crate::container::options::CgroupManager;
+use crate::spec::SpecError;
 use crate::state::pods::Pod;
 use crate::{Engine, spec};
 
@@ -38,14 +39,26 @@ fn name(pod: &Pod) -> String {
 /// Makes it and sets its limits, if it has any: otherwise it comes with the first member's.
 ///
 /// Done before each start that may be the pod's first; a reboot leaves no cgroups.
-pub(crate) fn prepare(engine: &Engine, pod: &Pod) -> Result<(), ketch_cgroups::Error> {
-    let Some(resources) = spec::shared_resources(&pod.options.limits) else { return Ok(()) };
+pub(crate) fn prepare(engine: &Engine, pod: &Pod) -> Result<(), PrepareError> {
+    let Some(resources) = spec::shared_resources(&pod.options.limits)? else { return Ok(()) };
     match pod.options.cgroup_manager {
-        CgroupManager::Cgroupfs => ketch_cgroups::provide(&ketch_cgroups::detect()?, &path(pod), &resources),
+        CgroupManager::Cgroupfs => {
+            ketch_cgroups::provide(&ketch_cgroups::detect()?, &path(pod), &resources)?;
+        }
         CgroupManager::Systemd { .. } => {
-            systemd::create_slice(&engine.systemd, &name(pod), Some(&resources)).map(drop)
+            systemd::create_slice(&engine.systemd, &name(pod), Some(&resources))?;
         }
     }
+    Ok(())
+}
+
+/// Why a pod has no cgroup with its limits.
+#[derive(Debug, thiserror::Error)]
+pub enum PrepareError {
+    #[error(transparent)]
+    Limits(#[from] SpecError),
+    #[error(transparent)]
+    Cgroup(#[from] ketch_cgroups::Error),
 }
 
 /// Removes it. One that never was is no error.

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::cgroup;
 use super::status::Whole;
 use crate::container::inspect::{devices, go_time};
-use crate::container::options::{MountKind, Network, Options, Port};
+use crate::container::options::{BlockIo, BlockLimit, Limits, MountKind, Network, Options, Port};
 use crate::spec;
 use crate::state::containers::Record;
 
@@ -175,7 +175,18 @@ fn limits(whole: &Whole) -> Map<String, Value> {
             map.insert(name.to_owned(), value);
         }
     };
-    let resources = spec::shared_resources(&whole.pod.options.limits);
+    // A block device that is gone keeps nobody from looking.
+    let without_devices = Limits { block: BlockIo::default(), ..whole.pod.options.limits.clone() };
+    let resources = spec::shared_resources(&without_devices).ok().flatten();
+    let block = &whole.pod.options.limits.block;
+    let devices = |list: &[BlockLimit], value: &str| {
+        let shown = |limit: &BlockLimit| json!({ "Path": limit.device, value: limit.value });
+        Some(Value::from(list.iter().map(shown).collect::<Vec<_>>())).filter(|_| !list.is_empty())
+    };
+    set("blkio_weight", block.weight.map(Value::from));
+    set("blkio_weight_device", devices(&block.weights, "Weight"));
+    set("device_read_bps", devices(&block.read_bps, "Rate"));
+    set("device_write_bps", devices(&block.write_bps, "Rate"));
     let cpu = resources.as_ref().and_then(|resources| resources.cpu().as_ref());
     let memory = resources.as_ref().and_then(|resources| resources.memory().as_ref());
     set("cpu_period", cpu.and_then(|cpu| cpu.period()).map(Value::from));

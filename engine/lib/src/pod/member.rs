@@ -102,6 +102,8 @@ fn inherit(infra: &Options, options: &mut Options) {
         }
     }
     options.limits.shm_size = options.limits.shm_size.or(infra.limits.shm_size);
+    options.limits.shm_size_systemd = options.limits.shm_size_systemd.or(infra.limits.shm_size_systemd);
+    options.no_hostname |= infra.no_hostname;
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ pub mod stop;
 
 pub use status::Status;
 
+use crate::container::FileError;
 use crate::container::pause::PauseError;
 use crate::container::remove::RemoveError;
 use crate::container::start::StartError;
@@ -48,6 +49,11 @@ pub enum Cause {
     Pause(#[from] PauseError),
     #[error(transparent)]
     Remove(#[from] RemoveError),
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// Of a container that the others wait for.
+    #[error("init container exited with code {0}")]
+    Init(i32),
 }
 
 impl MemberError {

@@ -41,7 +41,7 @@ impl Status {
                 Container::Running { .. } => running += 1,
                 Container::Paused { .. } => paused += 1,
                 Container::Exited(_) | Container::Stopping { .. } => ended += 1,
-                Container::Created { .. } => {}
+                Container::Created { .. } | Container::Initialized { .. } => {}
             }
         }
         match (running, paused, ended) {

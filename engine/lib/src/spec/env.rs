@@ -46,7 +46,7 @@ pub(super) fn merge(sources: &Sources<'_>) -> Vec<String> {
 }
 
 /// In place of one of the same name, or last.
-fn set(env: &mut Vec<String>, variable: &str) {
+pub(super) fn set(env: &mut Vec<String>, variable: &str) {
     match env.iter_mut().find(|have| name(have) == name(variable)) {
         Some(have) => variable.clone_into(have),
         None => env.push(variable.to_owned()),

@@ -61,15 +61,7 @@ impl Host {
         let uname = nix::sys::utsname::uname().map_err(kernel("name"))?;
         let layout = ketch_cgroups::detect().map_err(SpecError::Cgroups)?;
         let user_namespace = !ketch_sys::ns::in_first_user().map_err(kernel("user namespace"))?;
-        // A user's own systemd has what the user may use, and says what it has not.
-        let by_hand = options.cgroup_manager == CgroupManager::Cgroupfs;
-        let cgroups = match options.cgroups {
-            Cgroups::Disabled => {
-                Delegated::Nothing("--cgroups=disabled gives the container no cgroup".into())
-            }
-            _ if user_namespace && by_hand => ketch_cgroups::delegated(&layout),
-            _ => Delegated::Root,
-        };
+        let cgroups = cgroups(options, &layout, user_namespace);
         limits::check(options, &cgroups)?;
         if !options.limits.unified.is_empty() && layout != ketch_cgroups::Layout::V2 {
             return Err(SpecError::NeedsCgroupV2);
@@ -100,6 +92,24 @@ impl Host {
             devices: devices::read(options)?,
             apparmor: confined && Path::new("/sys/module/apparmor/parameters/enabled").exists(),
         })
+    }
+}
+
+/// Refuses limits that there is no cgroup for, and devices that are not there; what the devices' numbers are.
+pub fn check_limits(options: &Options) -> Result<Vec<block::Numbers>, SpecError> {
+    let layout = ketch_cgroups::detect().map_err(SpecError::Cgroups)?;
+    let user_namespace = !ketch_sys::ns::in_first_user().map_err(kernel("user namespace"))?;
+    limits::check(options, &cgroups(options, &layout, user_namespace))?;
+    block::read(&options.limits.block)
+}
+
+fn cgroups(options: &Options, layout: &ketch_cgroups::Layout, user_namespace: bool) -> Delegated {
+    // A user's own systemd has what the user may use, and says what it has not.
+    let by_hand = options.cgroup_manager == CgroupManager::Cgroupfs;
+    match options.cgroups {
+        Cgroups::Disabled => Delegated::Nothing("--cgroups=disabled gives the container no cgroup".into()),
+        _ if user_namespace && by_hand => ketch_cgroups::delegated(layout),
+        _ => Delegated::Root,
     }
 }
 

@@ -16,6 +16,7 @@ const NOFILE: u64 = 1 << 20;
 const NPROC: u64 = 1 << 22;
 /// Microseconds: the kernel's own default.
 const CPU_PERIOD: u64 = 100_000;
+const CPU_SHARES: u64 = 1024;
 
 const NAMES: [(&str, Type, Resource); 16] = [
     ("as", Type::RlimitAs, Resource::As),
@@ -147,15 +148,66 @@ pub(super) fn resources(limits: &Limits, cgroups: &Delegated) -> LinuxResources 
     resources
 }
 
-/// What of a pod's limits its cgroup has; None: nothing.
-pub fn shared(limits: &Limits) -> Option<LinuxResources> {
+/// What of a pod's limits its cgroup has; None: nothing. Looks up the numbers of block devices.
+pub fn shared(limits: &Limits) -> Result<Option<LinuxResources>, SpecError> {
     let (memory, cpu) = (memory(limits), cpu(limits));
-    if memory.is_none() && cpu.is_none() {
-        return None;
+    let block = super::block::limits(&limits.block, &super::block::read(&limits.block)?);
+    if memory.is_none() && cpu.is_none() && block.is_none() {
+        return Ok(None);
     }
     let mut resources = LinuxResources::default();
-    resources.set_memory(memory).set_cpu(cpu);
-    Some(resources)
+    resources.set_memory(memory).set_cpu(cpu).set_block_io(block);
+    Ok(Some(resources))
+}
+
+/// What is to be written to a running container's cgroup that has `old` for it to have `new`; a limit that is gone is written
+/// as none.
+pub fn changes(old: &Limits, new: &Limits, devices: &[super::block::Numbers]) -> LinuxResources {
+    let (was, is) = (spelled(old), spelled(new));
+    let mut changes = LinuxResources::default();
+    if was.memory() != is.memory() {
+        changes.set_memory(*is.memory());
+    }
+    if was.pids() != is.pids() {
+        changes.set_pids(*is.pids());
+    }
+    if let (Some(was), Some(is)) = (was.cpu(), is.cpu()) {
+        let mut cpu = LinuxCpu::default();
+        cpu.set_shares(is.shares().filter(|_| was.shares() != is.shares()));
+        // One is nothing without the other.
+        if (was.quota(), was.period()) != (is.quota(), is.period()) {
+            cpu.set_quota(is.quota()).set_period(is.period());
+        }
+        cpu.set_realtime_period(
+            is.realtime_period().filter(|_| was.realtime_period() != is.realtime_period()),
+        );
+        cpu.set_realtime_runtime(
+            is.realtime_runtime().filter(|_| was.realtime_runtime() != is.realtime_runtime()),
+        );
+        cpu.set_cpus(is.cpus().clone().filter(|_| was.cpus() != is.cpus()));
+        cpu.set_mems(is.mems().clone().filter(|_| was.mems() != is.mems()));
+        changes.set_cpu(Some(cpu).filter(|cpu| *cpu != LinuxCpu::default()));
+    }
+    if old.block != new.block {
+        changes.set_block_io(super::block::limits(&new.block, devices));
+    }
+    changes
+}
+
+/// With every limit that can be taken away again, none being the kernel's word for it.
+fn spelled(limits: &Limits) -> LinuxResources {
+    let mut resources = LinuxResources::default();
+    let mut of_memory = memory(limits).unwrap_or_default();
+    let (limit, swap) = (of_memory.limit().unwrap_or(-1), of_memory.swap().unwrap_or(-1));
+    of_memory.set_limit(Some(limit)).set_swap(Some(swap));
+    let mut of_cpu = cpu(limits).unwrap_or_default();
+    let (quota, period) = (of_cpu.quota().unwrap_or(-1), of_cpu.period().unwrap_or(CPU_PERIOD));
+    let shares = of_cpu.shares().unwrap_or(CPU_SHARES);
+    of_cpu.set_shares(Some(shares)).set_quota(Some(quota)).set_period(Some(period));
+    let mut pids = LinuxPids::default();
+    pids.set_limit(Some(limits.pids.unwrap_or(PIDS)).filter(|limit| *limit > 0).unwrap_or(-1));
+    resources.set_memory(Some(of_memory)).set_cpu(Some(of_cpu)).set_pids(Some(pids));
+    resources
 }
 
 /// 0 is no limit. Without a limit for swap the container may swap as much as it may have in memory.
@@ -305,6 +357,32 @@ mod tests {
             let mut got = json(&limits);
             got.as_object_mut().unwrap().retain(|_, value| !value.is_null());
             assert_eq!(got, expected, "{limits:?}");
+        }
+    }
+
+    /// What is not changed is not written, and what is taken away is written as none.
+    #[test]
+    fn changes_of_a_running_container() {
+        let some = |value: i64| Limits { memory: Some(value), ..Limits::default() };
+        let cpus = |cpus| Limits { cpus, ..Limits::default() };
+        let cases = [
+            (some(64), some(64), "{}"),
+            (some(64), some(32), r#"{"memory":{"limit":32,"swap":64}}"#),
+            (some(64), Limits::default(), r#"{"memory":{"limit":-1,"swap":-1}}"#),
+            (cpus(Some(0.5)), cpus(Some(1.0)), r#"{"cpu":{"quota":100000,"period":100000}}"#),
+            (cpus(Some(0.5)), cpus(None), r#"{"cpu":{"quota":-1,"period":100000}}"#),
+            (Limits::default(), Limits { pids: Some(0), ..Limits::default() }, r#"{"pids":{"limit":-1}}"#),
+            (
+                Limits::default(),
+                Limits { cpuset_cpus: Some("0".to_owned()), ..Limits::default() },
+                r#"{"cpu":{"cpus":"0"}}"#,
+            ),
+        ];
+        for (old, new, expected) in cases {
+            let expected: serde_json::Value = serde_json::from_str(expected).unwrap();
+            let mut got = serde_json::to_value(changes(&old, &new, &[])).unwrap();
+            got.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+            assert_eq!(got, expected, "{old:?} to {new:?}");
         }
     }
 }

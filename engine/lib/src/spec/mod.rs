@@ -42,8 +42,8 @@ pub use capabilities::{
 };
 pub use error::SpecError;
 pub use files::File;
-pub use host::Host;
-pub use limits::{is_ulimit, shared as shared_resources};
+pub use host::{Host, check_limits};
+pub use limits::{changes as limit_changes, is_ulimit, shared as shared_resources};
 pub use mounts::{Volume, bind_options, wanted as wanted_mounts};
 pub use process::{Workdir, arguments, signal};
 pub use seccomp::ProfileError;
@@ -68,6 +68,8 @@ pub struct Facts<'a> {
     pub host: &'a Host,
     pub joined: &'a Joined,
     pub network: &'a NetworkFacts,
+    /// `NAME=VALUE` of secrets that are variables.
+    pub secrets: &'a [String],
 }
 
 /// What its networks decide of a container's own files.

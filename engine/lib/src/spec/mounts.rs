@@ -8,7 +8,9 @@ use ketch_runtime::spec::Mount as OciMount;
 
 use super::files::{self, File};
 use super::{Facts, Host, SpecError, systemd};
-use crate::container::options::{ImageVolumes, Mount, MountKind, Namespace, Network, Options};
+use crate::container::options::{
+    ImageVolumes, Mount, MountKind, Namespace, Network, Options, Secret, SecretPlace,
+};
 use oci_spec::image::Config;
 
 /// podman's default size of /dev/shm, in bytes.
@@ -17,6 +19,8 @@ const SHM_SIZE: i64 = 65_536_000;
 const NAMES: [&str; 2] = ["/etc/hosts", "/etc/resolv.conf"];
 /// What `--read-only` leaves writable, as podman's `--read-only-tmpfs` has it.
 const SCRATCH: [&str; 3] = ["/run", "/tmp", "/var/tmp"];
+/// Where secrets are that have no place of their own.
+const SECRETS: &str = "/run/secrets";
 const PROPAGATION: [&str; 8] =
     ["private", "rprivate", "shared", "rshared", "slave", "rslave", "unbindable", "runbindable"];
 
@@ -59,6 +63,7 @@ pub(super) fn list(
         }
     }
     mounts.extend(files.iter().map(|file| bind_file(options, &file.path, file.destination)));
+    mounts.extend(secrets(options, facts));
     mounts.extend(options.chroot_dirs.iter().flat_map(|dir| {
         let names = files.iter().filter(|file| NAMES.contains(&file.destination));
         names.map(move |file| bind_file(options, &file.path, &clean(&format!("{dir}/{}", file.destination))))
@@ -248,6 +253,23 @@ fn defaults(options: &Options, host: &Host, systemd: bool) -> Vec<OciMount> {
         list.extend(SCRATCH.map(scratch));
     }
     list
+}
+
+/// Their files, and a directory for them that leaves no trace of their names in the root.
+fn secrets(options: &Options, facts: &Facts<'_>) -> Vec<OciMount> {
+    let mut mounts: Vec<OciMount> = Vec::new();
+    for (number, secret) in options.secrets.iter().enumerate() {
+        let SecretPlace::File { path, .. } = &secret.place else { continue };
+        let path = clean(path);
+        let has_directory = mounts.first().is_some_and(|mount| mount.destination() == Path::new(SECRETS));
+        if !has_directory && Path::new(&path).starts_with(SECRETS) {
+            let options = owned(&["rprivate", "nosuid", "nodev", "noexec", "mode=755"]);
+            mounts.insert(0, oci(SECRETS, "tmpfs", Path::new("tmpfs"), options));
+        }
+        let source = facts.dir.join(Secret::DIRECTORY).join(number.to_string());
+        mounts.push(oci(&path, "bind", &source, owned(&["bind", "rprivate", "nosuid", "nodev", "noexec"])));
+    }
+    mounts
 }
 
 fn bind_file(options: &Options, path: &Path, destination: &str) -> OciMount {

@@ -45,6 +45,9 @@ pub(super) fn build(
         home: &home,
         hostname,
     });
+    for variable in facts.secrets {
+        env::set(&mut env, variable);
+    }
     if systemd::is_wanted(options, image) {
         env.push(format!("container_uuid={}", facts.id.get(..32).unwrap_or(facts.id)));
     }

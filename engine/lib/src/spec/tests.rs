@@ -38,6 +38,7 @@ fn build_with(options: &Options, config: &Value, host: &Host) -> Result<Build, S
         host,
         joined: &Joined::default(),
         network: &NetworkFacts::default(),
+        secrets: &[],
     };
     build(options, Some(&image(config)), &facts)
 }

@@ -21,6 +21,7 @@ mod lookup;
 pub mod networks;
 pub mod pods;
 pub(crate) mod reserve;
+pub mod secrets;
 pub mod volumes;
 
 /// What each layout adds to the one before: the first makes the tables, and each later one changes them.
@@ -28,7 +29,7 @@ pub mod volumes;
 const LAYOUTS: [&[&str]; 3] = [
     &[containers::SCHEMA, images::SCHEMA],
     &[networks::SCHEMA, holds::SCHEMA, volumes::SCHEMA, pods::SCHEMA],
-    &[blobs::SCHEMA, images::INDEX_SCHEMA],
+    &[blobs::SCHEMA, images::INDEX_SCHEMA, secrets::SCHEMA],
 ];
 
 /// The layout that this version reads and writes.

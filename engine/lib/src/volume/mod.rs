@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use crate::Paths;
 use crate::container::FileError;
 
+pub mod archive;
 pub mod create;
 mod fill;
 pub mod filter;

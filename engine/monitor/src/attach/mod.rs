@@ -13,6 +13,9 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
+use crate::config::HealthTimer;
+use crate::spawn::StartError;
+
 pub use detach::parse_detach_keys;
 
 /// What a client asks for when it connects.
@@ -66,6 +69,30 @@ pub fn connect(run_dir: &Path, options: Options) -> io::Result<Session> {
 pub fn resize(run_dir: &Path, rows: u16, cols: u16) -> io::Result<()> {
     let socket = open(run_dir, 0)?;
     Ok(packet::send(&socket, packet::RESIZE, &packet::size(rows, cols))?)
+}
+
+/// Starts a container that was [kept](crate::kept) and returns init's pid once it has called `execve`. One that cannot be
+/// started ends, with its monitor. `stdin_once` is [`Config`](crate::Config)'s, which was not known before.
+pub fn start(run_dir: &Path, stdin_once: bool) -> io::Result<Result<i32, StartError>> {
+    let socket = open(run_dir, 0)?;
+    packet::send(&socket, packet::START, &[u8::from(stdin_once)])?;
+    let number = |bytes: &[u8]| packet::parse_number(bytes).ok_or(io::ErrorKind::InvalidData);
+    match packet::wait(&socket, &mut vec![0; packet::OUTPUT_MAX + 1])? {
+        [packet::STARTED, pid @ ..] => Ok(Ok(number(pid)?)),
+        [packet::FAILED, a, b, c, d, message @ ..] => Ok(Err(StartError {
+            code: number(&[*a, *b, *c, *d])?,
+            message: String::from_utf8_lossy(message).into_owned(),
+        })),
+        // It ended, or another command has started it, in this very moment.
+        [] => Err(io::ErrorKind::ConnectionReset.into()),
+        _ => Err(io::ErrorKind::InvalidData.into()),
+    }
+}
+
+/// Has the container's health checked by another clock from now on; None: not at all.
+pub fn set_health(run_dir: &Path, timer: Option<&HealthTimer>) -> io::Result<()> {
+    let socket = open(run_dir, 0)?;
+    Ok(packet::send(&socket, packet::HEALTH, &serde_json::to_vec(&timer)?)?)
 }
 
 /// Connects and waits for the monitor's answer.

@@ -18,6 +18,13 @@ pub(crate) const INPUT_END: u8 = b'e';
 pub(crate) const RESIZE: u8 = b'w';
 /// client → monitor: a signal for init, one i32.
 pub(crate) const SIGNAL: u8 = b's';
+/// client → monitor: start the container, which was kept; one byte, whether its stdin closes with the first client's.
+pub(crate) const START: u8 = b'g';
+/// client → monitor: an `Option<HealthTimer>` as JSON, in place of the one that the container was started with.
+pub(crate) const HEALTH: u8 = b'c';
+/// monitor → client: it has been, init's pid, one i32; or it cannot be: an exit code, one i32, and the reason.
+pub(crate) const STARTED: u8 = b'G';
+pub(crate) const FAILED: u8 = b'F';
 /// monitor → client: from here on no output is missed.
 pub(crate) const READY: u8 = b'r';
 /// monitor → client: bytes of the container's stdout (or terminal), stderr.

@@ -6,9 +6,9 @@ use ketch_sys::{Errno, Result};
 use nix::sys::epoll::{EpollEvent, EpollFlags};
 
 use super::Forwards;
-use super::Server;
 use super::client::Client;
 use super::poller::Source;
+use super::{Server, Starter};
 use crate::attach::packet::{self, INPUT_MAX};
 
 impl Server {
@@ -61,6 +61,15 @@ impl Server {
             _ if self.clients[at].wants.is_none() => return Ok(false),
             [packet::INPUT, data @ ..] => self.take_input(data),
             [packet::INPUT_END] => self.end_input(),
+            [packet::START, once] if self.kept == Some(Starter::Nobody) => {
+                self.input_once = *once != 0;
+                self.kept = Some(Starter::Client(self.clients[at].id));
+            }
+            [packet::HEALTH, timer @ ..] => {
+                if let Ok(timer) = serde_json::from_slice(timer) {
+                    self.set_health(timer)?;
+                }
+            }
             [packet::RESIZE, size @ ..] => {
                 if let Some((rows, columns)) = packet::parse_size(size) {
                     self.resize(rows, columns)?;

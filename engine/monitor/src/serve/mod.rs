@@ -14,6 +14,7 @@ pub(crate) use health::Health;
 
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
 
 use ketch_cgroups::{Oom, ScopeOom};
 use ketch_sys::{Result, pidfd};
@@ -22,9 +23,11 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::timerfd::TimerFd;
 
+use crate::attach::packet;
 use crate::log::{Stream, Writer};
 use crate::notify::Notify;
 use crate::report::Report;
+use crate::spawn::StartError;
 use crate::streams::Streams;
 use client::Client;
 use poller::{Poller, Source};
@@ -49,6 +52,8 @@ pub(crate) enum Event {
     Go,
     /// The command wants the container undone, and waits.
     Undo,
+    /// The command wants it kept for another one to start, and waits.
+    Keep,
     /// The command has gone without either.
     Abandoned,
     /// init has ended.
@@ -91,8 +96,18 @@ pub(crate) struct Server {
 
     clients: Vec<Client>,
     next_client: u64,
+    /// A container that is kept: who has asked for its start.
+    kept: Option<Starter>,
     forwards: Forwards,
     health: Option<Box<Health>>,
+    /// Who is told, once, that the container is healthy.
+    ready: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Starter {
+    Nobody,
+    Client(u64),
 }
 
 /// What a server is made of.
@@ -109,6 +124,7 @@ pub(crate) struct Parts {
     pub(crate) stdin_once: bool,
     pub(crate) forwards: Forwards,
     pub(crate) health: Option<Box<Health>>,
+    pub(crate) ready: Option<PathBuf>,
 }
 
 impl Server {
@@ -141,8 +157,10 @@ impl Server {
             log: parts.log,
             clients: Vec::new(),
             next_client: FIRST_CLIENT,
+            kept: None,
             forwards: parts.forwards,
             health: parts.health,
+            ready: parts.ready,
         };
         server.poller.watch(&mut server.signals, EpollFlags::EPOLLIN)?;
         if let Some(listener) = &mut server.listener {
@@ -171,6 +189,30 @@ impl Server {
             health.begin(&self.poller)?;
         }
         self.poller.watch(&mut self.init, EpollFlags::EPOLLIN)
+    }
+
+    /// The command goes, and another one may start the container by a client; unless it ends before.
+    pub(crate) fn keep(&mut self) -> Result<()> {
+        if let Some(report) = &mut self.report {
+            // Others have it open still.
+            self.poller.watch(report, EpollFlags::empty())?;
+        }
+        self.report = None;
+        self.kept = Some(Starter::Nobody);
+        self.poller.watch(&mut self.init, EpollFlags::EPOLLIN)
+    }
+
+    /// Tells whoever asked for the start what came of it: init's pid, or the reason.
+    pub(crate) fn answer(&mut self, started: std::result::Result<i32, &StartError>) {
+        let Some(Starter::Client(id)) = self.kept.take() else { return };
+        let Some(client) = self.clients.iter_mut().find(|client| client.id == id) else { return };
+        match started {
+            Ok(pid) => client.send_later(packet::STARTED, &pid.to_ne_bytes()),
+            Err(StartError { code, message }) => {
+                let message = &message.as_bytes()[..message.len().min(packet::INPUT_MAX)];
+                client.send_later(packet::FAILED, &[&code.to_ne_bytes(), message].concat());
+            }
+        }
     }
 
     pub(crate) fn init(&self) -> &OwnedFd {
@@ -246,9 +288,12 @@ impl Server {
             OOM => self.look_for_oom(),
             TIMEOUT => self.end_by_timeout(),
             health::TIMER => self.health.as_mut().map_or(Ok(()), |health| health.due(&self.poller))?,
-            health::CHECK => self.health.as_mut().map_or(Ok(()), |health| health.done())?,
+            health::CHECK => self.end_check()?,
             token if Forwards::owns(token) => self.forwards.serve(&self.poller, token)?,
-            client => self.serve_client(client, events)?,
+            client => {
+                self.serve_client(client, events)?;
+                return Ok(matches!(self.kept, Some(Starter::Client(_))).then_some(Event::Go));
+            }
         }
         Ok(None)
     }
@@ -258,6 +303,7 @@ impl Server {
         match heard? {
             Ok(Some(Report::Go)) => Some(Event::Go),
             Ok(Some(Report::Undo)) => Some(Event::Undo),
+            Ok(Some(Report::Keep)) => Some(Event::Keep),
             _ => Some(Event::Abandoned),
         }
     }

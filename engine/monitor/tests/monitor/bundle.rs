@@ -93,11 +93,13 @@ impl Bundle {
             monitor_pid_file: None,
             restarts: false,
             health: None,
+            ready: None,
             gives_back: false,
             forwards: Vec::new(),
             notify: None,
             dir,
             restore: None,
+            kept: false,
         };
         Bundle { _directory: directory, config }
     }

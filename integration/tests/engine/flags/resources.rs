@@ -130,7 +130,6 @@ fn refusals() {
             ("--cgroup-conf x", "must be formatted KEY=VALUE"),
             ("--cgroups=disabled -m 10m", "cannot set --memory: --cgroups=disabled"),
             ("--gpus all", "--gpus is not available"),
-            ("--secret x", "--secret is not available"),
             ("--seccomp-policy image", "--seccomp-policy=image is not available"),
             ("--cgroups split", "--cgroups=split is not available"),
             ("--decryption-key x", "--decryption-key is not available"),

@@ -25,12 +25,12 @@ fn flags(help: &Output) -> BTreeSet<String> {
 }
 
 fn ours(command: &str) -> BTreeSet<String> {
-    flags(&program::run(program::engine(), command.split(' ').chain(["--help"])).ok())
+    flags(&program::run(program::engine(), command.split_whitespace().chain(["--help"])).ok())
 }
 
-/// The flags between backticks of the rows whose last cell begins with one of `words`.
-fn listed(words: &[&str]) -> BTreeSet<String> {
-    let section = TABLE.split("\n## ").find(|section| section.starts_with("run, create")).expect("a section");
+/// The flags between backticks of a section's rows whose last cell begins with one of `words`.
+fn listed(section: &str, words: &[&str]) -> BTreeSet<String> {
+    let section = TABLE.split("\n## ").find(|text| text.starts_with(section)).expect("a section");
     let rows =
         section.lines().filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |")?.split_once(" | "));
     rows.filter(|(_, word)| words.iter().any(|wanted| word.starts_with(wanted)))
@@ -38,6 +38,8 @@ fn listed(words: &[&str]) -> BTreeSet<String> {
         .collect()
 }
 
+const RUN: &str = "run, create";
+const GLOBALS: &str = "Before the command";
 const KNOWN: [&str; 4] = ["honoured", "in part", "no effect", "refused"];
 /// `run` has these alone.
 const OF_RUN: [&str; 7] =
@@ -45,10 +47,15 @@ const OF_RUN: [&str; 7] =
 
 #[test]
 fn our_help_agrees() {
-    let known = listed(&KNOWN);
+    let known = listed(RUN, &KNOWN);
     assert_eq!(ours("run"), known);
-    let of_create: BTreeSet<String> = known.into_iter().filter(|flag| !OF_RUN.contains(&&**flag)).collect();
+    let mut of_create: BTreeSet<String> =
+        known.into_iter().filter(|flag| !OF_RUN.contains(&&**flag)).collect();
+    of_create.insert("--init-ctr".to_owned());
     assert_eq!(ours("create"), of_create);
+    let mut before = ours("");
+    assert!(before.remove("--noout"), "podman hides it");
+    assert_eq!(before, listed(GLOBALS, &KNOWN));
 }
 
 /// Every flag is listed, and the other commands have all of podman's.
@@ -58,11 +65,15 @@ fn podmans_help_agrees() {
     let peers = concat!(env!("CARGO_MANIFEST_DIR"), "/../hack/peers");
     let podmans = |command: &str| {
         flags(
-            &program::run(peers, ["in", "podman"].into_iter().chain(command.split(' ')).chain(["--help"]))
-                .ok(),
+            &program::run(
+                peers,
+                ["in", "podman"].into_iter().chain(command.split_whitespace()).chain(["--help"]),
+            )
+            .ok(),
         )
     };
-    assert_eq!(podmans("run"), listed(&[&KNOWN[..], &["missing"]].concat()));
+    assert_eq!(podmans("run"), listed(RUN, &[&KNOWN[..], &["missing"]].concat()));
+    assert_eq!(podmans(""), listed(GLOBALS, &KNOWN));
     let others = TABLE.split("all of podman's flags:").nth(1).expect("a list");
     let others = others.split_once('.').expect("a sentence").0;
     let commands: Vec<&str> = others.split('`').skip(1).step_by(2).collect();

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use ketch_engine::container::status;
+use ketch_engine::container::{Status, status};
 use ketch_engine::events::{Action, Event};
 use ketch_monitor::attach::connect;
 
@@ -34,8 +34,14 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
     let engine = globals.engine()?;
     let nothing = "\"ketch attach\" requires a name, id, or the \"--latest\" flag";
     let record = one(&engine, args.container.as_deref(), args.latest, nothing)?;
-    if !status(&engine.paths, &record.id).is_alive() {
+    let status = status(&engine.paths, &record.id);
+    if !status.is_alive() || matches!(status, Status::Initialized { .. }) {
         bail!("attaching to container {}: you can only attach to running containers", record.id);
+    }
+    if record.options.log.driver.as_deref() == Some("passthrough") {
+        bail!(
+            "this container is using the 'passthrough' log driver, cannot attach: container state improper"
+        );
     }
     let streams = [record.options.stdin && !args.no_stdin, true, true];
     let options = session::options(record.options.terminal, streams, &args.detach_keys, args.sig_proxy)?;

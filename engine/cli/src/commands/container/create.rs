@@ -3,16 +3,18 @@
 use std::io::Write;
 use std::process::ExitCode;
 
+use anyhow::Context;
 use ketch_engine::Engine;
 use ketch_engine::container::create::create;
 use ketch_engine::container::join;
-use ketch_engine::container::options::Options;
+use ketch_engine::container::options::{InitContainer, Options};
 use ketch_engine::container::remove::{Force, remove};
 use ketch_engine::image::Image;
 use ketch_engine::pod::create::Infra;
 use ketch_engine::pod::member::Own;
 use ketch_engine::pod::options::{PodOptions, Shared};
-use ketch_engine::pod::{self, member};
+use ketch_engine::pod::status::Whole;
+use ketch_engine::pod::{self, Status, member};
 use ketch_engine::spec::Host;
 use ketch_engine::state::containers::{FindError, Record};
 use ketch_engine::state::pods::Pod;
@@ -26,14 +28,41 @@ use crate::globals::Globals;
 pub(crate) struct Args {
     #[command(flatten)]
     container: ContainerFlags,
+    /// Run it to its end whenever its pod is started, before the others: always, or once, after which it is removed
+    #[arg(long, value_name = "WHEN")]
+    init_ctr: Option<String>,
 }
 
 pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
-    let options = into_options(&args.container)?;
+    let mut options = into_options(&args.container)?;
+    options.init_container = args.init_ctr.as_deref().map(init_container).transpose()?.flatten();
     let engine = globals.engine()?;
+    if options.init_container.is_some() {
+        let pod = args.container.pod()?.context("must specify pod value with init-ctr")?;
+        check_pod(&engine, &pod)?;
+    }
     let made = make(&engine, &args.container, options)?;
     writeln!(std::io::stdout(), "{}", made.record.id)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// podman's words.
+fn init_container(text: &str) -> anyhow::Result<Option<InitContainer>> {
+    match text {
+        "" => Ok(None),
+        "once" => Ok(Some(InitContainer::Once)),
+        "always" => Ok(Some(InitContainer::Always)),
+        _ => anyhow::bail!("init-ctr value must be 'always' or 'once'"),
+    }
+}
+
+/// One that runs has begun without it.
+fn check_pod(engine: &Engine, text: &str) -> anyhow::Result<()> {
+    anyhow::ensure!(!text.starts_with("new:"), "--init-ctr needs a pod that is there already");
+    let whole = Whole::read(engine, engine.db.find_pod(text)?)?;
+    let runs = matches!(whole.status(), Status::Running | Status::Degraded);
+    anyhow::ensure!(!runs, "cannot add init-ctr to a running pod");
+    Ok(())
 }
 
 /// `--pod NAME`, or `--pod new:NAME`, which takes over what is the pod's to have.

@@ -9,7 +9,7 @@ use ketch_engine::state::containers::Record;
 use crate::output::past;
 
 /// Reads `KEY=VALUE` texts. A container that one of them names must be there.
-pub(super) fn filters(engine: &Engine, texts: &[String]) -> anyhow::Result<Filters> {
+pub(crate) fn filters(engine: &Engine, texts: &[String]) -> anyhow::Result<Filters> {
     let mut filters = Filters::default();
     for text in texts {
         match text.strip_prefix("until=") {
@@ -44,7 +44,7 @@ pub(super) fn admitted(engine: &Engine, filters: &Filters) -> anyhow::Result<Vec
 }
 
 /// A filter names other containers, and pods, as any command does.
-pub(super) struct Others<'a>(pub(super) &'a Engine);
+pub(crate) struct Others<'a>(pub(crate) &'a Engine);
 
 impl Lookup for Others<'_> {
     fn created(&self, name: &str) -> Option<String> {

@@ -123,9 +123,9 @@ pub(crate) fn print(
 }
 
 fn show(engine: &Engine, record: &Record, query: &Query, prefix: Prefix<'_>) -> anyhow::Result<()> {
-    if record.options.log.driver.as_deref() == Some("none") {
+    if let Some(driver @ ("none" | "passthrough")) = record.options.log.driver.as_deref() {
         bail!(
-            "this container is using the 'none' log driver, cannot read logs: this container is not logging output"
+            "this container is using the '{driver}' log driver, cannot read logs: this container is not logging output"
         );
     }
     let log = log_path(&engine.paths.container(&record.id));

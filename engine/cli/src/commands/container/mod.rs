@@ -4,12 +4,15 @@ use super::{Command, diff, verb};
 
 pub(crate) mod attach;
 pub(crate) mod checkpoint;
+pub(crate) mod cleanup;
+pub(crate) mod clone;
 pub(crate) mod commit;
 pub(crate) mod copy;
 pub(crate) mod create;
 pub(crate) mod exec;
 pub(crate) mod exists;
 pub(crate) mod export;
+pub(crate) mod init;
 pub(crate) mod inspect;
 pub(crate) mod kill;
 pub(crate) mod logs;
@@ -30,10 +33,11 @@ pub(crate) mod terminal;
 pub(crate) mod top;
 pub(crate) mod unmount;
 pub(crate) mod unpause;
+pub(crate) mod update;
 pub(crate) mod wait;
 
 mod criu;
-mod filter;
+pub(crate) mod filter;
 pub(super) mod image;
 mod ports;
 mod prefix;
@@ -45,6 +49,8 @@ mod session;
 pub(crate) const COMMANDS: &[Command] = &[
     verb!("attach", "Attach to a running container", attach),
     verb!("checkpoint", "Write the processes of containers to disk, and end them", checkpoint),
+    verb!("cleanup", "Give back what containers that have ended still hold", cleanup),
+    verb!("clone", "Create a container after another one", clone),
     verb!("commit", "Make an image of what a container is now", commit),
     verb!("cp", "Copy files between a container and the host or another container", copy),
     verb!("create", "Create a container without starting it", create),
@@ -52,6 +58,7 @@ pub(crate) const COMMANDS: &[Command] = &[
     verb!("exec", "Run one more command in a running container", exec),
     verb!("exists", "Tell whether there is such a container", exists),
     verb!("export", "Write a container's root as a tar archive", export),
+    verb!("init", "Make containers ready to be started", init),
     verb!("inspect", "Show all about containers as JSON", inspect),
     verb!("kill", "Send a signal to containers", kill),
     verb!("list", "List containers", ps),
@@ -74,5 +81,6 @@ pub(crate) const COMMANDS: &[Command] = &[
     verb!("umount", "Take away what mount has mounted", unmount),
     verb!("unmount", "Take away what mount has mounted", unmount),
     verb!("unpause", "Let the processes of paused containers go on", unpause),
+    verb!("update", "Change containers' limits, restart policies and health checks", update),
     verb!("wait", "Wait for containers to end", wait),
 ];

@@ -128,6 +128,7 @@ impl Row {
     pub(super) fn state_text(&self) -> String {
         match &self.status {
             Status::Created { .. } => "Created".to_owned(),
+            Status::Initialized { .. } => "Initialized".to_owned(),
             Status::Running { started, .. } => {
                 let up = format!("Up {}", human_duration_since(started));
                 self.health.map_or(up.clone(), |verdict| format!("{up} ({})", verdict.name()))

@@ -24,7 +24,8 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
     let mut options = into_options(&args.container)?;
     args.run.apply(&mut options);
     let RunFlags { detach, detach_keys, sig_proxy, preserve, .. } = &args.run;
-    let streams = streams(&args.container.attach, options.stdin);
+    let passes = options.log.driver.as_deref() == Some("passthrough");
+    let streams = if passes { [false; 3] } else { streams(&args.container.attach, options.stdin) };
     let attach = session::options(options.terminal, streams, detach_keys, *sig_proxy)?;
     session::warn_without_terminal(options.terminal, options.stdin);
 
@@ -32,6 +33,7 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
     let Made { record, image, host } = make(&engine, &args.container, options)?;
     let service = service::given()?;
     let preserved = preserve.take(service.listening.len())?;
+    let stdio = session::stdio(&record)?;
     let how = Start {
         image: image.as_ref(),
         host: Some(host),
@@ -39,6 +41,7 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
         detached: *detach,
         service,
         preserved,
+        stdio,
         ..Start::default()
     };
     let started = start(&engine, &record, how).map_err(|error| {
@@ -46,7 +49,7 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
         failure(code, message(error, code, is_of_runtime))
     })?;
     // Whoever sees no output is told what it is that runs.
-    if *detach || !(streams[1] || streams[2]) {
+    if *detach || !(passes || streams[1] || streams[2]) {
         writeln!(std::io::stdout(), "{}", record.id)?;
     }
     started.session.map_or(Ok(ExitCode::SUCCESS), |session| stay(&record, session))

@@ -1,6 +1,7 @@
 //! Staying with a container in the foreground.
 
-use std::io::{ErrorKind, IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -9,6 +10,7 @@ use ketch_monitor::attach::{Options, Outcome, Session, parse_detach_keys};
 
 use super::select::exit_code;
 use crate::failure::Failure;
+use crate::messages;
 
 /// What a process gets that writes into a pipe without a reader: 128 + SIGPIPE.
 const BROKEN_PIPE: i32 = 141;
@@ -42,12 +44,24 @@ pub(super) fn stay(record: &Record, session: Session) -> anyhow::Result<ExitCode
     }
 }
 
+/// What a container with the log driver passthrough has of this process; None for another.
+pub(super) fn stdio(record: &Record) -> anyhow::Result<Option<[OwnedFd; 3]>> {
+    if record.options.log.driver.as_deref() != Some("passthrough") {
+        return Ok(None);
+    }
+    let copy = |fd: BorrowedFd<'_>| fd.try_clone_to_owned().context("cannot hand a standard stream on");
+    Ok(Some([
+        copy(std::io::stdin().as_fd())?,
+        copy(std::io::stdout().as_fd())?,
+        copy(std::io::stderr().as_fd())?,
+    ]))
+}
+
 /// podman's warning about `-it` in a script.
 pub(super) fn warn_without_terminal(terminal: bool, stdin: bool) {
     if terminal && stdin && !std::io::stdin().is_terminal() {
         let text = "The input device is not a TTY. The --tty and --interactive flags might not work properly";
-        // Nobody has to read it.
-        let _ = writeln!(std::io::stderr(), "WARNING: {text}");
+        messages::warn(text);
     }
 }
 

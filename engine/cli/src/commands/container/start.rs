@@ -76,7 +76,8 @@ fn begin(
 ) -> anyhow::Result<Started> {
     let image: Option<Image> = record.image_id.as_deref().map(|id| image::find(engine, id)).transpose()?;
     let detached = attach.is_none();
-    let how = Start { image: image.as_ref(), attach, detached, service, ..Start::default() };
+    let stdio = session::stdio(record)?;
+    let how = Start { image: image.as_ref(), attach, detached, service, stdio, ..Start::default() };
     start(engine, record, how).map_err(|error| match error {
         error @ StartError::Paused(_) => error.into(),
         // As with podman, the exit code is 125 whatever the reason.

@@ -1,7 +1,6 @@
 //! `ketch stop`
 
 use std::collections::VecDeque;
-use std::io::Write;
 use std::process::ExitCode;
 
 use ketch_engine::container::stop::{Stopped, begin};
@@ -9,6 +8,7 @@ use ketch_engine::state::containers::Record;
 
 use super::select::{Containers, NOTHING, Selection, each};
 use crate::globals::Globals;
+use crate::messages;
 
 /// Stop containers: their stop signal, and SIGKILL for those that do not end in time
 #[derive(Debug, clap::Parser)]
@@ -44,7 +44,6 @@ pub(crate) fn warn(record: &Record, stopped: Stopped) {
         let text = format!(
             "StopSignal {signal} failed to stop container {name} in {seconds} seconds, resorting to SIGKILL"
         );
-        // Nobody has to read it.
-        let _ = writeln!(std::io::stderr(), "WARNING: {text}");
+        messages::warn(&text);
     }
 }

@@ -5,6 +5,7 @@ use std::io::Write;
 use ketch_engine::image::Progress;
 
 use super::{Command, diff, verb};
+use crate::messages;
 
 pub(crate) mod exists;
 pub(crate) mod history;
@@ -56,7 +57,7 @@ pub(crate) fn show(progress: Progress) {
         Progress::Writing => "Writing manifest to image destination".to_owned(),
         Progress::Instance { digest, number, count } => format!("Copying image {digest} ({number}/{count})"),
         Progress::WritingIndex => "Writing manifest list to image destination".to_owned(),
-        Progress::Warning(text) => format!("WARNING: {text}"),
+        Progress::Warning(text) => return messages::warn(&text),
     };
     // Progress that nobody reads is no reason to stop.
     let _ = writeln!(std::io::stderr(), "{text}");

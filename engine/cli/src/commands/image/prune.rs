@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
+use ketch_engine::Engine;
 use ketch_engine::image::filter::Filter;
 use ketch_engine::image::remove::{RemoveError, remove, sweep};
 use ketch_engine::image::{self, FindError, Image};
@@ -34,18 +35,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
     let engine = globals.engine()?;
-    let images = image::list(&engine)?;
-    let mut filters = Vec::new();
-    let mut until = None;
-    for text in &args.filter {
-        match text.strip_prefix("until=") {
-            Some(time) => {
-                let time = moment(time, Span::Back).with_context(|| format!("{time:?} is not a time"))?;
-                until = Some(until.map_or(time, |earlier: SystemTime| earlier.min(time)));
-            }
-            None => filters.push(Filter::parse(&engine, text, &images)?),
-        }
-    }
+    let images = chosen(&engine, args.all, &args.filter)?;
     let warning = match args.all {
         true => {
             "WARNING! This command removes all images without at least one container associated with them."
@@ -55,22 +45,54 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
     if !args.force && !confirm(warning)? {
         return Ok(ExitCode::SUCCESS);
     }
-    let is_chosen = |image: &&Image| {
-        (args.all || image.names.is_empty())
+    let mut failed: Option<anyhow::Error> = None;
+    remove_all(&engine, &images, &mut |id, result| {
+        match result {
+            Ok(()) => writeln!(std::io::stdout(), "{id}")?,
+            Err(error) => drop(failed.get_or_insert(error)),
+        }
+        Ok(())
+    })?;
+    failed.map_or(Ok(ExitCode::SUCCESS), Err)
+}
+
+/// Those without a name, or with `all` all of them, that the filters admit.
+pub(crate) fn chosen(engine: &Engine, all: bool, filter: &[String]) -> anyhow::Result<Vec<Image>> {
+    let images = image::list(engine)?;
+    let mut filters = Vec::new();
+    let mut until = None;
+    for text in filter {
+        match text.strip_prefix("until=") {
+            Some(time) => {
+                let time = moment(time, Span::Back).with_context(|| format!("{time:?} is not a time"))?;
+                until = Some(until.map_or(time, |earlier: SystemTime| earlier.min(time)));
+            }
+            None => filters.push(Filter::parse(engine, text, &images)?),
+        }
+    }
+    let is_chosen = |image: &Image| {
+        (all || image.names.is_empty())
             && filters.iter().all(|filter| filter.matches(image))
             && until.is_none_or(|until| is_older(image, until))
     };
-    let mut failed: Option<anyhow::Error> = None;
-    for image in images.iter().filter(is_chosen) {
-        match remove(&engine, &image.id, true) {
-            Ok(_) => writeln!(std::io::stdout(), "{}", image.id)?,
+    Ok(images.into_iter().filter(is_chosen).collect())
+}
+
+/// Removes those that no container uses. `done` is told of each what came of it, but of one that is used or gone.
+pub(crate) fn remove_all(
+    engine: &Engine,
+    images: &[Image],
+    done: &mut dyn FnMut(String, anyhow::Result<()>) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    for image in images {
+        match remove(engine, &image.id, true) {
+            Ok(_) => done(image.id.clone(), Ok(()))?,
             // That somebody needs it, or was faster, is as it should be.
             Err(RemoveError::InUse { .. } | RemoveError::Find(FindError::Unknown(_))) => {}
-            Err(error) => drop(failed.get_or_insert(error.into())),
+            Err(error) => done(image.id.clone(), Err(error.into()))?,
         }
     }
-    sweep(&engine)?;
-    failed.map_or(Ok(ExitCode::SUCCESS), Err)
+    Ok(sweep(engine)?)
 }
 
 fn is_older(image: &Image, time: SystemTime) -> bool {

@@ -66,6 +66,6 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
 }
 
 /// The conditions of `--filter`.
-pub(super) fn filters(texts: &[String]) -> anyhow::Result<Vec<Filter>> {
+pub(crate) fn filters(texts: &[String]) -> anyhow::Result<Vec<Filter>> {
     Ok(texts.iter().map(|text| Filter::parse(text, past)).collect::<Result<_, _>>()?)
 }

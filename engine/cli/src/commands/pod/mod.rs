@@ -2,6 +2,7 @@
 
 use super::{Command, verb};
 
+mod clone;
 mod create;
 mod exists;
 pub(super) mod inspect;
@@ -22,6 +23,7 @@ mod unpause;
 pub(super) use remove::remove_pod;
 
 pub(crate) const COMMANDS: &[Command] = &[
+    verb!("clone", "Create a pod after another one", clone),
     verb!("create", "Create a pod", create),
     verb!("exists", "Tell whether there is such a pod", exists),
     verb!("inspect", "Show all about pods as JSON", inspect),

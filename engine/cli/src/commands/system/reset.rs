@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use ketch_engine::container::remove::Force;
-use ketch_engine::{container, image, network, pod, volume};
+use ketch_engine::{container, image, network, pod, secret, volume};
 
 use crate::globals::Globals;
 use crate::output::confirm;
@@ -39,6 +39,9 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
     }
     for volume in engine.db.volumes()? {
         volume::remove(&engine, &volume.name, Some(force))?;
+    }
+    for secret in engine.db.secrets()? {
+        secret::remove(&engine, &secret.id)?;
     }
     let mut failed = None;
     let networks = network::prune::candidates(&engine, &[])?;

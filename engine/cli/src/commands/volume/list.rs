@@ -55,7 +55,7 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
 }
 
 /// The conditions of `--filter`.
-pub(super) fn filters(engine: &Engine, texts: &[String]) -> anyhow::Result<Vec<Filter>> {
+pub(crate) fn filters(engine: &Engine, texts: &[String]) -> anyhow::Result<Vec<Filter>> {
     let filter = |text: &String| Filter::parse(text, past, |name| find(engine, name));
     Ok(texts.iter().map(filter).collect::<Result<_, _>>()?)
 }

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use ketch_monitor::clock;
-use ketch_monitor::config::STARTING;
+use ketch_monitor::config::{HEALTHY, STARTING};
 use nix::sys::signal::{SigSet, Signal};
 
 use super::results::{Consequence, Results, Verdict};
@@ -91,7 +91,8 @@ fn follow(
     Ok(())
 }
 
-/// `main` of the process that the monitor starts. Its exit code says which check is next: [`STARTING`], or any other.
+/// `main` of the process that the monitor starts. Its exit code says which check is next, the startup one after [`STARTING`], and
+/// whether all is well: [`HEALTHY`].
 pub fn main(words: Vec<OsString>) -> ExitCode {
     // The monitor blocks all signals.
     let _ = SigSet::empty().thread_set_mask();
@@ -99,8 +100,12 @@ pub fn main(words: Vec<OsString>) -> ExitCode {
     let Some((engine, id)) = engine_of(&words) else { return ExitCode::FAILURE };
     let Ok(record) = engine.db.find_container(id) else { return ExitCode::FAILURE };
     // One that failed for itself leaves no result; the next may.
-    let _ = check(&engine, &record);
+    let verdict = check(&engine, &record);
     let waits = record.options.health.as_ref().is_some_and(|health| health.startup.is_some());
     let dir = engine.paths.container(&record.id);
-    if waits && !Results::load(&dir).startup.passed { ExitCode::from(STARTING) } else { ExitCode::SUCCESS }
+    match verdict {
+        _ if waits && !Results::load(&dir).startup.passed => ExitCode::from(STARTING),
+        Ok(Verdict::Healthy) => ExitCode::from(HEALTHY),
+        _ => ExitCode::FAILURE,
+    }
 }

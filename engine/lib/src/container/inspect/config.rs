@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::network::{bindings, exposed};
 use crate::container::health;
-use crate::container::options::{Health, Notify, Startup, TimeZone};
+use crate::container::options::{Health, Notify, Secret, SecretPlace, Startup, TimeZone};
 use crate::container::stop::TIMEOUT;
 use crate::image::Image;
 use crate::network::view::View;
@@ -56,6 +56,8 @@ pub(super) struct Config {
     sd_notify_mode: Notify,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     chroot_dirs: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    secrets: Vec<Value>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     exposed_ports: BTreeMap<String, Value>,
 }
@@ -109,6 +111,7 @@ impl Config {
             stop_timeout: options.stop_timeout.unwrap_or(TIMEOUT),
             passwd: !options.accounts.none,
             chroot_dirs: options.chroot_dirs.clone(),
+            secrets: options.secrets.iter().map(secret).collect(),
             exposed_ports: exposed(options)
                 .chain(bindings(network).into_keys())
                 .map(|port| (port, json!({})))
@@ -134,6 +137,15 @@ fn healthcheck(health: &Health) -> Value {
         "Timeout": health.timeout(),
         "Retries": health.retries(),
     })
+}
+
+/// What is known of it, which is not what is in it.
+fn secret(secret: &Secret) -> Value {
+    let (uid, gid, mode) = match secret.place {
+        SecretPlace::File { uid, gid, mode, .. } => (uid, gid, mode),
+        SecretPlace::Variable(_) => (0, 0, 0),
+    };
+    json!({"Name": secret.name, "ID": secret.id, "UID": uid, "GID": gid, "Mode": mode})
 }
 
 fn startup(health: &Health, startup: &Startup) -> Value {

@@ -239,7 +239,7 @@ fn tmpfs(options: &Options) -> BTreeMap<String, String> {
 fn log_config(options: &Options, path: String) -> Value {
     let driver = options.log.driver.as_deref().unwrap_or("k8s-file");
     let size = options.log.max_size.map_or("-1B".to_owned(), |size| format!("{size}B"));
-    let path = if driver == "none" { String::new() } else { path };
+    let path = if matches!(driver, "none" | "passthrough") { String::new() } else { path };
     json!({
         "Type": driver, "Config": null, "Path": path, "Tag": "", "Size": size,
     })

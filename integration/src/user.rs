@@ -1,6 +1,7 @@
 //! Ordinary users: one that the tests make, and a number without a name.
 
 use std::fs::{self, Permissions};
+use std::io::Write;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -76,6 +77,26 @@ pub fn first_subordinate() -> u32 {
     let ranges = fs::read_to_string("/etc/subuid").expect("the user has a range");
     let own = ranges.lines().find_map(|line| line.strip_prefix(NAME)?.strip_prefix(':'));
     own.and_then(|range| range.split(':').next()?.parse().ok()).expect("the user has a range")
+}
+
+/// Ids for root's `--userns auto`; made once, and left for the next time. The first of them.
+pub fn first_of_containers() -> u32 {
+    static FIRST: OnceLock<u32> = OnceLock::new();
+    const OWNER: &str = "containers:";
+    *FIRST.get_or_init(|| {
+        for file in ["/etc/subuid", "/etc/subgid"] {
+            let ranges = fs::read_to_string(file).unwrap_or_default();
+            if !ranges.lines().any(|line| line.starts_with(OWNER)) {
+                let line = format!("{OWNER}2147483647:2147483648\n");
+                let mut file =
+                    fs::File::options().create(true).append(true).open(file).expect("it is root's");
+                file.write_all(line.as_bytes()).expect("a line can be added");
+            }
+        }
+        let ranges = fs::read_to_string("/etc/subuid").expect("there is a range");
+        let own = ranges.lines().find_map(|line| line.strip_prefix(OWNER));
+        own.and_then(|range| range.split(':').next()?.parse().ok()).expect("there is a range")
+    })
 }
 
 /// Made once, and left for the next time.

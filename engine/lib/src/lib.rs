@@ -26,13 +26,14 @@ pub mod state;
 pub mod store;
 mod tree;
 pub mod usage;
+pub mod userns;
 pub mod volume;
 
 /// Where one engine keeps its things. Two engines with different paths know nothing of each other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Paths {
-    /// Persistent: `/var/lib/ketch`: `state.db`, `layers/`, `splits/`, `blobs/`, `tmp/`, `mounts/`, `containers/<id>/`, `secrets/`,
-    /// `events/`.
+    /// Persistent: `/var/lib/ketch`: `state.db`, `layers/`, `splits/`, `mapped/`, `blobs/`, `tmp/`, `mounts/`, `containers/<id>/`,
+    /// `secrets/`, `events/`.
     pub root: PathBuf,
     /// Volatile: `/run/ketch`: `containers/<id>/{lock,attach}`, `runtime/<id>/state.json`.
     pub run: PathBuf,
@@ -50,6 +51,11 @@ impl Paths {
     /// What is needed to write the layers' tars again: see [`store`].
     pub fn splits(&self) -> PathBuf {
         self.root.join("splits")
+    }
+
+    /// Copies of layers with other ids.
+    pub fn mapped(&self) -> PathBuf {
+        self.root.join("mapped")
     }
 
     /// `image mount`: a directory a mounted image.

@@ -23,21 +23,24 @@ pub const PASSED_FD: i32 = 3;
 pub const CONFIG_FD: i32 = 32;
 pub const REPORT_FD: i32 = 33;
 pub const LOCK_FD: i32 = 34;
-/// Those of [`Handed`], as many as [`Config::handed`] says: the root, the network, /dev/shm, the container's streams, and those
-/// that are held.
+/// Those of [`Handed`], as many as [`Config::handed`] says: the root, the network, /dev/shm, the user namespace, the container's
+/// streams, and those that are held.
 pub const HANDED_FD: i32 = 35;
 
 /// Behind those with numbers of their own.
 const LIST_FD: i32 = STDIO_FD + 3;
 
 /// The first of three.
-const STDIO_FD: i32 = HANDED_FD + 3;
+const STDIO_FD: i32 = HANDED_FD + 4;
 
 /// Where a monitor finds the network namespace that it was handed: the path to join in the configuration's `namespaces`.
 pub const NETWORK_PATH: &str = "/proc/self/fd/36";
 
 /// The source of a bind of [`Handed::shm`] in the configuration's `mounts`.
 pub const SHM_PATH: &str = "/proc/self/fd/37";
+
+/// As [`NETWORK_PATH`], for the user namespace.
+pub const USER_PATH: &str = "/proc/self/fd/38";
 
 /// Descriptors that the monitor keeps or uses for its container.
 #[derive(Debug, Default)]
@@ -48,6 +51,8 @@ pub struct Handed {
     pub network: Option<OwnedFd>,
     /// Another container's /dev/shm, a mount attached nowhere: bound from [`SHM_PATH`].
     pub shm: Option<OwnedFd>,
+    /// The user namespace: found at [`USER_PATH`].
+    pub user: Option<OwnedFd>,
     /// What init gets, each with its number there, which no other has (sd_listen_fds(3), `--preserve-fd`).
     pub passed: Vec<(i32, OwnedFd)>,
     /// The container's stdin, stdout and stderr, when it has those of the command.
@@ -56,7 +61,7 @@ pub struct Handed {
     pub held: Vec<OwnedFd>,
 }
 
-/// How many of each there are. The first three have numbers of their own, given or not.
+/// How many of each there are. The first four have numbers of their own, given or not.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HandedCounts {
     pub rootfs: bool,
@@ -64,6 +69,8 @@ pub struct HandedCounts {
     pub shm: bool,
     #[serde(default)]
     pub stdio: bool,
+    #[serde(default)]
+    pub user: bool,
     /// A bit a number.
     passed: u32,
     pub held: usize,
@@ -83,6 +90,7 @@ impl Handed {
             network: self.network.is_some(),
             shm: self.shm.is_some(),
             stdio: self.stdio.is_some(),
+            user: self.user.is_some(),
             passed: self
                 .passed
                 .iter()
@@ -113,6 +121,7 @@ impl Handed {
             stdio: match [0, 1, 2].map(|number| fixed(counts.stdio, STDIO_FD + number)) {
                 [stdin, stdout, stderr] => stdin?.zip(stdout?).zip(stderr?).map(|((a, b), c)| [a, b, c]),
             },
+            user: fixed(counts.user, HANDED_FD + 3)?,
             passed: counts
                 .passed()
                 .map(|number| Ok((number as i32, inherit::take(number as i32)?)))
@@ -123,7 +132,7 @@ impl Handed {
 
     /// Each with its number in the monitor.
     fn numbered(&self) -> impl Iterator<Item = (BorrowedFd<'_>, i32)> {
-        let fixed = [&self.rootfs, &self.network, &self.shm].into_iter().zip(HANDED_FD..);
+        let fixed = [&self.rootfs, &self.network, &self.shm, &self.user].into_iter().zip(HANDED_FD..);
         let fixed = fixed.filter_map(|(fd, number)| fd.as_ref().map(|fd| (fd.as_fd(), number)));
         let stdio = self.stdio.iter().flatten().map(AsFd::as_fd).zip(STDIO_FD..);
         let passed = self.passed.iter().map(|(number, fd)| (fd.as_fd(), *number));

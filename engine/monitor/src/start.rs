@@ -86,7 +86,7 @@ pub(crate) fn start(
     };
     let made = make(config, handed);
     // The container has them now, and they are gone with it.
-    handed.network = None;
+    (handed.network, handed.user) = (None, None);
     handed.passed = Vec::new();
     // Most of what this process ever allocates, and it may live for months.
     config.spec = Spec::default();

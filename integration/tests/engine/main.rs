@@ -33,4 +33,5 @@ mod stats;
 mod system;
 mod terminal;
 mod update;
+mod userns;
 mod volume;

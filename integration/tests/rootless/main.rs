@@ -6,3 +6,4 @@ mod kills;
 mod life;
 mod pasta;
 mod refused;
+mod userns;

@@ -21,3 +21,4 @@ pub mod seccomp;
 pub mod spec;
 pub mod step;
 pub mod terminal;
+pub mod userns;

@@ -1,7 +1,7 @@
 //! Namespaces: ioctl_ns(2) and what a new one needs.
 
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 
 use crate::{Errno, Result};
 
@@ -9,6 +9,18 @@ use crate::{Errno, Result};
 pub fn in_first_user() -> Result<bool> {
     const FIRST: u64 = 0xEFFF_FFFD;
     nix::sys::stat::stat(c"/proc/self/ns/user").map(|stat| stat.st_ino == FIRST)
+}
+
+/// The user namespace that the user namespace `user` was made in: `NS_GET_PARENT` of ioctl_ns(2). EPERM: that is beyond the
+/// caller's own.
+pub fn parent(user: impl AsFd) -> Result<OwnedFd> {
+    // _IO(0xb7, 2)
+    const NS_GET_PARENT: libc::c_ulong = 0xb702;
+    // SAFETY: takes no argument; the answer is a new descriptor.
+    unsafe {
+        let fd = Errno::result(libc::ioctl(user.as_fd().as_raw_fd(), NS_GET_PARENT as libc::Ioctl))?;
+        Ok(OwnedFd::from_raw_fd(fd))
+    }
 }
 
 /// Brings the loopback interface of the current network namespace up: netdevice(7).

@@ -20,6 +20,7 @@ mod registry;
 pub(crate) mod resources;
 mod secret;
 mod security;
+mod userns;
 pub(crate) mod values;
 mod volume;
 
@@ -144,6 +145,8 @@ pub(crate) struct ContainerFlags {
     #[command(flatten)]
     life: life::LifeFlags,
     #[command(flatten)]
+    userns: userns::UsernsFlags,
+    #[command(flatten)]
     pub(crate) registry: Registry,
     /// Limit of processes; 0 or -1 for none
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
@@ -180,7 +183,7 @@ pub(crate) struct ContainerFlags {
     /// Remove the container when it has ended
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true, value_parser = values::boolean)]
     rm: bool,
-    /// IMAGE is a directory of the host (PATH, or PATH:O to leave it unchanged)
+    /// IMAGE is a directory of the host (PATH, PATH:O to leave it unchanged, or PATH:idmap for --userns)
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true, value_parser = values::boolean)]
     rootfs: bool,
     /// Who tells the service manager that the container is ready: container, conmon (that it runs), healthy or ignore
@@ -303,6 +306,7 @@ pub(crate) fn into_options(flags: &ContainerFlags) -> anyhow::Result<Options> {
         privileged: flags.privileged,
         network: networking.network,
         namespaces: namespace::collect(flags)?,
+        userns: flags.userns.parse()?,
         ports: networking.ports,
         publish_all: networking.publish_all,
         expose: flags.expose.iter().map(|text| ports::exposed(text)).collect::<Result<Vec<_>, _>>()?.concat(),
@@ -351,18 +355,19 @@ pub(crate) fn own_namespaces(flags: &ContainerFlags) -> Own {
         ipc: flags.ipc.is_some(),
         uts: flags.uts.is_some(),
         cgroup: flags.cgroupns.is_some(),
+        userns: flags.userns.is_chosen(),
         restart: flags.restart.is_some(),
     }
 }
 
 fn rootfs(text: &str) -> anyhow::Result<Rootfs> {
-    let (path, overlay) = match text.rsplit_once(':') {
-        Some((path, "O")) => (path, true),
-        Some((_, "idmap")) => bail!("--rootfs with idmap is not available; use PATH or PATH:O"),
-        _ => (text, false),
+    let (path, overlay, idmap) = match text.rsplit_once(':') {
+        Some((path, "O")) => (path, true, false),
+        Some((path, "idmap")) => (path, false, true),
+        _ => (text, false, false),
     };
     let path = std::path::absolute(path).with_context(|| format!("cannot use {path:?} as a root"))?;
-    Ok(Rootfs { path, overlay })
+    Ok(Rootfs { path, overlay, idmap })
 }
 
 fn mounts(flags: &ContainerFlags) -> anyhow::Result<Vec<ketch_engine::container::options::Mount>> {

@@ -91,6 +91,7 @@ fn apply(mount: &mut Mount, key: &str, value: Option<&str>) -> anyhow::Result<()
         "tmpcopyup" | "notmpcopyup" if mount.kind == MountKind::Tmpfs && value.is_none() => {
             mount.options.push(key.to_owned());
         }
+        "idmap" if !memory && value.is_some() => mount.options.push(format!("idmap={}", text()?)),
         _ if value.is_none() => add_option(mount, key).with_context(unknown)?,
         _ => bail!(unknown()),
     }

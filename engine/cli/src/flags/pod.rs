@@ -6,6 +6,7 @@ use anyhow::{Context, bail, ensure};
 use ketch_engine::container::options::{BlockIo, Limits, Namespaces, Options};
 use ketch_engine::pod::options::{ExitPolicy, PodOptions, Shared};
 
+use super::userns::UsernsFlags;
 use super::{device, env, inside, limits, namespace, network, resources, security, values, volume};
 
 #[derive(Debug, clap::Args)]
@@ -118,6 +119,8 @@ pub(crate) struct PodFlags {
     /// UTS namespace of the infra container: private, host, container:NAME or ns:PATH
     #[arg(long, value_name = "MODE")]
     uts: Option<String>,
+    #[command(flatten)]
+    userns: UsernsFlags,
     /// Bind a path of the host into the members (HOST:CONTAINER[:OPTIONS])
     #[arg(long, short = 'v', value_name = "VOLUME")]
     volume: Vec<String>,
@@ -212,6 +215,7 @@ fn infra(flags: &PodFlags, pod: &PodOptions) -> anyhow::Result<Option<Options>> 
             ("--shm-size", flags.shm_size.is_some()),
             ("--uts", flags.uts.is_some()),
             ("--volume", !flags.volume.is_empty()),
+            ("a flag of its user namespace", flags.userns.is_chosen()),
             ("--hostname", flags.hostname.is_some()),
             ("--infra-conmon-pidfile", flags.infra_conmon_pidfile.is_some()),
             ("--no-hostname", flags.no_hostname),
@@ -248,6 +252,7 @@ fn infra(flags: &PodFlags, pod: &PodOptions) -> anyhow::Result<Option<Options>> 
         dns: networking.dns,
         hosts: networking.hosts,
         namespaces,
+        userns: flags.userns.parse()?,
         mounts: flags.volume.iter().map(|text| volume::parse(text)).collect::<Result<_, _>>()?,
         devices: flags.device.iter().map(|text| device::parse(text)).collect::<Result<_, _>>()?,
         security: security::parse(&flags.security_opt)?,

@@ -63,9 +63,7 @@ pub(super) fn add_option(mount: &mut Mount, word: &str) -> anyhow::Result<()> {
         "copy" if is_volume(&mount.kind) => mount.no_copy = false,
         "nocopy" if is_volume(&mount.kind) => mount.no_copy = true,
         "O" => bail!("overlay volumes (O) are not available; --rootfs PATH:O has an overlay for the root"),
-        _ if word == "idmap" || word.starts_with("idmap=") => {
-            bail!("id-mapped volumes (idmap) are not available")
-        }
+        _ if word == "idmap" || word.starts_with("idmap=") => mount.options.push(word.to_owned()),
         _ => bail!("invalid option type {word:?}"),
     }
     Ok(())
@@ -123,7 +121,6 @@ mod tests {
             ("/a:/b:ro,rw", Err("invalid options \"ro, rw\"")),
             ("/a:/b:shared,slave", Err("can only specify one of")),
             ("/a:/b:O", Err("overlay volumes")),
-            ("/a:/b:idmap", Err("id-mapped")),
             ("/a:/b:nocopy", Err("invalid option type \"nocopy\"")),
         ];
         check(parse, cases);

@@ -24,6 +24,7 @@ use crate::state::{self, images};
 use crate::store::StoreError;
 use crate::store::pack::{PackError, pack};
 use crate::store::staging::Staging;
+use crate::userns;
 
 #[derive(Debug, Clone, Default)]
 pub struct Options {
@@ -47,6 +48,8 @@ pub struct Options {
 
 #[derive(Debug, thiserror::Error)]
 pub enum CommitError {
+    #[error("cannot tell the user namespace: {}", .0.desc().to_lowercase())]
+    Kernel(nix::errno::Errno),
     /// podman's words.
     #[error("messages are only compatible with the docker image format (-f docker)")]
     Message,
@@ -152,7 +155,7 @@ fn layer(engine: &Engine, record: &Record, squash: bool, staging: &Staging) -> R
     let mut tar = Builder::new(LayerWriter::new(staging)?);
     if squash {
         let inside = open_inside(engine, record, Scope::Root)?;
-        pack(inside.directory()?, false, &mut tar)?;
+        pack(inside.directory()?, false, inside.ids().into(), &mut tar)?;
     } else {
         let path = engine.paths.container(&record.id).join("upper");
         match File::open(&path) {
@@ -160,7 +163,8 @@ fn layer(engine: &Engine, record: &Record, squash: bool, staging: &Staging) -> R
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             upper => {
                 let upper = upper.map_err(FileError::at("open", &path))?;
-                pack(upper.into(), true, &mut tar)?;
+                let ids = userns::ids_on_disk(&record.options).map_err(CommitError::Kernel)?;
+                pack(upper.into(), true, ids.as_ref().into(), &mut tar)?;
             }
         }
     }

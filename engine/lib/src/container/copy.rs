@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use ketch_runtime::plan::ids::Maps;
 use ketch_sys::openat2;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open, openat, readlinkat};
@@ -24,6 +25,8 @@ use crate::store::entries::Entries;
 use crate::store::extract::{ExtractError, Plain, extract_plain};
 use crate::store::pack::{PackError, pack_as};
 use crate::tree::{Copy, Mounts, TreeError};
+use crate::userns::Acting;
+use crate::userns::namespace::outside;
 
 /// One of the two ends.
 #[derive(Debug, Clone, Copy)]
@@ -65,6 +68,8 @@ pub enum CopyError {
     Write(io::Error),
     #[error("copying to {to}")]
     Copy { to: String, source: TreeError },
+    #[error("cannot act as the container's root: {}", .0.desc().to_lowercase())]
+    Acting(Errno),
     #[error(transparent)]
     Pack(#[from] PackError),
     #[error(transparent)]
@@ -99,15 +104,22 @@ pub fn copy(engine: &Engine, from: Place<'_>, to: Place<'_>, options: Options) -
         }
     };
     let is_host = matches!(to, Place::Host(_));
+    let ids = |place| match place {
+        Place::Host(_) => Ok(None),
+        Place::Container { record, .. } => ends.of(record).map(Inside::ids),
+    };
     let how = Copy {
         // What a container owns is nobody's on the host.
         owner: (options.archive || is_host).then_some(owner),
         mounts: Mounts::Cross,
         overwrite: options.overwrite,
+        from: ids(from)?,
+        to: ids(to)?,
     };
     if source.is_special {
         return Err(CopyError::Special { path: describe(from) });
     }
+    let _acting = act_as(how.to)?;
     source.copy(&how, &target).map_err(|error| match error {
         Fault::Tree(source) => CopyError::Copy { to: describe(to), source },
         Fault::NotADirectory => CopyError::NotADirectory,
@@ -131,7 +143,7 @@ pub fn copy_out(
     }
     let name = source.name.as_deref().unwrap_or_default();
     let mut tar = Builder::new(BufWriter::with_capacity(1 << 17, out));
-    pack_as(&source.node, Path::new(OsStr::from_bytes(name.to_bytes())), &mut tar)?;
+    pack_as(&source.node, Path::new(OsStr::from_bytes(name.to_bytes())), inside.ids().into(), &mut tar)?;
     tar.into_inner().and_then(|mut out| out.flush()).map_err(CopyError::Write)
 }
 
@@ -160,6 +172,7 @@ pub fn copy_in(
     let how = Plain {
         below: below.as_os_str().as_bytes(),
         owner: options.archive.then_some(owner),
+        ids: inside.ids(),
         overwrite: options.overwrite,
     };
     let root = inside.directory().map_err(InsideError::from)?;
@@ -168,6 +181,7 @@ pub fn copy_in(
         layer::Fault::Format(format) => CopyError::NoArchive(format!("it is compressed with {format}")),
     })?;
     let mut entries = Entries::new(plain);
+    let _acting = act_as(inside.ids())?;
     extract_plain(&mut entries, root, &how).map_err(|error| match error {
         ExtractError::Stream(error) => CopyError::NoArchive(crate::store::cause(&error)),
         error => CopyError::Extract(error.to_string()),
@@ -232,7 +246,7 @@ impl Source {
         Ok(Source { node, is_directory, is_special, name })
     }
 
-    fn copy(self, how: &Copy, target: &Target) -> Result<(), Fault> {
+    fn copy(self, how: &Copy<'_>, target: &Target) -> Result<(), Fault> {
         let (parent, name) = match (target, &self.name) {
             (Target::Directory(directory), Some(name)) => (directory, name),
             (Target::Directory(directory), None) => {
@@ -388,10 +402,11 @@ fn absolute(engine: &Engine, record: &Record, path: &str) -> Result<PathBuf, Cop
     Ok(Path::new("/").join(directory.unwrap_or_default()).join(path))
 }
 
-/// The container's user: what its process runs as, or would run as.
+/// The container's user, with his ids out here: what its process runs as, or would run as.
 fn owner(engine: &Engine, record: &Record, inside: &Inside) -> Result<(u32, u32), CopyError> {
+    let outside = |owner| inside.ids().map_or(owner, |ids| outside(ids, owner));
     if let Some(owner) = inside.init {
-        return Ok(owner);
+        return Ok(outside(owner));
     }
     let image = image_of(engine, record)?;
     let of_image = image.as_ref().and_then(|image| image.config.config().as_ref()?.user().clone());
@@ -399,7 +414,12 @@ fn owner(engine: &Engine, record: &Record, inside: &Inside) -> Result<(u32, u32)
     let passwd = root::read_file(inside.root(), "etc/passwd")?;
     let group = root::read_file(inside.root(), "etc/group")?;
     let user = spec::resolve_user(&user, &[], &passwd, &group)?;
-    Ok((user.uid, user.gid))
+    Ok(outside((user.uid, user.gid)))
+}
+
+/// Who makes files in a container with these ids.
+fn act_as(ids: Option<&Maps>) -> Result<Option<Acting>, CopyError> {
+    ids.map(Acting::root_of).transpose().map_err(CopyError::Acting)
 }
 
 fn describe(place: Place<'_>) -> String {

@@ -20,6 +20,8 @@ use crate::state;
 use crate::state::containers::{FindError, InsertError, Record};
 use crate::state::networks::FindNetworkError;
 use crate::tree;
+use crate::userns::SettleError;
+use crate::userns::settle::settle;
 use crate::volume;
 
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +60,8 @@ pub enum CreateError {
     #[error(transparent)]
     CidFile(#[from] FileError),
     #[error(transparent)]
+    Users(#[from] SettleError),
+    #[error(transparent)]
     State(#[from] state::Error),
 }
 
@@ -65,7 +69,7 @@ pub enum CreateError {
 pub fn create(engine: &Engine, options: Options, image: Option<&Image>) -> Result<Record, CreateError> {
     let mut record = describe(engine, options, image)?;
     let volumes = volume::create::for_container(engine, &mut record.options.mounts)?;
-    if let Err(error) = reserve(engine, &mut record) {
+    if let Err(error) = reserve(engine, &mut record, image) {
         volumes.undo(engine);
         return Err(error);
     }
@@ -98,6 +102,7 @@ pub(crate) fn describe(
     }
     options.cgroup_manager = engine.cgroup_manager();
     check_cgroup_parent(&options)?;
+    settle(engine, &mut options, image)?;
     let config = image.and_then(|image| image.config.config().as_ref());
     let mut entrypoint = spec::arguments(&options, config)?;
     let of_image = config.and_then(|config| config.entrypoint().as_ref());
@@ -169,15 +174,17 @@ fn network(
     Ok(ports::settle(options)?)
 }
 
-fn reserve(engine: &Engine, record: &mut Record) -> Result<(), CreateError> {
-    if !record.name.is_empty() {
-        return Ok(engine.db.insert_container(record)?);
-    }
+fn reserve(engine: &Engine, record: &mut Record, image: Option<&Image>) -> Result<(), CreateError> {
+    let is_random = record.name.is_empty();
     let mut attempt = 0;
     loop {
-        record.name = name::random_name(attempt).map_err(CreateError::Random)?;
+        if is_random {
+            record.name = name::random_name(attempt).map_err(CreateError::Random)?;
+        }
         match engine.db.insert_container(record) {
-            Err(InsertError::NameInUse { .. }) => attempt += 1,
+            Err(InsertError::NameInUse { .. }) if is_random => attempt += 1,
+            // By a container that was created at the same moment.
+            Err(InsertError::IdsInUse) => settle(engine, &mut record.options, image)?,
             result => return Ok(result?),
         }
     }

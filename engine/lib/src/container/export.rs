@@ -28,7 +28,7 @@ pub enum ExportError {
 pub fn export(engine: &Engine, record: &Record, out: impl Write) -> Result<(), ExportError> {
     let inside = open_inside(engine, record, Scope::Root)?;
     let mut tar = Builder::new(BufWriter::with_capacity(256 << 10, out));
-    pack_as(&inside.directory()?, Path::new(""), &mut tar)?;
+    pack_as(&inside.directory()?, Path::new(""), inside.ids().into(), &mut tar)?;
     tar.into_inner().and_then(|mut out| out.flush()).map_err(ExportError::Write)?;
     engine.event(Event::of_container(record, Action::Export));
     Ok(())

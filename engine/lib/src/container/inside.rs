@@ -1,10 +1,11 @@
 //! A container's files, seen from outside: what `cp`, `export` and `commit` work on.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 
 use ketch_monitor::lock;
+use ketch_runtime::plan::ids::Maps;
 use ketch_sys::mount::{self, Change, Propagation, attr};
 use ketch_sys::openat2;
 use nix::errno::Errno;
@@ -13,9 +14,8 @@ use nix::mount::{MsFlags, mount as mount_path};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::stat::Mode;
-use nix::unistd::fchdir;
 
-use super::options::{Mount, MountKind};
+use super::options::{Mount, MountKind, Options};
 use super::root::{self, RootError};
 use super::status::{Status, status};
 use super::stop::{SignalError, running};
@@ -23,6 +23,9 @@ use super::turn::Turn;
 use super::{FileError, make_private};
 use crate::image::{self, Image};
 use crate::state::containers::Record;
+use crate::tree::Away;
+use crate::userns::namespace::outside;
+use crate::userns::{Users, UsersError};
 use crate::volume::{self, FillError};
 use crate::{Engine, spec, state};
 
@@ -45,6 +48,8 @@ pub enum InsideError {
     #[error(transparent)]
     Signal(#[from] SignalError),
     #[error(transparent)]
+    Users(#[from] UsersError),
+    #[error(transparent)]
     File(#[from] FileError),
     #[error(transparent)]
     State(#[from] state::Error),
@@ -65,6 +70,8 @@ pub(super) struct Inside {
     root: OwnedFd,
     /// Numbers of its init's user and group, when it runs.
     pub(super) init: Option<(u32, u32)>,
+    /// Of a container in a user namespace of its own.
+    ids: Option<Maps>,
     /// Without its namespace what is mounted below the root would fall off.
     _namespace: Option<File>,
     /// Of one that does not run: it is not started meanwhile.
@@ -74,6 +81,11 @@ pub(super) struct Inside {
 impl Inside {
     pub(super) fn root(&self) -> BorrowedFd<'_> {
         self.root.as_fd()
+    }
+
+    /// What the files' ids are in the container, if those are not the same.
+    pub(super) fn ids(&self) -> Option<&Maps> {
+        self.ids.as_ref()
     }
 
     /// The root, open for reading.
@@ -128,7 +140,7 @@ fn open_running(engine: &Engine, record: &Record, scope: Scope) -> Result<Option
     }
     let user = state.config.process.as_ref().map(|process| (process.user().uid(), process.user().gid()));
     let root = opened.map_err(failed("open the root"))?;
-    Ok(Some(Inside { root, init: user, _namespace: None, _turn: None }))
+    Ok(Some(Inside { root, init: user, ids: ids(record), _namespace: None, _turn: None }))
 }
 
 /// The root's own mount without those on top of it. A mount can be cloned in its own mount namespace only.
@@ -144,12 +156,24 @@ fn clone_root(pid: i32) -> Result<OwnedFd, Errno> {
 
 fn at_rest(engine: &Engine, record: &Record, scope: Scope, turn: Turn) -> Result<Inside, InsideError> {
     let image = image_of(engine, record)?;
-    let root = root::mount_at_rest(engine, record, image.as_ref())?;
+    let users = at_rest_users(record)?;
+    let root = root::mount_at_rest(engine, record, image.as_ref(), users.as_ref())?;
     let namespace = match scope {
         Scope::Root => None,
         Scope::Mounts => Some(furnish(engine, record, &root)?),
     };
-    Ok(Inside { root, init: None, _namespace: namespace, _turn: Some(turn) })
+    Ok(Inside { root, init: None, ids: ids(record), _namespace: namespace, _turn: Some(turn) })
+}
+
+fn ids(record: &Record) -> Option<Maps> {
+    let userns = &record.options.userns;
+    userns.is_own().then(|| userns.maps())
+}
+
+/// The ids that it has when it runs, in a user namespace for this alone.
+fn at_rest_users(record: &Record) -> Result<Option<Users>, UsersError> {
+    let options = Options { userns: record.options.userns.clone(), ..Options::default() };
+    Users::open(&options, None)
 }
 
 /// Puts volumes and bind mounts at their places below the root, in a mount namespace that exists only as the file returned.
@@ -159,7 +183,7 @@ fn furnish(engine: &Engine, record: &Record, root: &OwnedFd) -> Result<File, Ins
         if let MountKind::Named { name, .. } = &mount.kind {
             let destination = mount.destination.clone();
             let volume = spec::Volume { name: name.clone(), destination, copy: !mount.no_copy };
-            volume::fill(engine, &volume, root.as_fd())?;
+            volume::fill(engine, &volume, root.as_fd(), outside(&record.options.userns.maps(), (0, 0)))?;
         }
     }
     let point = engine.paths.run.join("rootfs");
@@ -232,29 +256,6 @@ fn target(root: &OwnedFd, path: &Path, is_directory: bool) -> Result<OwnedFd, Er
         }
     }
     openat2::open_in_root(root, path, OFlag::O_PATH)
-}
-
-/// Another mount namespace, and the way home. Both ways change root and working directory.
-struct Away {
-    namespace: File,
-    working_directory: OwnedFd,
-}
-
-impl Away {
-    fn go(leave: impl FnOnce() -> nix::Result<()>) -> nix::Result<Away> {
-        let namespace = OpenOptions::new().read(true).open("/proc/thread-self/ns/mnt");
-        let namespace =
-            namespace.map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(Errno::EIO as i32)))?;
-        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        let working_directory = open(".", flags, Mode::empty())?;
-        leave()?;
-        Ok(Away { namespace, working_directory })
-    }
-
-    fn back(self) -> nix::Result<()> {
-        setns(&self.namespace, CloneFlags::CLONE_NEWNS)?;
-        fchdir(&self.working_directory)
-    }
 }
 
 /// The image that the container was made from; None for `--rootfs`.

@@ -13,7 +13,7 @@ use nix::sched::{CloneFlags, setns};
 use nix::sys::stat::Mode;
 use nix::unistd::fchdir;
 
-use super::options::{Namespace, Namespaces, Network, Options};
+use super::options::{Namespace, Namespaces, Network, Options, UsernsMode};
 use crate::Engine;
 use crate::spec::Joined;
 use crate::state::containers::FindError;
@@ -58,6 +58,11 @@ pub fn resolve(engine: &Engine, options: &mut Options) -> Result<(), JoinError> 
         Network::Path(given) => path("NET", given)?,
         _ => {}
     }
+    match &mut options.userns.mode {
+        UsernsMode::Container(name) => by_id("user", name)?,
+        UsernsMode::Path(given) => path("user", given)?,
+        _ => {}
+    }
     let Namespaces { pid, ipc, uts, cgroup } = &mut options.namespaces;
     let others = [("pid", Some(pid)), ("ipc", Some(ipc)), ("uts", Some(uts)), ("cgroup", cgroup.as_mut())];
     for (kind, namespace) in others {
@@ -77,6 +82,10 @@ pub fn dependencies(options: &Options) -> Vec<&str> {
         Network::Container(id) => Some(id),
         _ => None,
     };
+    let user = match &options.userns.mode {
+        UsernsMode::Container(id) => Some(id),
+        _ => None,
+    };
     let Namespaces { pid, ipc, uts, cgroup } = &options.namespaces;
     let others = [Some(pid), Some(ipc), Some(uts), cgroup.as_ref()];
     let others = others.into_iter().flatten().filter_map(|namespace| match namespace {
@@ -84,7 +93,7 @@ pub fn dependencies(options: &Options) -> Vec<&str> {
         _ => None,
     });
     let mut ids: Vec<&str> =
-        network.into_iter().chain(others).chain(&options.requires).map(String::as_str).collect();
+        network.into_iter().chain(user).chain(others).chain(&options.requires).map(String::as_str).collect();
     ids.sort_unstable();
     ids.dedup();
     ids
@@ -96,6 +105,8 @@ pub(super) struct Joining {
     pub(super) joined: Joined,
     /// /dev/shm of the container whose IPC namespace it is: a mount attached nowhere.
     pub(super) shm: Option<OwnedFd>,
+    /// Where its user namespace is.
+    pub(super) user: Option<PathBuf>,
     targets: Vec<Target>,
 }
 
@@ -119,6 +130,12 @@ pub(super) fn join(engine: &Engine, options: &Options) -> Result<Joining, JoinEr
     };
     let (pid, ipc, uts) = (path("pid", &wanted.pid)?, path("ipc", &wanted.ipc)?, path("uts", &wanted.uts)?);
     let cgroup = wanted.cgroup.as_ref().map(|wanted| path("cgroup", wanted)).transpose()?.flatten();
+    joining.user = match &options.userns.mode {
+        // Of one that has none, ketch's own is meant, which this one has anyhow.
+        UsernsMode::Container(id) if options.userns.is_own() => Some(joining.namespace(engine, "user", id)?),
+        UsernsMode::Path(path) => Some(path.clone()),
+        _ => None,
+    };
     if let Namespace::Container(id) = &wanted.ipc
         && let Some(target) = joining.targets.iter().find(|target| target.id == *id)
     {

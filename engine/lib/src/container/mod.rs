@@ -39,7 +39,7 @@ pub mod remove;
 pub mod rename;
 pub mod restart;
 pub mod restore;
-mod root;
+pub(crate) mod root;
 pub mod service;
 pub mod size;
 pub mod start;
@@ -54,6 +54,7 @@ pub mod update;
 mod volumes_from;
 pub mod wait;
 
+pub(crate) use root::read_file as read_in_root;
 pub use status::{Status, status};
 
 /// A step on a file or directory of ketch's own that failed.

@@ -9,10 +9,12 @@ use serde::{Deserialize, Serialize};
 mod inside;
 mod limits;
 mod secret;
+mod userns;
 
 pub use inside::{Accounts, Cgroups, Defaults, HostsBase, ImageVolumes, Systemd, TimeZone};
 pub use limits::{BlockIo, BlockLimit, DeviceRule, Limits, Ulimit};
 pub use secret::{Secret, SecretPlace};
+pub use userns::{Auto, IdRange, KeepId, Userns, UsernsMode, Wanted, WantedRange};
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -74,6 +76,7 @@ pub struct Options {
     pub hosts: Hosts,
     /// Those of pid, ipc, uts and cgroup; the network's is `network`.
     pub namespaces: Namespaces,
+    pub userns: Userns,
     /// Full id of the pod that it is a member of.
     pub pod: Option<String>,
     /// The pod's first container, which holds what the members share.
@@ -140,6 +143,9 @@ pub struct Rootfs {
     pub path: PathBuf,
     /// `:O`: a throw-away upper over the read-only path.
     pub overlay: bool,
+    /// `:idmap`: with the ids of the container's user namespace.
+    #[serde(default)]
+    pub idmap: bool,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

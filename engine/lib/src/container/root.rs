@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 
 use ketch_sys::{mount, openat2};
@@ -18,8 +19,9 @@ use super::options::Rootfs;
 use super::{FileError, make_private};
 use crate::image::Image;
 use crate::state::containers::Record;
-use crate::store::{layer_dir, overlay};
+use crate::store::{ShiftError, layer_dir, mapped_overlay, overlay, shifted};
 use crate::tree::TreeError;
+use crate::userns::Users;
 use crate::{Engine, Paths};
 
 /// The largest passwd or group that is read. The image is not trusted; real ones are a few KiB.
@@ -36,6 +38,8 @@ pub enum RootError {
     #[error("cannot clear what the last run left")]
     Forget(#[source] TreeError),
     #[error(transparent)]
+    Shift(#[from] ShiftError),
+    #[error(transparent)]
     File(#[from] FileError),
 }
 
@@ -44,9 +48,10 @@ pub(super) fn mount_root(
     engine: &Engine,
     record: &Record,
     image: Option<&Image>,
+    users: Option<&Users>,
 ) -> Result<OwnedFd, RootError> {
     // A container that is removed when it ends has nothing to lose in a power cut.
-    mount_with(engine, record, image, record.options.remove)
+    mount_with(engine, record, image, users, record.options.remove)
 }
 
 /// The same for one that does not run, and may never have: the caller has its turn, and has seen the last run end.
@@ -56,6 +61,7 @@ pub(super) fn mount_at_rest(
     engine: &Engine,
     record: &Record,
     image: Option<&Image>,
+    users: Option<&Users>,
 ) -> Result<OwnedFd, RootError> {
     let dir = engine.paths.container(&record.id);
     make_private(&dir)?;
@@ -66,8 +72,8 @@ pub(super) fn mount_at_rest(
     if record.options.remove {
         forget_volatile(&dir).map_err(RootError::Forget)?;
     }
-    let Some(Rootfs { path, overlay: true }) = &record.options.rootfs else {
-        return mount_with(engine, record, image, false);
+    let Some(Rootfs { path, overlay: true, .. }) = &record.options.rootfs else {
+        return mount_with(engine, record, image, users, false);
     };
     let failed = |errno| RootError::Mount { id: record.id.clone(), what: path.display().to_string(), errno };
     let (upper, work) = (dir.join("upper"), dir.join("work"));
@@ -86,15 +92,19 @@ fn mount_with(
     engine: &Engine,
     record: &Record,
     image: Option<&Image>,
+    users: Option<&Users>,
     volatile: bool,
 ) -> Result<OwnedFd, RootError> {
     let dir = engine.paths.container(&record.id);
     let failed = |what: String| |errno| RootError::Mount { id: record.id.clone(), what, errno };
     match (&record.options.rootfs, image) {
-        (Some(Rootfs { path, overlay: false }), _) => {
-            mount::clone_tree(AT_FDCWD, path, true).map_err(failed(path.display().to_string()))
-        }
-        (Some(Rootfs { path, overlay: true }), _) => {
+        (Some(Rootfs { path, overlay: false, idmap }), _) => mount::clone_tree(AT_FDCWD, path, true)
+            .and_then(|root| match users.filter(|_| *idmap) {
+                Some(users) => mount::set_idmap(&root, true, &users.namespace).map(|()| root),
+                None => Ok(root),
+            })
+            .map_err(failed(path.display().to_string())),
+        (Some(Rootfs { path, overlay: true, .. }), _) => {
             let what = path.display().to_string();
             throw_away(&engine.paths, path, &dir).map_err(failed(what))
         }
@@ -108,11 +118,26 @@ fn mount_with(
                 return again(&point).map_err(failed(point.display().to_string()));
             }
             make_upper(&work)?;
-            overlay(&lowers, Some((&upper, &work)), volatile)
-                .map_err(failed(format!("image {}", record.image_name)))
+            match users {
+                Some(users) if users.on_disk => {
+                    let lowers = shifted_layers(engine, image, users)?;
+                    let (uid, gid) = users.outside((0, 0));
+                    // It is the container's `/`.
+                    chown(&upper, Some(uid), Some(gid)).map_err(FileError::at("give away", &upper))?;
+                    overlay(&lowers, Some((&upper, &work)), volatile)
+                }
+                Some(users) => mapped_overlay(&lowers, &dir, volatile, users),
+                None => overlay(&lowers, Some((&upper, &work)), volatile),
+            }
+            .map_err(failed(format!("image {}", record.image_name)))
         }
         (None, None) => Err(failed("an image that is not known any more".into())(Errno::ENOENT)),
     }
+}
+
+fn shifted_layers(engine: &Engine, image: &Image, users: &Users) -> Result<Vec<PathBuf>, RootError> {
+    let shift = |layer: &String| shifted(&engine.paths, layer, &users.maps);
+    Ok(image.layers.iter().map(shift).collect::<Result<_, _>>()?)
 }
 
 /// The mount at `point` once more, without what is mounted below it. What is mounted on this one does not show on that.
@@ -176,7 +201,7 @@ fn throw_away(paths: &Paths, lower: &Path, dir: &Path) -> nix::Result<OwnedFd> {
 }
 
 /// `/etc/passwd` or `/etc/group`; empty when there is none, or it is no regular file.
-pub(super) fn read_file(root: impl AsFd, path: &str) -> Result<Vec<u8>, RootError> {
+pub(crate) fn read_file(root: impl AsFd, path: &str) -> Result<Vec<u8>, RootError> {
     let failed = |step| move |errno| RootError::Path { step, path: path.to_owned(), errno };
     // Without O_NONBLOCK, a FIFO in the image would hold us here for ever.
     let file = match openat2::open_in_root(root, path, OFlag::O_RDONLY | OFlag::O_NONBLOCK) {

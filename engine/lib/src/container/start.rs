@@ -32,6 +32,7 @@ use crate::spec::{self, Build, Facts, Host, Joined, SpecError};
 use crate::state;
 use crate::state::containers::{FindError, Record};
 use crate::state::pods::FindPodError;
+use crate::userns::{Users, UsersError};
 use crate::{Engine, pod, secret};
 
 /// What the caller has, and wants.
@@ -88,6 +89,8 @@ pub enum StartError {
     Prepare(#[from] PrepareError),
     #[error(transparent)]
     Join(#[from] JoinError),
+    #[error(transparent)]
+    Users(#[from] UsersError),
     #[error("a dependency of container {id} failed to start")]
     Dependency { id: String, source: Box<StartError> },
     #[error(transparent)]
@@ -255,8 +258,10 @@ fn carry_out(
     make_private(&dir)?;
     let mount_point = engine.paths.run.join("rootfs");
     make_private(&mount_point)?;
-    let rootfs = root::mount_root(engine, record, how.image)?;
-    let mut network = setup::begin(engine, record)?;
+    let mut users = Users::open(&record.options, joining.user.as_deref())?;
+    let rootfs = root::mount_root(engine, record, how.image, users.as_ref())?;
+    let own_network = users.as_mut().and_then(|users| users.network.take());
+    let mut network = setup::begin(engine, record, own_network)?;
     let mut build = spec::build(
         &record.options,
         how.image.map(|image| &image.config),
@@ -281,7 +286,7 @@ fn carry_out(
     if let Some(root) = build.spec.root_mut() {
         root.set_path(mount_point);
     }
-    prepare(engine, record, &build, rootfs.as_fd())?;
+    prepare(engine, record, &build, rootfs.as_fd(), users.as_ref())?;
     let mode = record.options.notify;
     how.service.introduce(&mut build.spec, mode, &engine.paths.container_run(&record.id));
 
@@ -292,6 +297,7 @@ fn carry_out(
         network: network.namespace.take(),
         shm: joining.shm.take(),
         stdio: how.stdio.take(),
+        user: users.map(|users| users.namespace),
         passed: (FIRST_PASSED..)
             .zip(std::mem::take(&mut how.service.listening))
             .chain(std::mem::take(&mut how.preserved))

@@ -109,16 +109,20 @@ impl Place {
     }
 }
 
-/// Makes the namespace and starts pasta with `options`; the container's directory below /run is `run_dir`. A pasta of an
+/// Makes the namespace, unless it is the container's `own` already, and starts pasta with `options`; the container's directory below /run is `run_dir`. A pasta of an
 /// earlier run ends, and so does this one by [`end`], also when it fails.
 pub(crate) fn begin(
     run_dir: &Path,
+    own: Option<OwnedFd>,
     options: &[String],
     ports: &[Port],
 ) -> Result<(OwnedFd, Starting), PastaError> {
     check_ports(ports)?;
     end(run_dir)?;
-    let namespace = make_namespace().map_err(PastaError::Namespace)?;
+    let namespace = match own {
+        Some(own) => own,
+        None => make_namespace().map_err(PastaError::Namespace)?,
+    };
     let place = Place::of(run_dir);
     place.make()?;
     let arguments = arguments(options, ports);

@@ -106,8 +106,9 @@ struct Bridges {
     owner: String,
 }
 
-/// Reserves addresses and ports, and makes the namespace. The caller has the container's turn and lock.
-pub(crate) fn begin(engine: &Engine, record: &Record) -> Result<Setup, SetupError> {
+/// Reserves addresses and ports, and makes the namespace, unless there is one that is to be the container's `own`. The caller
+/// has the container's turn and lock.
+pub(crate) fn begin(engine: &Engine, record: &Record, own: Option<OwnedFd>) -> Result<Setup, SetupError> {
     match &record.options.network {
         options::Network::None | options::Network::Host => Ok(Setup::default()),
         options::Network::Path(path) => {
@@ -118,10 +119,10 @@ pub(crate) fn begin(engine: &Engine, record: &Record) -> Result<Setup, SetupErro
         options::Network::Container(id) => join(engine, record, id),
         options::Network::Pasta(options) => {
             let run_dir = engine.paths.container_run(&record.id);
-            let (namespace, pasta) = pasta::begin(&run_dir, options, &record.options.ports)?;
+            let (namespace, pasta) = pasta::begin(&run_dir, own, options, &record.options.ports)?;
             Ok(Setup { pasta: Some(pasta), ..Setup::joining(namespace) })
         }
-        options::Network::Bridge(endpoints) => bridged(engine, record, endpoints),
+        options::Network::Bridge(endpoints) => bridged(engine, record, endpoints, own),
     }
 }
 
@@ -241,7 +242,12 @@ fn join(engine: &Engine, record: &Record, id: &str) -> Result<Setup, SetupError>
     Ok(setup)
 }
 
-fn bridged(engine: &Engine, record: &Record, endpoints: &[Endpoint]) -> Result<Setup, SetupError> {
+fn bridged(
+    engine: &Engine,
+    record: &Record,
+    endpoints: &[Endpoint],
+    own: Option<OwnedFd>,
+) -> Result<Setup, SetupError> {
     let socket = Socket::open()?;
     let mut networks = Vec::new();
     for endpoint in endpoints {
@@ -258,7 +264,10 @@ fn bridged(engine: &Engine, record: &Record, endpoints: &[Endpoint]) -> Result<S
     // The rows, then the sockets: a port of another container is found out by either.
     let hold = reserve::reserve(engine, &record.id, &wants, &bindings)?;
     let held = ports::hold(&bindings, hold.leases.first())?;
-    let namespace: OwnedFd = Namespace::new()?.into();
+    let namespace = match own {
+        Some(own) => own,
+        None => Namespace::new()?.into(),
+    };
     let copy = namespace
         .try_clone()
         .map_err(|source| SetupError::Namespace { path: NETWORK_PATH.into(), source })?;

@@ -14,7 +14,9 @@ use crate::container::name;
 use crate::container::options::{Namespace, Options};
 use crate::events::{Action, Event};
 use crate::image::Image;
+use crate::state::containers::InsertError;
 use crate::state::pods::{InsertPodError, Pod};
+use crate::userns::settle::settle;
 use crate::volume;
 
 #[derive(Debug, thiserror::Error)]
@@ -80,7 +82,15 @@ fn insert(engine: &Engine, pod: &Pod, infra: &Infra<'_>) -> Result<(), CreateErr
     join::resolve(engine, &mut options)?;
     let mut record = describe(engine, options, Some(infra.image))?;
     let volumes = volume::create::for_container(engine, &mut record.options.mounts)?;
-    let inserted = engine.db.insert_pod(pod, Some(&record));
+    let inserted = loop {
+        match engine.db.insert_pod(pod, Some(&record)) {
+            // By a container that was created at the same moment.
+            Err(InsertPodError::Infra(InsertError::IdsInUse)) => {
+                settle(engine, &mut record.options, Some(infra.image)).map_err(ContainerError::from)?;
+            }
+            inserted => break inserted,
+        }
+    };
     if inserted.is_err() {
         volumes.undo(engine);
     }

@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::cgroup;
+use super::options::Shared;
 use super::status::Whole;
 use crate::container::inspect::{devices, go_time};
 use crate::container::options::{BlockIo, BlockLimit, Limits, MountKind, Network, Options, Port};
@@ -79,9 +80,19 @@ struct InfraConfig {
     #[serde(rename = "pid_ns")]
     pid: String,
     #[serde(rename = "userns")]
-    user: &'static str,
+    user: String,
     #[serde(rename = "uts_ns")]
     uts: String,
+}
+
+/// In alphabetical order, as podman.
+fn shared(shared: Shared, infra: &Options) -> Vec<&'static str> {
+    let mut names = shared.names();
+    if infra.userns.is_own() {
+        names.push("user");
+        names.sort_unstable();
+    }
+    names
 }
 
 pub fn inspect(whole: &Whole) -> Document {
@@ -105,7 +116,7 @@ pub fn inspect(whole: &Whole) -> Document {
         create_infra: infra.is_some(),
         infra_container_id: infra.map(|infra| infra.id.clone()).unwrap_or_default(),
         infra_config: infra.map(|infra| InfraConfig::new(&infra.options, &limits)),
-        shared_namespaces: if infra.is_some() { pod.options.shared.names() } else { Vec::new() },
+        shared_namespaces: infra.map(|infra| shared(pod.options.shared, &infra.options)).unwrap_or_default(),
         num_containers: members.len(),
         containers: containers
             .into_iter()
@@ -147,7 +158,7 @@ impl InfraConfig {
             cpu_quota: limits.get("cpu_quota").and_then(Value::as_i64),
             cpuset_cpus: limits.get("cpuset_cpus").and_then(Value::as_str).map(str::to_owned),
             pid: options.namespaces.pid.name("private"),
-            user: "host",
+            user: Some(options.userns.name()).filter(|name| !name.is_empty()).unwrap_or("host".to_owned()),
             uts: options.namespaces.uts.name("private"),
         }
     }

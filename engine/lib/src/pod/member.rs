@@ -2,7 +2,7 @@
 
 use super::cgroup;
 use crate::Engine;
-use crate::container::options::{Dns, Hosts, MountKind, Namespace, Network, Options};
+use crate::container::options::{Dns, Hosts, MountKind, Namespace, Network, Options, UsernsMode};
 use crate::state::{self, pods::Pod};
 
 /// What the command line asked for by itself, in place of the pod's.
@@ -13,6 +13,7 @@ pub struct Own {
     pub ipc: bool,
     pub uts: bool,
     pub cgroup: bool,
+    pub userns: bool,
     pub restart: bool,
 }
 
@@ -81,6 +82,9 @@ pub fn join(engine: &Engine, pod: &Pod, options: &mut Options, own: Own) -> Resu
     }
     if shared.cgroup && !own.cgroup {
         namespaces.cgroup = Some(of_infra());
+    }
+    if infra.options.userns.is_own() && !own.userns {
+        options.userns.mode = UsernsMode::Container(infra.id.clone());
     }
     inherit(&infra.options, options);
     Ok(())

@@ -4,7 +4,7 @@
 //! container whose monitor was killed, else makes new ones; it stays the same process, and is root in there.
 
 mod make;
-mod range;
+pub(crate) mod range;
 
 use std::fs;
 use std::io;
@@ -14,9 +14,11 @@ use std::path::{Path, PathBuf};
 
 use ketch_monitor::members::Members;
 use ketch_runtime::container::state::Vitals;
-use ketch_sys::{Errno, pidfd};
+use ketch_sys::{Errno, ns, pidfd};
+use nix::fcntl::{self, OFlag};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::{CloneFlags, setns, unshare};
+use nix::sys::stat::{FileStat, Mode, fstat, stat};
 use nix::unistd::{Uid, chdir};
 
 use crate::Paths;
@@ -109,26 +111,51 @@ fn join(member: &OwnedFd) -> Result<(), EnterError> {
     }
 }
 
-/// Goes into the user namespace of a container. Its mount namespace is its own; the user's is gone with the last member.
-fn adopt(init: &OwnedFd) -> Result<(), EnterError> {
-    let joined = setns(init, CloneFlags::CLONE_NEWUSER);
+/// Goes into the user namespace that a container is in, or that its own was made in. The container's mount namespace is its own; the user's is gone with the last member.
+fn adopt(init: &Init) -> Result<(), EnterError> {
+    let joined = users_of(init).and_then(|namespace| setns(namespace, CloneFlags::CLONE_NEWUSER));
     if joined == Err(Errno::ESRCH) {
         // Past the point where it has namespaces, but not yet known to have ended.
-        let _ = poll(&mut [PollFd::new(init.as_fd(), PollFlags::POLLIN)], PollTimeout::NONE);
+        let _ = poll(&mut [PollFd::new(init.pidfd.as_fd(), PollFlags::POLLIN)], PollTimeout::NONE);
     }
     joined.map_err(failed("join the user namespace of a container"))?;
     unshare(CloneFlags::CLONE_NEWNS).map_err(failed("make a mount namespace"))
 }
 
+/// That of these around `init` which was made in the caller's.
+fn users_of(init: &Init) -> Result<OwnedFd, Errno> {
+    let identity = |stat: FileStat| (stat.st_dev, stat.st_ino);
+    let own = identity(stat("/proc/self/ns/user")?);
+    let path = format!("/proc/{}/ns/user", init.pid);
+    let opened = fcntl::open(path.as_str(), OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty());
+    // As long as it lives its pid is no other process's.
+    if poll(&mut [PollFd::new(init.pidfd.as_fd(), PollFlags::POLLIN)], PollTimeout::ZERO)? > 0 {
+        return Err(Errno::ESRCH);
+    }
+    let mut namespace = opened?;
+    loop {
+        let parent = ns::parent(&namespace)?;
+        if identity(fstat(&parent)?) == own {
+            return Ok(namespace);
+        }
+        namespace = parent;
+    }
+}
+
 /// init of a container that runs without a monitor.
-fn orphan(paths: &Paths) -> Option<OwnedFd> {
+struct Init {
+    pid: i32,
+    pidfd: OwnedFd,
+}
+
+fn orphan(paths: &Paths) -> Option<Init> {
     let states = fs::read_dir(paths.runtime()).into_iter().flatten().flatten();
     states.filter_map(|entry| init(&paths.runtime(), entry.file_name().to_str()?)).next()
 }
 
-fn init(root: &Path, id: &str) -> Option<OwnedFd> {
+fn init(root: &Path, id: &str) -> Option<Init> {
     let vitals = Vitals::load_vitals(root, id).ok()?;
-    let init = pidfd::open(vitals.pid).ok()?;
+    let init = Init { pid: vitals.pid, pidfd: pidfd::open(vitals.pid).ok()? };
     // After it was opened: so it is that of this process.
     vitals.is_alive().then_some(init)
 }

@@ -2,13 +2,13 @@
 
 /// Ids of the host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Range {
-    pub(super) start: u32,
-    pub(super) count: u32,
+pub(crate) struct Range {
+    pub(crate) start: u32,
+    pub(crate) count: u32,
 }
 
 /// Those of the user `name` or `uid`, in the file's order. Lines that are none are passed over, as newuidmap(1) does.
-pub(super) fn of(text: &str, name: Option<&str>, uid: u32) -> Vec<Range> {
+pub(crate) fn of(text: &str, name: Option<&str>, uid: u32) -> Vec<Range> {
     let range = |line: &str| {
         let mut fields = line.split(':');
         let owner = fields.next()?;

@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
 use super::seccomp::ProfileError;
+use crate::userns::SettleError;
 
 /// Why options and image make no container. Nothing has been done yet.
 #[derive(Debug, thiserror::Error)]
@@ -9,6 +10,8 @@ pub enum SpecError {
     NoCommand,
     #[error("unable to find user {0}: no matching entries in passwd file")]
     UnknownUser(String),
+    #[error(transparent)]
+    Users(#[from] Box<SettleError>),
     #[error("unable to find group {0}: no matching entries in group file")]
     UnknownGroup(String),
     #[error("cannot use {0:?} as a user: uids and gids must be in range 0-2147483647")]

@@ -9,6 +9,7 @@ use nix::errno::Errno;
 
 use super::{SpecError, accounts, block, devices, limits, resolv};
 use crate::container::options::{CgroupManager, Cgroups, HostsBase, MountKind, Network, Options, TimeZone};
+use crate::userns::settle;
 
 /// The host as far as `options` ask for it.
 #[derive(Debug, Clone, Default)]
@@ -83,10 +84,7 @@ impl Host {
                 HostsBase::Image | HostsBase::None => String::new(),
             },
             block_devices: block::read(&options.limits.block)?,
-            users: match &options.accounts.of_host[..] {
-                [] => Vec::new(),
-                wanted => accounts::find(wanted, text("/etc/passwd")?.as_bytes())?,
-            },
+            users: users(options)?,
             time_zone: time_zone(options.time_zone.as_ref())?,
             resolv_conf: resolv_conf(options)?,
             devices: devices::read(options)?,
@@ -111,6 +109,16 @@ fn cgroups(options: &Options, layout: &ketch_cgroups::Layout, user_namespace: bo
         _ if user_namespace && by_hand => ketch_cgroups::delegated(layout),
         _ => Delegated::Root,
     }
+}
+
+/// Those of `--hostuser`, and who `--userns keep-id` keeps.
+fn users(options: &Options) -> Result<Vec<accounts::HostUser>, SpecError> {
+    let kept = settle::kept_user(&options.userns.mode).map_err(Box::new)?;
+    let wanted: Vec<String> = options.accounts.of_host.iter().cloned().chain(kept).collect();
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
+    accounts::find(&wanted, text("/etc/passwd")?.as_bytes())
 }
 
 fn failed<'a>(what: &'static str, path: &'a Path) -> impl FnOnce(std::io::Error) -> SpecError + use<'a> {

@@ -21,11 +21,13 @@ mod resolv;
 mod seccomp;
 mod systemd;
 mod user;
+mod userns;
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use ketch_cgroups::Delegated;
+use ketch_monitor::spawn::USER_PATH;
 use ketch_runtime::spec::{
     Linux, LinuxIntelRdt, LinuxNamespace, LinuxNamespaceType, LinuxPersonality, LinuxPersonalityDomain, Root,
     Spec,
@@ -48,6 +50,7 @@ pub use mounts::{Volume, bind_options, wanted as wanted_mounts};
 pub use process::{Workdir, arguments, signal};
 pub use seccomp::ProfileError;
 pub use systemd::{STOP_SIGNAL as SYSTEMD_STOP_SIGNAL, is_wanted as is_systemd};
+pub(crate) use user::ids as account_ids;
 pub use user::{Identity, resolve as resolve_user};
 
 /// What was read beforehand about this container.
@@ -208,6 +211,7 @@ fn linux(options: &Options, facts: &Facts<'_>) -> Result<Linux, SpecError> {
     linux.set_resources(Some(resources));
     linux.set_cgroups_path(Some(cgroup(options, facts.id, &facts.host.cgroups)));
     linux.set_namespaces(Some(namespaces(options, facts)));
+    userns::map(&mut linux, options);
     let (masked, readonly) = paths::lists(options);
     linux.set_masked_paths(Some(masked)).set_readonly_paths(Some(readonly));
     let mut sysctl: std::collections::HashMap<String, String> = options.sysctl.clone().into_iter().collect();
@@ -234,9 +238,11 @@ fn linux(options: &Options, facts: &Facts<'_>) -> Result<Linux, SpecError> {
 }
 
 fn namespaces(options: &Options, facts: &Facts<'_>) -> Vec<LinuxNamespace> {
-    use LinuxNamespaceType::{Cgroup, Ipc, Mount, Network as Net, Pid, Uts};
+    use LinuxNamespaceType::{Cgroup, Ipc, Mount, Network as Net, Pid, User, Uts};
     let (wanted, joined) = (&options.namespaces, facts.joined);
     let own = |namespace: &Namespace| *namespace != Namespace::Host;
+    // ketch makes it, to mount the root with its ids.
+    let user = Some(USER_PATH.into());
     // On v1 podman's containers see the host's cgroups, unless they ask for their own.
     let cgroup = wanted.cgroup.as_ref().map_or(facts.host.cgroup_v2, own);
     [
@@ -245,6 +251,7 @@ fn namespaces(options: &Options, facts: &Facts<'_>) -> Vec<LinuxNamespace> {
         (Ipc, own(&wanted.ipc), &joined.ipc),
         (Uts, own(&wanted.uts), &joined.uts),
         (Mount, true, &None),
+        (User, options.userns.is_own(), &user),
         (Cgroup, cgroup, &joined.cgroup),
     ]
     .into_iter()

@@ -7,7 +7,7 @@ use ketch_monitor::spawn::SHM_PATH;
 use ketch_runtime::spec::Mount as OciMount;
 
 use super::files::{self, File};
-use super::{Facts, Host, SpecError, systemd};
+use super::{Facts, Host, SpecError, systemd, userns};
 use crate::container::options::{
     ImageVolumes, Mount, MountKind, Namespace, Network, Options, Secret, SecretPlace,
 };
@@ -213,16 +213,17 @@ fn defaults(options: &Options, host: &Host, systemd: bool) -> Vec<OciMount> {
         oci(destination, kind, Path::new(source), owned(options))
     };
     // Who does not own the namespace that they tell about may not mount these anew.
-    let proc = match host.user_namespace && options.namespaces.pid == Namespace::Host {
+    let is_mapped = host.user_namespace || options.userns.is_own();
+    let proc = match is_mapped && options.namespaces.pid == Namespace::Host {
         true => entry("/proc", "bind", "/proc", &["rbind", "rprivate", "nosuid", "noexec", "nodev"]),
         false => entry("/proc", "proc", "proc", &["nosuid", "noexec", "nodev"]),
     };
-    let sys = match host.user_namespace && options.network == Network::Host {
+    let sys = match is_mapped && options.network == Network::Host {
         true => entry("/sys", "bind", "/sys", &["rbind", "rprivate", "nosuid", "noexec", "nodev", access]),
         false => entry("/sys", "sysfs", "sysfs", &["nosuid", "noexec", "nodev", access]),
     };
     let mut pts = vec!["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"];
-    if host.user_namespace && !host.tty_group {
+    if !userns::has_group(options, 5, host.tty_group) {
         pts.pop();
     }
     let mut list = vec![
@@ -230,7 +231,10 @@ fn defaults(options: &Options, host: &Host, systemd: bool) -> Vec<OciMount> {
         entry("/dev", "tmpfs", "tmpfs", &dev),
         sys,
         entry("/dev/pts", "devpts", "devpts", &pts),
-        entry("/dev/mqueue", "mqueue", "mqueue", &["nosuid", "noexec", "nodev"]),
+        match is_mapped && options.namespaces.ipc == Namespace::Host {
+            true => entry("/dev/mqueue", "bind", "/dev/mqueue", &["bind", "nosuid", "noexec", "nodev"]),
+            false => entry("/dev/mqueue", "mqueue", "mqueue", &["nosuid", "noexec", "nodev"]),
+        },
         match &options.namespaces.ipc {
             Namespace::Host => entry("/dev/shm", "bind", "/dev/shm", &["bind", "nosuid", "noexec", "nodev"]),
             // That of the container whose IPC namespace it is.

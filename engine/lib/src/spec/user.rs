@@ -144,6 +144,11 @@ fn number(text: &str) -> Result<Option<u32>, SpecError> {
     }
 }
 
+/// The numbers of all lines of a passwd or group.
+pub(crate) fn ids(file: &[u8]) -> impl Iterator<Item = u32> {
+    entries(file).filter_map(|fields| id(&fields, 2))
+}
+
 pub(super) fn id(fields: &[&str], index: usize) -> Option<u32> {
     fields.get(index)?.parse().ok().filter(|id| *id <= MAX_ID)
 }

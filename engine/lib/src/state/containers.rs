@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::lookup::{Found, Table, find};
 use super::{Database, Error, json, volumes};
 use crate::container::join;
-use crate::container::options::{Mount, Options};
+use crate::container::options::{Mount, Options, UsernsMode};
+use crate::userns::auto;
 
 /// Run by [`Database::open`]. `created` sorts as text: always UTC, always nine digits of fraction.
 pub(crate) const SCHEMA: &str = "
@@ -63,6 +64,9 @@ pub enum InsertError {
     PodGone,
     #[error("a container whose namespaces are to be joined has been removed meanwhile: no such container")]
     TargetGone,
+    /// Of `--userns auto`.
+    #[error("the container's ids have been given to another one meanwhile")]
+    IdsInUse,
     #[error(transparent)]
     State(#[from] Error),
 }
@@ -178,10 +182,24 @@ pub(super) fn of_pod(connection: &Connection, pod: &str) -> rusqlite::Result<Vec
 
 /// Adds a row, or tells why it cannot be; then some of it may be there, for the caller to roll back.
 pub(super) fn try_insert(connection: &Connection, record: &Record) -> rusqlite::Result<Option<InsertError>> {
+    if matches!(record.options.userns.mode, UsernsMode::Auto(_)) && shares_ids(connection, record)? {
+        return Ok(Some(InsertError::IdsInUse));
+    }
     match insert(connection, record) {
         Ok(()) => Ok(None),
         Err(error) => refusal(connection, record, error).map(Some),
     }
+}
+
+fn shares_ids(connection: &Connection, record: &Record) -> rusqlite::Result<bool> {
+    let sql = format!("SELECT {COLUMNS} FROM containers");
+    let mut all = connection.prepare(&sql)?;
+    for other in all.query_map([], self::record)? {
+        if auto::overlap(&record.options.userns, &other?.options.userns) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn insert(connection: &Connection, record: &Record) -> rusqlite::Result<()> {

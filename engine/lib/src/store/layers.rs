@@ -52,7 +52,7 @@ pub(crate) fn publish(paths: &Paths, staging: &Path, diff_id: &str) -> Result<()
 ///
 /// The caller holds the database's write lock, so that no other command takes a layer up in between.
 pub(crate) fn retire(paths: &Paths, used: &HashSet<String>, staging: &Staging) -> Result<(), StoreError> {
-    for (dir, suffix) in [(paths.layers(), ""), (paths.splits(), ".split")] {
+    for (dir, suffix) in [(paths.layers(), ""), (paths.splits(), ".split"), (paths.mapped(), "")] {
         let entries = match fs::read_dir(&dir) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
@@ -60,7 +60,9 @@ pub(crate) fn retire(paths: &Paths, used: &HashSet<String>, staging: &Staging) -
         };
         for entry in entries {
             let name = entry.map_err(|error| StoreError::io("read", &dir, error))?.file_name();
-            if name.to_str().is_some_and(|name| used.contains(name)) {
+            // A copy for other ids has those behind its layer's name.
+            let layer = name.to_str().map(|name| name.split_once('-').map_or(name, |(layer, _)| layer));
+            if layer.is_some_and(|layer| used.contains(layer)) {
                 continue;
             }
             let path = dir.join(&name);

@@ -2,6 +2,8 @@
 //!
 //! `splits/<hex diff id>` has what is needed to write its tar again: see [`split`].
 //!
+//! `mapped/` has copies for other ids: see [`shifted`].
+//!
 //! A layer is extracted into `tmp/`, checked against its digest and diff id, synced, and renamed into place: what has a
 //! name below `layers/` is whole. What no image in the database refers to is garbage.
 
@@ -9,8 +11,10 @@ pub(crate) mod changes;
 pub(crate) mod entries;
 pub(crate) mod extract;
 pub(crate) mod layers;
+mod mapped;
 mod overlay;
 pub(crate) mod pack;
+mod shifted;
 pub(crate) mod split;
 pub(crate) mod staging;
 
@@ -19,8 +23,11 @@ use std::path::{Path, PathBuf};
 
 pub use changes::{Change, Kind as ChangeKind};
 pub use layers::layer_dir;
+pub(crate) use mapped::mapped_overlay;
 pub use overlay::overlay;
 pub(crate) use overlay::{merged, overlay_of};
+pub use shifted::ShiftError;
+pub(crate) use shifted::shifted;
 
 /// A step on the store's own files that failed.
 #[derive(Debug, thiserror::Error)]

@@ -18,6 +18,7 @@ use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat, major, minor};
 use tar::{Builder, EntryType, Header};
 
 use crate::tree::{DEEPEST, Mounts, entries};
+use crate::userns::Translate;
 
 #[derive(Debug, thiserror::Error)]
 #[error("cannot pack {}: {}", path.display(), super::cause(error))]
@@ -27,13 +28,14 @@ pub struct PackError {
 }
 
 /// Writes all that is in `directory`; sockets, which mean nothing without their process, are left out, and a mount in it is
-/// an error. `upper`: it is overlayfs's. Returns the paths that the upper directory hides, without a slash before them.
+/// an error. `upper`: it is overlayfs's. `ids`: what becomes of the owners. Returns the paths that the upper directory hides, without a slash before them.
 pub(crate) fn pack<W: Write>(
     directory: OwnedFd,
     upper: bool,
+    ids: Translate<'_>,
     out: &mut Builder<W>,
 ) -> Result<Vec<String>, PackError> {
-    let mut packing = Packing::new(out);
+    let mut packing = Packing::new(out, ids);
     packing.upper = upper;
     packing.directory(directory, Path::new(""), 0)?;
     Ok(packing.hidden)
@@ -41,9 +43,14 @@ pub(crate) fn pack<W: Write>(
 
 /// Writes what `node` is open on (`O_PATH` will do) as `name`, what is mounted in it included; with an empty name all that
 /// is in the directory, without the directory itself.
-pub(crate) fn pack_as<W: Write>(node: &OwnedFd, name: &Path, out: &mut Builder<W>) -> Result<(), PackError> {
+pub(crate) fn pack_as<W: Write>(
+    node: &OwnedFd,
+    name: &Path,
+    ids: Translate<'_>,
+    out: &mut Builder<W>,
+) -> Result<(), PackError> {
     let failed = |errno: Errno| PackError { path: name.to_owned(), error: errno.into() };
-    let mut packing = Packing { bare: true, mounts: Mounts::Cross, ..Packing::new(out) };
+    let mut packing = Packing { bare: true, mounts: Mounts::Cross, ..Packing::new(out, ids) };
     let kind = SFlag::from_bits_truncate(fstat(node).map_err(failed)?.st_mode) & SFlag::S_IFMT;
     if ![SFlag::S_IFDIR, SFlag::S_IFREG].contains(&kind) {
         return Err(failed(Errno::EOPNOTSUPP));
@@ -56,6 +63,7 @@ pub(crate) fn pack_as<W: Write>(node: &OwnedFd, name: &Path, out: &mut Builder<W
 
 struct Packing<'a, W: Write> {
     out: &'a mut Builder<W>,
+    ids: Translate<'a>,
     upper: bool,
     /// A directory without a name has no entry of its own.
     bare: bool,
@@ -66,9 +74,9 @@ struct Packing<'a, W: Write> {
 }
 
 impl<'a, W: Write> Packing<'a, W> {
-    fn new(out: &'a mut Builder<W>) -> Packing<'a, W> {
+    fn new(out: &'a mut Builder<W>, ids: Translate<'a>) -> Packing<'a, W> {
         let mounts = Mounts::Refuse;
-        Packing { out, upper: false, bare: false, mounts, linked: HashMap::new(), hidden: Vec::new() }
+        Packing { out, ids, upper: false, bare: false, mounts, linked: HashMap::new(), hidden: Vec::new() }
     }
 
     fn directory(&mut self, directory: OwnedFd, path: &Path, depth: usize) -> Result<(), PackError> {
@@ -85,7 +93,7 @@ impl<'a, W: Write> Packing<'a, W> {
         let own = if path.as_os_str().is_empty() { Path::new("./") } else { path };
         if !(self.bare && path.as_os_str().is_empty()) {
             self.attributes(&attributes, own)?;
-            let mut header = header(&stat, EntryType::Directory);
+            let mut header = self.header(&stat, EntryType::Directory, own)?;
             self.entry(&mut header, own, io::empty())?;
         }
         if self.mounts.leaves_out(&directory).map_err(at(path))? {
@@ -128,7 +136,7 @@ impl<'a, W: Write> Packing<'a, W> {
         }
         if stat.st_nlink > 1 {
             if let Some(first) = self.linked.get(&(stat.st_dev, stat.st_ino)) {
-                let (first, mut header) = (first.clone(), header(&stat, EntryType::Link));
+                let (first, mut header) = (first.clone(), self.header(&stat, EntryType::Link, path)?);
                 return self.link(&mut header, path, &first);
             }
             self.linked.insert((stat.st_dev, stat.st_ino), path.to_owned());
@@ -137,7 +145,8 @@ impl<'a, W: Write> Packing<'a, W> {
             SFlag::S_IFREG => self.file(directory, name, path),
             SFlag::S_IFLNK => {
                 let target = readlinkat(directory, name.as_c_str()).map_err(failed)?;
-                self.link(&mut header(&stat, EntryType::Symlink), path, Path::new(&target))
+                let mut header = self.header(&stat, EntryType::Symlink, path)?;
+                self.link(&mut header, path, Path::new(&target))
             }
             SFlag::S_IFCHR | SFlag::S_IFBLK | SFlag::S_IFIFO => {
                 let entry = match kind {
@@ -145,7 +154,7 @@ impl<'a, W: Write> Packing<'a, W> {
                     SFlag::S_IFBLK => EntryType::Block,
                     _ => EntryType::Fifo,
                 };
-                let mut header = header(&stat, entry);
+                let mut header = self.header(&stat, entry, path)?;
                 let number = |number: u64| u32::try_from(number).unwrap_or_default();
                 header
                     .set_device_major(number(major(stat.st_rdev)))
@@ -177,7 +186,7 @@ impl<'a, W: Write> Packing<'a, W> {
             return Ok(());
         }
         self.attributes(&attributes, path)?;
-        let mut header = header(&stat, EntryType::Regular);
+        let mut header = self.header(&stat, EntryType::Regular, path)?;
         let size = stat.st_size.cast_unsigned();
         header.set_size(size);
         let mut content = Exactly { file: File::from(file), left: size };
@@ -205,6 +214,24 @@ impl<'a, W: Write> Packing<'a, W> {
     fn link(&mut self, header: &mut Header, path: &Path, target: &Path) -> Result<(), PackError> {
         self.out.append_link(header, path, target).map_err(|error| PackError { path: path.to_owned(), error })
     }
+
+    fn header(&self, stat: &FileStat, kind: EntryType, path: &Path) -> Result<Header, PackError> {
+        let mut header = Header::new_gnu();
+        header.set_entry_type(kind);
+        header.set_mode(stat.st_mode & 0o7777);
+        let (uid, gid) = self.ids.apply((stat.st_uid, stat.st_gid)).ok_or_else(|| PackError {
+            path: path.to_owned(),
+            error: io::Error::other(format!(
+                "it is of user {} and group {}, of which the container has no such",
+                stat.st_uid, stat.st_gid
+            )),
+        })?;
+        header.set_uid(uid.into());
+        header.set_gid(gid.into());
+        header.set_mtime(stat.st_mtime.max(0).cast_unsigned());
+        header.set_size(0);
+        Ok(header)
+    }
 }
 
 /// A file of the length that its header says, whatever is written to it meanwhile.
@@ -231,17 +258,6 @@ impl io::Read for Exactly {
             }
         }
     }
-}
-
-fn header(stat: &FileStat, kind: EntryType) -> Header {
-    let mut header = Header::new_gnu();
-    header.set_entry_type(kind);
-    header.set_mode(stat.st_mode & 0o7777);
-    header.set_uid(stat.st_uid.into());
-    header.set_gid(stat.st_gid.into());
-    header.set_mtime(stat.st_mtime.max(0).cast_unsigned());
-    header.set_size(0);
-    header
 }
 
 /// What a layer keeps of extended attributes, by its name in a pax header: the same as [`extract`](super::extract) takes.
@@ -302,7 +318,7 @@ mod tests {
         xattr::fset(opaque.as_fd(), b"trusted.overlay.opaque", b"y").unwrap();
 
         let mut tar = Builder::new(Vec::new());
-        let hidden = pack(File::open(&from).unwrap().into(), true, &mut tar).unwrap();
+        let hidden = pack(File::open(&from).unwrap().into(), true, Translate::Not, &mut tar).unwrap();
         assert_eq!(hidden, ["gone"]);
         let bytes = tar.into_inner().unwrap();
         extract(&mut Entries::new(bytes.as_slice()), File::open(&to).unwrap().into()).unwrap();

@@ -29,7 +29,7 @@ impl Staging {
     pub(crate) fn new(paths: &Paths) -> Result<Staging, StoreError> {
         clean(paths)?;
         let tmp = paths.tmp();
-        for dir in [&tmp, &paths.layers(), &paths.splits()] {
+        for dir in [&tmp, &paths.layers(), &paths.splits(), &paths.mapped()] {
             fs::DirBuilder::new()
                 .recursive(true)
                 .mode(0o700)

@@ -4,6 +4,7 @@ use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
+use ketch_runtime::plan::ids::Maps;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, open, openat, readlinkat};
 use nix::sys::stat::{
@@ -13,6 +14,7 @@ use nix::sys::time::TimeSpec;
 use nix::unistd::{Gid, Uid, UnlinkatFlags, fchown, fchownat, symlinkat, unlinkat};
 
 use super::{DEEPEST, Mounts, TreeError, entries, is_mount, remove_in, subdirectory};
+use crate::userns::namespace::{inside, outside};
 
 /// Copies all that is in `from` into the empty directory `to`, which gets `from`'s own owner, mode and times as well.
 ///
@@ -25,17 +27,21 @@ pub(crate) fn copy(from: OwnedFd, to: BorrowedFd<'_>) -> Result<(), TreeError> {
 ///
 /// Directories are merged, and what is no directory takes the place of what is none. Devices and sockets are left out.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Copy {
+pub(crate) struct Copy<'a> {
     /// Owner and group of all that is made; None: those of the original. Setuid and setgid bits belong to an owner, and
     /// are lost with him.
     pub(crate) owner: Option<(u32, u32)>,
+    /// The ids of the container that the original is in, and of the one that the copy is in, where they are not those out
+    /// here. The caller acts as the latter's root.
+    pub(crate) from: Option<&'a Maps>,
+    pub(crate) to: Option<&'a Maps>,
     /// Of the original; the copy's are crossed as if they were not there.
     pub(crate) mounts: Mounts,
     /// A directory may take the place of what is none, and the other way round.
     pub(crate) overwrite: bool,
 }
 
-impl Copy {
+impl Copy<'_> {
     /// Copies all that is in `from` into the directory `to`, which becomes like `from` itself.
     pub(crate) fn tree(&self, from: OwnedFd, to: BorrowedFd<'_>) -> Result<(), TreeError> {
         let stat = fstat(&from).map_err(TreeError::at("look at", &c".".to_owned()))?;
@@ -224,7 +230,11 @@ impl Copy {
     }
 
     fn owner_of(&self, stat: &FileStat) -> (Uid, Gid) {
-        let (uid, gid) = self.owner.unwrap_or((stat.st_uid, stat.st_gid));
+        let own = (stat.st_uid, stat.st_gid);
+        let (uid, gid) = self.owner.unwrap_or_else(|| {
+            let inside = self.from.map_or(own, |ids| inside(ids, own));
+            self.to.map_or(inside, |ids| outside(ids, inside))
+        });
         (Uid::from_raw(uid), Gid::from_raw(gid))
     }
 
@@ -309,7 +319,7 @@ mod tests {
         fs::write(from.join("link"), "a file").unwrap();
         fs::set_permissions(from.join("link"), fs::Permissions::from_mode(0o4755)).unwrap();
         let contents =
-            |how: Copy| how.contents(File::open(&from).unwrap().into(), File::open(&to).unwrap().as_fd());
+            |how: Copy<'_>| how.contents(File::open(&from).unwrap().into(), File::open(&to).unwrap().as_fd());
         let refused = contents(Copy::default()).unwrap_err().to_string();
         assert!(refused.contains("non-directory") && refused.contains("dir"), "{refused}");
         contents(Copy { owner: Some((5, 6)), overwrite: true, ..Copy::default() }).unwrap();

@@ -1,6 +1,7 @@
 //! Whole directory trees, by descriptor: no name is resolved twice, no symlink is followed, and no mount is crossed unless
 //! [`Mounts::Cross`] says so.
 
+mod away;
 mod copy;
 mod own;
 mod remove;
@@ -16,6 +17,7 @@ use nix::fcntl::{OFlag, ResolveFlag};
 use nix::sys::stat::{SFlag, fstatat};
 use nix::sys::statfs::{self, FsType, fstatfs};
 
+pub(crate) use away::Away;
 pub(crate) use copy::{Copy, copy};
 pub(crate) use own::own;
 pub(crate) use remove::remove;

@@ -12,6 +12,7 @@ use crate::image::layer;
 use crate::store::entries::Entries;
 use crate::store::extract::{ExtractError, Plain, extract_plain};
 use crate::store::pack::{PackError, pack_as};
+use crate::userns::Translate;
 use crate::{Engine, state};
 
 #[derive(Debug, thiserror::Error)]
@@ -37,7 +38,7 @@ pub fn export(engine: &Engine, text: &str, out: impl Write) -> Result<(), Archiv
     let path = mount_point(&engine.paths, &find(engine, text)?.name);
     let directory = File::open(&path).map_err(FileError::at("open", &path))?;
     let mut tar = Builder::new(BufWriter::with_capacity(256 << 10, out));
-    pack_as(&directory.into(), Path::new(""), &mut tar)?;
+    pack_as(&directory.into(), Path::new(""), Translate::Not, &mut tar)?;
     tar.into_inner().and_then(|mut out| out.flush()).map_err(ArchiveError::Write)
 }
 
@@ -52,7 +53,7 @@ pub fn import(engine: &Engine, text: &str, tar: impl Read) -> Result<(), Archive
         layer::Fault::Format(format) => ArchiveError::NoArchive(format!("it is compressed with {format}")),
     })?;
     let mut entries = Entries::new(plain);
-    let how = Plain { below: b"", owner: None, overwrite: true };
+    let how = Plain { below: b"", owner: None, ids: None, overwrite: true };
     extract_plain(&mut entries, directory.into(), &how).map_err(|error| match error {
         ExtractError::Stream(error) => ArchiveError::NoArchive(crate::store::cause(&error)),
         error => ArchiveError::Extract { volume: name.clone(), reason: error.to_string() },

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::chown;
 use std::path::Path;
 
 use ketch_sys::openat2;
@@ -30,7 +31,14 @@ pub enum FillError {
 ///
 /// A new volume without content gets the image's, and its directory's owner and mode, all at once: a copy that was
 /// killed is made anew. An image without that directory leaves it empty.
-pub(crate) fn fill(engine: &Engine, volume: &spec::Volume, rootfs: BorrowedFd<'_>) -> Result<(), FillError> {
+///
+/// `root` is who the container's root is outside, to whom an empty one is given.
+pub(crate) fn fill(
+    engine: &Engine,
+    volume: &spec::Volume,
+    rootfs: BorrowedFd<'_>,
+    root: (u32, u32),
+) -> Result<(), FillError> {
     let name = &volume.name;
     let gone = || FillError::Gone(name.clone());
     let path = mount_point(&engine.paths, name);
@@ -43,6 +51,9 @@ pub(crate) fn fill(engine: &Engine, volume: &spec::Volume, rootfs: BorrowedFd<'_
         return Ok(());
     }
     fs::create_dir_all(&path).map_err(FileError::at("make the directory", &path))?;
+    if root != (0, 0) && is_empty(&path)? {
+        chown(&path, Some(root.0), Some(root.1)).map_err(FileError::at("give away", &path))?;
+    }
     if volume.copy && is_empty(&path)? {
         copy_up(volume, &path, rootfs)?;
     }

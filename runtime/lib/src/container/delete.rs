@@ -82,7 +82,8 @@ pub fn delete_stopped(root: &Path, state: &State) -> Result<Deleted, DeleteError
 /// Whether the state on disk is still `state`'s container.
 fn is_same(root: &Path, state: &State) -> bool {
     read(root, &state.id, &mut Vec::new()).is_ok_and(|on_disk: Identity| {
-        (on_disk.pid, on_disk.start_time, on_disk.boot_id) == (state.pid, state.start_time, state.boot_id.clone())
+        (on_disk.pid, on_disk.start_time, on_disk.boot_id)
+            == (state.pid, state.start_time, state.boot_id.clone())
     })
 }
 

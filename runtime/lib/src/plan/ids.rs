@@ -9,7 +9,7 @@ use super::Invalid;
 use super::namespace::Namespaces;
 use crate::spec::{Linux, LinuxIdMapping};
 
-/// What is written to `uid_map` and `gid_map` of a new user namespace.
+/// What is written to `uid_map` and `gid_map` of a new user namespace; of a joined one, what its configuration says of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Maps {
     pub uids: Vec<Range>,
@@ -38,17 +38,15 @@ const MAX_RANGES: usize = 340;
 pub(super) fn plan(linux: &Linux, namespaces: &Namespaces) -> Result<Maps, Invalid> {
     let uids = linux.uid_mappings().as_deref().unwrap_or_default();
     let gids = linux.gid_mappings().as_deref().unwrap_or_default();
-    if !namespaces.creates(libc::CLONE_NEWUSER) {
-        // With a joined user namespace its maps may be repeated for information.
-        let given = !uids.is_empty() || !gids.is_empty();
-        if given && !namespaces.joins(libc::CLONE_NEWUSER) {
-            return Err(Invalid::new("linux.uidMappings", "cannot be set without a user namespace"));
-        }
-        return Ok(Maps::default());
+    let given = !uids.is_empty() || !gids.is_empty();
+    if given && !namespaces.separates(libc::CLONE_NEWUSER) {
+        return Err(Invalid::new("linux.uidMappings", "cannot be set without a user namespace"));
     }
-    if uids.is_empty() && gids.is_empty() {
-        return Ok(Maps::of_caller());
+    if !given {
+        let creates = namespaces.creates(libc::CLONE_NEWUSER);
+        return Ok(if creates { Maps::of_caller() } else { Maps::default() });
     }
+    // Those of a joined user namespace, for which nothing is written: they tell whom the container's ids are outside.
     Ok(Maps { uids: ranges("linux.uidMappings", uids)?, gids: ranges("linux.gidMappings", gids)? })
 }
 
@@ -68,7 +66,7 @@ impl From<&LinuxIdMapping> for Range {
 }
 
 /// What the kernel would refuse to write into a map.
-pub(super) fn check(ranges: &[Range]) -> Result<(), String> {
+pub fn check(ranges: &[Range]) -> Result<(), String> {
     if ranges.len() > MAX_RANGES {
         return Err(format!("has more than {MAX_RANGES} ranges"));
     }

@@ -1,20 +1,16 @@
-//! User namespaces that nobody lives in: their maps are how an id-mapped mount shows ids. mount_setattr(2).
+//! Mounts that show other ids than their file systems have: mount_setattr(2).
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use ketch_sys::clone::{self, Options};
-use ketch_sys::{Errno, mount, pidfd};
-use nix::fcntl::{OFlag, open};
+use ketch_sys::{Errno, mount};
 use nix::libc;
-use nix::sys::stat::Mode;
-use nix::unistd::{pipe2, read};
 
-use crate::init::idmap;
 use crate::init::namespace::Open;
 use crate::plan::ids::Maps;
 use crate::plan::mount::Mount;
 use crate::plan::mount_idmap::Mapping;
 use crate::step::{At, StepError};
+use crate::userns;
 
 /// Those made so far, one a mapping.
 #[derive(Debug)]
@@ -45,7 +41,8 @@ impl<'a> Mappings<'a> {
         let index = match self.made.iter().position(|(of, _)| *of == maps) {
             Some(index) => index,
             None => {
-                self.made.push((maps, make(maps)?));
+                let made = userns::make(maps, false, "an id-mapped mount")?;
+                self.made.push((maps, made.user));
                 self.made.len() - 1
             }
         };
@@ -66,29 +63,4 @@ pub(super) fn apply(mount: &Mount, tree: &OwnedFd, user: impl AsFd) -> Result<()
         let object = format!("{}{why}", mount.destination.display());
         StepError { step: "map the ids of the mount on".to_owned(), object, errno }
     })
-}
-
-/// A new user namespace with these maps. A process makes it, and ends when they are written, or this one ends.
-fn make(maps: &Maps) -> Result<OwnedFd, StepError> {
-    let step = "make a user namespace for";
-    let object = "an id-mapped mount";
-    let (until, end) = pipe2(OFlag::O_CLOEXEC).at(step, object)?;
-    let not_inherited = [end.as_fd()];
-    let options = Options {
-        namespaces: libc::CLONE_NEWUSER as u32 as u64,
-        not_inherited: &not_inherited,
-        ..Options::default()
-    };
-    let child = clone::fork(options, || {
-        while read(&until, &mut [0]) == Err(Errno::EINTR) {}
-        0
-    })
-    .at(step, object)?;
-    let path = format!("/proc/{}/ns/user", child.pid);
-    let made = idmap::write(child.pid, maps).and_then(|()| {
-        open(path.as_str(), OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty()).at("open", &path)
-    });
-    drop(end);
-    pidfd::wait(&child.pidfd).at("wait for the process in", "the user namespace of a mount")?;
-    made
 }

@@ -60,7 +60,8 @@ pub(crate) fn unfollowed(root: impl AsFd, path: &Path) -> Result<Option<OwnedFd>
 pub(crate) fn plain_directory(root: impl AsFd, path: &Path, kind: &str) -> Result<OwnedFd, StepError> {
     let open = || match open_plain(&root, path, OFlag::O_DIRECTORY) {
         Err(Errno::ELOOP) => {
-            let step = format!("mount {kind}, which must be mounted on ordinary directory, by way of a symlink on");
+            let step =
+                format!("mount {kind}, which must be mounted on ordinary directory, by way of a symlink on");
             Err(Errno::ELOOP).at(&step, path)
         }
         result => result.at("open in the container's root", path),

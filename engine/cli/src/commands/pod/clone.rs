@@ -8,7 +8,7 @@ use anyhow::bail;
 use ketch_engine::Engine;
 use ketch_engine::container::duplicate::{leave_pod, options};
 use ketch_engine::container::join;
-use ketch_engine::container::options::{Namespace, Network, Options};
+use ketch_engine::container::options::{Namespace, Network, Options, UsernsMode};
 use ketch_engine::container::remove::Force;
 use ketch_engine::image::{self, Image};
 use ketch_engine::pod::create::{Infra, create};
@@ -155,6 +155,7 @@ fn clone_member(engine: &Engine, pod: &Pod, infra: Option<&Record>, member: &Rec
         ipc: is_own(Some(&namespaces.ipc)),
         uts: is_own(Some(&namespaces.uts)),
         cgroup: is_own(namespaces.cgroup.as_ref()),
+        userns: !matches!((&new.userns.mode, infra), (UsernsMode::Container(id), Some(infra)) if *id == infra.id),
         restart: true,
     };
     leave_pod(&mut new, Network::None);

@@ -3,7 +3,7 @@
 //! The configuration is built anew from options, as for any container. Those of an archive are looked through first: a host
 //! path, a device, a capability beyond the usual ones or a namespace of the host's is the caller's to give, not the archive's.
 
-use crate::container::options::{MountKind, Namespace, Namespaces, Network, Options, Seccomp};
+use crate::container::options::{MountKind, Namespace, Namespaces, Network, Options, Seccomp, Userns};
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
@@ -49,6 +49,9 @@ fn asked(options: &Options) -> Option<String> {
     }
     if let Some(capability) = options.cap_add.first() {
         return Some(format!("the capability {capability}"));
+    }
+    if options.userns != Userns::default() {
+        return Some("ids of this host".to_owned());
     }
     let Namespaces { pid, ipc, uts, cgroup } = &options.namespaces;
     let cgroup = cgroup.as_ref().unwrap_or(&Namespace::Private);
@@ -127,7 +130,7 @@ mod tests {
             env: vec!["A=b".into()],
             mounts: vec![mount(MountKind::Tmpfs)],
             cid_file: Some("/etc/passwd".into()),
-            rootfs: Some(Rootfs { path: "/".into(), overlay: false }),
+            rootfs: Some(Rootfs { path: "/".into(), overlay: false, idmap: false }),
             ..Options::default()
         };
         for trusted in [false, true] {

@@ -25,6 +25,7 @@ use crate::container::options::Mount;
 use crate::container::{FileError, log_path};
 use crate::state::containers::Record;
 use crate::store::pack::{PackError, pack};
+use crate::userns::Translate;
 use crate::{Engine, volume};
 
 /// Where it goes and what is left out.
@@ -188,7 +189,7 @@ impl Archive {
             .map_err(FileError::at("make a temporary file in", root))?;
         let failed = |error| FileError::at("write a temporary file in", root)(error);
         let mut tar = Builder::new(BufWriter::new(&scratch));
-        let hidden = pack(top, upper, &mut tar)?;
+        let hidden = pack(top, upper, Translate::Not, &mut tar)?;
         tar.into_inner().and_then(|mut buffer| buffer.flush()).map_err(failed)?;
         let size = io::Seek::stream_position(&mut &scratch).map_err(failed)?;
         io::Seek::rewind(&mut &scratch).map_err(failed)?;

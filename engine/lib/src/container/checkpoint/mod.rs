@@ -71,6 +71,8 @@ pub enum CheckpointError {
     Temporary,
     #[error("there is no pre-checkpoint of container {0} that --with-previous could go on from")]
     NoPrevious(String),
+    #[error("cannot checkpoint container {0}: it is in a user namespace of its own")]
+    Users(String),
     #[error(transparent)]
     Export(#[from] ExportError),
     #[error(transparent)]
@@ -102,6 +104,9 @@ pub fn checkpoint(
     let begun = Instant::now();
     if record.options.remove && options.export.is_none() {
         return Err(CheckpointError::Temporary);
+    }
+    if record.options.userns.is_own() {
+        return Err(CheckpointError::Users(record.id.clone()));
     }
     let turn = Turn::take(&engine.paths, &record.id)?;
     match status(&engine.paths, &record.id) {

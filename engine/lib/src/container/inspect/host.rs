@@ -6,7 +6,9 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::config::annotations;
-use crate::container::options::{BlockIo, BlockLimit, Cgroups, MountKind, Options, RestartPolicy, Seccomp};
+use crate::container::options::{
+    BlockIo, BlockLimit, Cgroups, IdRange, MountKind, Options, RestartPolicy, Seccomp, Userns,
+};
 use crate::network::view::View;
 use crate::spec;
 use crate::state::containers::Record;
@@ -57,7 +59,9 @@ pub(super) struct HostConfig {
     tmpfs: BTreeMap<String, String>,
     #[serde(rename = "UTSMode")]
     uts_mode: String,
-    userns_mode: &'static str,
+    userns_mode: String,
+    #[serde(rename = "IDMappings", skip_serializing_if = "Option::is_none")]
+    id_mappings: Option<Value>,
     shm_size: i64,
     runtime: &'static str,
     console_size: [u16; 2],
@@ -91,6 +95,14 @@ pub(super) struct HostConfig {
     cgroup_conf: Option<BTreeMap<String, String>>,
     #[serde(rename = "IntelRdtClosID", skip_serializing_if = "Option::is_none")]
     intel_rdt_clos_id: Option<String>,
+}
+
+fn id_mappings(userns: &Userns) -> Option<Value> {
+    let list = |ranges: &[IdRange]| -> Vec<String> {
+        let shown = |range: &IdRange| format!("{}:{}:{}", range.container, range.host, range.size);
+        ranges.iter().map(shown).collect()
+    };
+    userns.is_own().then(|| json!({ "UidMap": list(&userns.uids), "GidMap": list(&userns.gids) }))
 }
 
 fn restart_policy(policy: RestartPolicy) -> Value {
@@ -159,7 +171,8 @@ impl HostConfig {
             security_opt: security(options),
             tmpfs: tmpfs(options),
             uts_mode: options.namespaces.uts.name("private"),
-            userns_mode: "",
+            userns_mode: options.userns.name(),
+            id_mappings: id_mappings(&options.userns),
             shm_size: limits.shm_size.unwrap_or(SHM_SIZE),
             runtime: "oci",
             console_size: [0, 0],

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use ketch_monitor::clock;
 
 use super::process::{Names, Process, System};
+use crate::userns::namespace::inside;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Column {
@@ -119,8 +120,10 @@ impl Column {
         let (stat, status) = (&process.stat, &process.status);
         let named =
             |names: &HashMap<u32, String>, id: u32| names.get(&id).cloned().unwrap_or_else(|| id.to_string());
-        let groups = |names: &HashMap<u32, String>| {
-            let list: Vec<String> = status.groups.iter().map(|gid| named(names, *gid)).collect();
+        let uid = |uid| names.ids.as_ref().map_or(uid, |ids| inside(ids, (uid, 0)).0);
+        let gid = |gid| names.ids.as_ref().map_or(gid, |ids| inside(ids, (0, gid)).1);
+        let groups = |names: &HashMap<u32, String>, id: &dyn Fn(u32) -> u32| {
+            let list: Vec<String> = status.groups.iter().map(|gid| named(names, id(*gid))).collect();
             list.join(",")
         };
         match self {
@@ -134,10 +137,10 @@ impl Column {
             PermittedCaps => capabilities(status.capprm),
             AmbientCaps => capabilities(status.capamb.unwrap_or(0)),
             Elapsed => go_duration(process.elapsed(system)),
-            Group => named(&names.inside_groups, status.egid),
-            Groups => groups(&names.inside_groups),
+            Group => named(&names.inside_groups, gid(status.egid)),
+            Groups => groups(&names.inside_groups, &gid),
             HostGroup => named(&names.outside_groups, status.egid),
-            HostGroups => groups(&names.outside_groups),
+            HostGroups => groups(&names.outside_groups, &|gid| gid),
             HostPid => stat.pid.to_string(),
             HostUser => named(&names.outside, status.euid),
             Label => process.label.clone(),
@@ -151,8 +154,8 @@ impl Column {
                 .find(|other| other.stat.pid == stat.ppid)
                 .map_or(0, |parent| parent.inner_pid())
                 .to_string(),
-            RealGroup => named(&names.inside_groups, status.rgid),
-            RealUser => named(&names.inside, status.ruid),
+            RealGroup => named(&names.inside_groups, gid(status.rgid)),
+            RealUser => named(&names.inside, uid(status.ruid)),
             Resident => status.vmrss.unwrap_or(0).to_string(),
             Seccomp => match status.seccomp {
                 Some(0) | None => "disabled",
@@ -164,10 +167,10 @@ impl Column {
             Started => moment(process.started(system)),
             Time => go_duration(process.cpu(system)),
             Tty => terminal(stat.tty_nr),
-            User => named(&names.inside, status.euid),
+            User => named(&names.inside, uid(status.euid)),
             Virtual => (stat.vsize / 1024).to_string(),
-            Gid => status.egid.to_string(),
-            Uid => status.euid.to_string(),
+            Gid => gid(status.egid).to_string(),
+            Uid => uid(status.euid).to_string(),
         }
     }
 }

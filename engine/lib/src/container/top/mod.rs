@@ -46,6 +46,7 @@ pub fn top(engine: &Engine, record: &Record, columns: &[Column]) -> Result<Vec<V
     pids.sort_unstable();
     let root = open_root(record, &state)?;
     let names = Names {
+        ids: record.options.userns.is_own().then(|| record.options.userns.maps()),
         inside: process::names(&root::read_file(&root, "etc/passwd")?),
         inside_groups: process::names(&root::read_file(&root, "etc/group")?),
         outside: process::names(&std::fs::read("/etc/passwd").unwrap_or_default()),

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use ketch_runtime::plan::ids::Maps;
 use ketch_sys::Errno;
 use nix::unistd::{SysconfVar, sysconf};
 use procfs::Current;
@@ -76,6 +77,8 @@ impl System {
 /// Users and groups by number.
 #[derive(Debug, Default)]
 pub(super) struct Names {
+    /// Of a container in a user namespace of its own.
+    pub(super) ids: Option<Maps>,
     pub(super) inside: HashMap<u32, String>,
     pub(super) inside_groups: HashMap<u32, String>,
     pub(super) outside: HashMap<u32, String>,

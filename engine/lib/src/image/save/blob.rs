@@ -15,6 +15,7 @@ use crate::store::layers::{layer_dir, split_path};
 use crate::store::pack::pack;
 use crate::store::split::replay;
 use crate::store::staging::Staging;
+use crate::userns::Translate;
 
 /// Packs a layer that has no record of its tar.
 pub(super) fn pack_if_unrecorded(
@@ -28,7 +29,7 @@ pub(super) fn pack_if_unrecorded(
     let failed = |error| SaveError::Layer { layer: layer.diff_id.clone(), error };
     let root = File::open(layer_dir(paths, &layer.diff_id)).map_err(failed)?;
     let mut tar = Builder::new(LayerWriter::new(staging)?);
-    pack(root.into(), true, &mut tar)?;
+    pack(root.into(), true, Translate::Not, &mut tar)?;
     Ok(Some(tar.into_inner().and_then(LayerWriter::finish).map_err(failed)?))
 }
 

@@ -13,6 +13,7 @@ use std::ffi::CString;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
 
+use ketch_runtime::plan::ids::Maps;
 use ketch_sys::Errno;
 use nix::errno::Errno::EEXIST;
 use nix::fcntl::{AtFlags, OFlag, openat};
@@ -26,6 +27,7 @@ use name::Name;
 use tree::Tree;
 
 use crate::tree::{is_mount, remove_in};
+use crate::userns::namespace::outside;
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ExtractError {
@@ -49,6 +51,8 @@ pub(crate) struct Plain<'a> {
     pub(crate) below: &'a [u8],
     /// Owner and group of all; None: as the tar has them. Setuid and setgid bits are lost with another owner.
     pub(crate) owner: Option<(u32, u32)>,
+    /// Those of the container, whose ids the tar has; the caller acts as its root.
+    pub(crate) ids: Option<&'a Maps>,
     /// A directory may take the place of what is none, and the other way round.
     pub(crate) overwrite: bool,
 }
@@ -124,6 +128,8 @@ impl Plain<'_> {
                 entry.mode &= !0o6000;
             }
             (entry.uid, entry.gid) = (uid, gid);
+        } else if let Some(ids) = self.ids {
+            (entry.uid, entry.gid) = outside(ids, (entry.uid, entry.gid));
         }
         if entry.kind == Kind::HardLink {
             entry.link = Name::clean(&entry.link)?.below(self.below).as_bytes().to_vec();

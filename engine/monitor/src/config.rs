@@ -8,6 +8,7 @@ use ketch_cgroups::systemd::Manager;
 use ketch_runtime::spec::Spec;
 use serde::{Deserialize, Serialize};
 
+use crate::account::Account;
 use crate::spawn::HandedCounts;
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -66,6 +67,9 @@ pub struct Config {
     /// Set by the monitor: its container waited for another command to start it.
     #[serde(skip)]
     pub kept: bool,
+    /// Set by the monitor, of what it was handed: somebody wants to know what the container has used.
+    #[serde(skip)]
+    pub account: Option<Account>,
     /// It has addresses or ports, to be given back when it has ended.
     pub gives_back: bool,
     pub forwards: Vec<Forward>,

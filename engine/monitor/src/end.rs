@@ -18,9 +18,12 @@ use crate::start::Running;
 /// Of an init that SIGKILL has ended.
 const KILLED: i32 = 128 + 9;
 
+/// podman's code for a container whose time was up.
+const TIMED_OUT: i32 = 255;
+
 /// Saves the exit record, then removes the runtime's state, cgroups and the attach socket. Goes on past errors;
 /// they are noted in the log, for nobody else listens.
-pub(crate) fn record(config: &Config, running: &mut Running, ended: Option<Ended>) -> Exit {
+pub(crate) fn record(config: &mut Config, running: &mut Running, ended: Option<Ended>) -> Exit {
     let finished = clock::rfc3339(SystemTime::now());
     // 255 when the kernel could not tell.
     let mut code = ended.map_or(255, Ended::code);
@@ -30,9 +33,12 @@ pub(crate) fn record(config: &Config, running: &mut Running, ended: Option<Ended
     let state = State::load(&config.runtime_root, &config.id)
         .map_err(|error| problems.push(format!("cannot read the runtime's state: {error}")))
         .ok();
-    // podman's code for that.
     if running.server.timed_out() && code == KILLED {
-        code = 255;
+        code = TIMED_OUT;
+    }
+    if let Some(account) = &mut config.account {
+        let location = state.as_ref().map(|state| &state.cgroup);
+        account.settle(location, running.begun, running.server.timed_out() && code == TIMED_OUT);
     }
     oom_killed |= state.as_ref().is_some_and(|state| Cgroup::open(state.cgroup.clone()).oom_killed());
     let exit = Exit {

@@ -12,6 +12,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod account;
 pub mod attach;
 pub mod config;
 mod end;

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use ketch_sys::{Errno, inherit};
 use nix::sys::stat::{Mode, umask};
 
+use crate::account::Account;
 use crate::config::Config;
 use crate::end;
 use crate::exit::Exit;
@@ -45,6 +46,7 @@ pub fn run(Hooks { begun, cleanup, abandoned, ended }: Hooks) -> ExitCode {
         Err(error) => return refuse(&report, error),
     };
 
+    config.account = Account::new(handed.account.take(), handed.upper.take());
     let mut running = match start::start(&mut config, &mut handed, &report) {
         Ok(running) => running,
         Err(NotStarted::Undone) => {
@@ -72,7 +74,7 @@ pub fn run(Hooks { begun, cleanup, abandoned, ended }: Hooks) -> ExitCode {
 
     let end = running.wait();
     running.server.drain();
-    let exit = end::record(&config, &mut running, end);
+    let exit = end::record(&mut config, &mut running, end);
     cleanup(&config, &exit);
 
     // Whoever waited for the lock may act now. Clients that are slow still get what they are owed.

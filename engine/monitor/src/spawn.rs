@@ -24,14 +24,17 @@ pub const CONFIG_FD: i32 = 32;
 pub const REPORT_FD: i32 = 33;
 pub const LOCK_FD: i32 = 34;
 /// Those of [`Handed`], as many as [`Config::handed`] says: the root, the network, /dev/shm, the user namespace, the container's
-/// streams, and those that are held.
+/// streams, the account and the upper directory, and those that are held.
 pub const HANDED_FD: i32 = 35;
 
 /// Behind those with numbers of their own.
-const LIST_FD: i32 = STDIO_FD + 3;
+const LIST_FD: i32 = ACCOUNT_FD + 2;
 
 /// The first of three.
 const STDIO_FD: i32 = HANDED_FD + 4;
+
+/// The first of two.
+const ACCOUNT_FD: i32 = STDIO_FD + 3;
 
 /// Where a monitor finds the network namespace that it was handed: the path to join in the configuration's `namespaces`.
 pub const NETWORK_PATH: &str = "/proc/self/fd/36";
@@ -57,11 +60,15 @@ pub struct Handed {
     pub passed: Vec<(i32, OwnedFd)>,
     /// The container's stdin, stdout and stderr, when it has those of the command.
     pub stdio: Option<[OwnedFd; 3]>,
+    /// Where the engine's `cleanup` writes what the container has used; None: nobody wants to know.
+    pub account: Option<OwnedFd>,
+    /// The upper directory of its root, for that report.
+    pub upper: Option<OwnedFd>,
     /// Kept open while the container lives, and otherwise unused: sockets that hold a port of the host.
     pub held: Vec<OwnedFd>,
 }
 
-/// How many of each there are. The first four have numbers of their own, given or not.
+/// How many of each there are. All but the last two have numbers of their own, given or not.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HandedCounts {
     pub rootfs: bool,
@@ -71,6 +78,10 @@ pub struct HandedCounts {
     pub stdio: bool,
     #[serde(default)]
     pub user: bool,
+    #[serde(default)]
+    pub account: bool,
+    #[serde(default)]
+    pub upper: bool,
     /// A bit a number.
     passed: u32,
     pub held: usize,
@@ -91,6 +102,8 @@ impl Handed {
             shm: self.shm.is_some(),
             stdio: self.stdio.is_some(),
             user: self.user.is_some(),
+            account: self.account.is_some(),
+            upper: self.upper.is_some(),
             passed: self
                 .passed
                 .iter()
@@ -122,6 +135,8 @@ impl Handed {
                 [stdin, stdout, stderr] => stdin?.zip(stdout?).zip(stderr?).map(|((a, b), c)| [a, b, c]),
             },
             user: fixed(counts.user, HANDED_FD + 3)?,
+            account: fixed(counts.account, ACCOUNT_FD)?,
+            upper: fixed(counts.upper, ACCOUNT_FD + 1)?,
             passed: counts
                 .passed()
                 .map(|number| Ok((number as i32, inherit::take(number as i32)?)))
@@ -135,9 +150,11 @@ impl Handed {
         let fixed = [&self.rootfs, &self.network, &self.shm, &self.user].into_iter().zip(HANDED_FD..);
         let fixed = fixed.filter_map(|(fd, number)| fd.as_ref().map(|fd| (fd.as_fd(), number)));
         let stdio = self.stdio.iter().flatten().map(AsFd::as_fd).zip(STDIO_FD..);
+        let account = [&self.account, &self.upper].into_iter().zip(ACCOUNT_FD..);
+        let account = account.filter_map(|(fd, number)| fd.as_ref().map(|fd| (fd.as_fd(), number)));
         let passed = self.passed.iter().map(|(number, fd)| (fd.as_fd(), *number));
         let held = self.held.iter().map(AsFd::as_fd).zip(LIST_FD..);
-        fixed.chain(stdio).chain(passed).chain(held)
+        fixed.chain(stdio).chain(account).chain(passed).chain(held)
     }
 }
 

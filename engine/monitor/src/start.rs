@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use ketch_cgroups::{Cgroup, Layout, Location};
 use ketch_runtime::causes;
@@ -36,6 +36,8 @@ pub(crate) struct Running {
     pub(crate) server: Server,
     pub(crate) pid: i32,
     pub(crate) started: String,
+    /// The same moment, on a clock that nobody sets.
+    pub(crate) begun: Instant,
     /// False: it was kept, and ended before anybody started it.
     pub(crate) let_go: bool,
 }
@@ -101,7 +103,8 @@ pub(crate) fn start(
         Ok((mut server, let_go)) => {
             let timeout = config.timeout.filter(|_| let_go);
             server.watch_init(timeout).map_err(|errno| StartError::errno("watch init", errno))?;
-            Ok(Running { server, pid: made.pid, started: clock::rfc3339(SystemTime::now()), let_go })
+            let started = clock::rfc3339(SystemTime::now());
+            Ok(Running { server, pid: made.pid, started, begun: Instant::now(), let_go })
         }
         Err(reason) => {
             undo(config, &made);

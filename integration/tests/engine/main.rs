@@ -27,6 +27,7 @@ mod pod_chaos;
 mod policy;
 mod prune;
 mod run;
+mod sandbox;
 mod secret;
 mod service;
 mod stats;

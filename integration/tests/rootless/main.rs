@@ -6,4 +6,5 @@ mod kills;
 mod life;
 mod pasta;
 mod refused;
+mod sandbox;
 mod userns;

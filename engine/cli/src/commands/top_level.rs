@@ -53,6 +53,11 @@ pub(crate) const COMMANDS: &[Command] = &[
     verb!("rm", "Remove containers", container::remove),
     verb!("rmi", "Remove images", image::remove),
     verb!("run", "Run a command in a new container", container::run),
+    verb!(
+        "sandbox",
+        "Run a command where it can do no harm, and tell what it has used and changed",
+        container::sandbox
+    ),
     verb!("save", "Write an image as an archive or a directory", image::save),
     verb!("search", "Search a registry for images", search),
     verb!("start", "Start containers", container::start),

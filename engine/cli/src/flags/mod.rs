@@ -18,6 +18,7 @@ pub(crate) mod ports;
 mod preserve;
 mod registry;
 pub(crate) mod resources;
+mod sandbox;
 mod secret;
 mod security;
 mod userns;
@@ -35,6 +36,7 @@ pub(crate) use change::ChangeFlags;
 pub(crate) use pod::{PodFlags, into_options as into_pod_options};
 pub(crate) use preserve::PreserveFlags;
 pub(crate) use registry::Registry;
+pub(crate) use sandbox::{SandboxFlags, SummaryForm, as_sandbox, into_sandbox};
 pub(crate) use values::{Pull, Stream};
 
 /// What `run` and `create` have in common: to be flattened into a command's own arguments.
@@ -338,6 +340,10 @@ pub(crate) fn into_options(flags: &ContainerFlags) -> anyhow::Result<Options> {
 }
 
 impl ContainerFlags {
+    pub(crate) fn is_without_workdir(&self) -> bool {
+        self.workdir.is_none()
+    }
+
     /// `--pod`, or what is in `--pod-id-file`.
     pub(crate) fn pod(&self) -> anyhow::Result<Option<String>> {
         let by_name = self.pod.clone().filter(|pod| !pod.is_empty());

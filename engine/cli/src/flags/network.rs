@@ -57,6 +57,11 @@ impl NetworkFlags {
         !self.network.is_empty()
     }
 
+    /// As if `--network MODE` was given.
+    pub(super) fn choose(&mut self, mode: &str) {
+        self.network = vec![mode.to_owned()];
+    }
+
     pub(super) fn publishes(&self) -> bool {
         !self.publish.is_empty()
     }

@@ -10,7 +10,7 @@ use ketch_monitor::{Config, Hooks};
 use super::remove::purge;
 use super::status::{self, status};
 use super::turn::Turn;
-use super::{policy, rename, restart, stop};
+use super::{account, policy, rename, restart, stop};
 use crate::events::{Action, Event, Kind, note};
 use crate::pod::options::ExitPolicy;
 use crate::state::Database;
@@ -53,12 +53,15 @@ fn clean(config: &Config, exit: &Exit, is_abandoned: bool) {
     if exit.pid != 0 {
         note_end(&paths, config, exit, remove);
     }
-    if !remove && !config.gives_back && config.pod.is_none() {
+    if !remove && !config.gives_back && config.pod.is_none() && config.account.is_none() {
         return;
     }
     let Ok(db) = Database::open(&paths.database()) else { return };
     // Neither is asked for: a cgroup's own manager is in its state.
     let engine = Engine { paths, db, cgroup_manager: None, systemd: Manager::system() };
+    if let Some(account) = config.account.as_ref().filter(|_| exit.pid != 0) {
+        account::report(&engine, &config.id, account, exit);
+    }
     if config.gives_back {
         let _ = network::release(&engine, &config.id);
     }

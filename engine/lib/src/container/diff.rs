@@ -72,6 +72,11 @@ const OF_EVERY_CONTAINER: [&str; 10] = [
     "/sys",
 ];
 
+/// Whether it is not what every container has.
+pub(super) fn says_something(change: &Change) -> bool {
+    change.path.to_str().is_none_or(|path| !OF_EVERY_CONTAINER.contains(&path))
+}
+
 /// What `thing` changes: of `from`, or else a container of its image and an image's topmost layer of those below it.
 ///
 /// The calling process must have one thread.
@@ -87,7 +92,7 @@ pub fn diff(engine: &Engine, thing: &Thing, from: Option<&Thing>) -> Result<Vec<
             store::changes::of_layer(top.into(), below)?
         }
     };
-    changes.retain(|change| change.path.to_str().is_none_or(|path| !OF_EVERY_CONTAINER.contains(&path)));
+    changes.retain(says_something);
     Ok(changes)
 }
 
@@ -112,7 +117,7 @@ fn root(engine: &Engine, thing: &Thing) -> Result<OwnedFd, DiffError> {
     }
 }
 
-fn merged(engine: &Engine, what: &str, layers: &[String]) -> Result<OwnedFd, DiffError> {
+pub(super) fn merged(engine: &Engine, what: &str, layers: &[String]) -> Result<OwnedFd, DiffError> {
     let empty = engine.paths.run.join("rootfs");
     super::make_private(&empty)?;
     store::merged(&engine.paths, layers, &empty)

@@ -12,6 +12,7 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+pub mod account;
 pub mod checkpoint;
 pub mod cleanup;
 pub mod commit;
@@ -31,6 +32,7 @@ pub mod mount;
 pub(crate) mod name;
 pub mod options;
 pub mod pause;
+mod pieces;
 pub mod policy;
 pub mod port;
 mod prepare;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use ketch_sys::{mount, openat2};
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, OFlag};
+use nix::fcntl::{AT_FDCWD, OFlag, open};
 use nix::mount::{MsFlags, mount as mount_path};
 use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::stat::{Mode, mkdirat};
@@ -16,6 +16,7 @@ use nix::unistd::{Gid, Uid, fchown};
 
 use super::mount::point;
 use super::options::Rootfs;
+use super::pieces::{self, Places};
 use super::{FileError, make_private};
 use crate::image::Image;
 use crate::state::containers::Record;
@@ -44,14 +45,17 @@ pub enum RootError {
 }
 
 /// Mounts the root: the image's layers or `--rootfs`, and the container's own upper directory.
+///
+/// `upper` gets that directory, if the root has one: it may be on a file system that is mounted nowhere.
 pub(super) fn mount_root(
     engine: &Engine,
     record: &Record,
     image: Option<&Image>,
     users: Option<&Users>,
+    upper: Option<&mut Option<OwnedFd>>,
 ) -> Result<OwnedFd, RootError> {
     // A container that is removed when it ends has nothing to lose in a power cut.
-    mount_with(engine, record, image, users, record.options.remove)
+    mount_with(engine, record, image, users, record.options.remove, upper)
 }
 
 /// The same for one that does not run, and may never have: the caller has its turn, and has seen the last run end.
@@ -73,7 +77,7 @@ pub(super) fn mount_at_rest(
         forget_volatile(&dir).map_err(RootError::Forget)?;
     }
     let Some(Rootfs { path, overlay: true, .. }) = &record.options.rootfs else {
-        return mount_with(engine, record, image, users, false);
+        return mount_with(engine, record, image, users, false, None);
     };
     let failed = |errno| RootError::Mount { id: record.id.clone(), what: path.display().to_string(), errno };
     let (upper, work) = (dir.join("upper"), dir.join("work"));
@@ -94,6 +98,7 @@ fn mount_with(
     image: Option<&Image>,
     users: Option<&Users>,
     volatile: bool,
+    wanted: Option<&mut Option<OwnedFd>>,
 ) -> Result<OwnedFd, RootError> {
     let dir = engine.paths.container(&record.id);
     let failed = |what: String| |errno| RootError::Mount { id: record.id.clone(), what, errno };
@@ -106,7 +111,8 @@ fn mount_with(
             .map_err(failed(path.display().to_string())),
         (Some(Rootfs { path, overlay: true, .. }), _) => {
             let what = path.display().to_string();
-            throw_away(&engine.paths, path, &dir).map_err(failed(what))
+            throw_away(&engine.paths, path, &dir, record.options.workdir.as_deref(), wanted)
+                .map_err(failed(what))
         }
         (None, Some(image)) => {
             let lowers: Vec<_> = image.layers.iter().map(|layer| layer_dir(&engine.paths, layer)).collect();
@@ -129,6 +135,7 @@ fn mount_with(
                 Some(users) => mapped_overlay(&lowers, &dir, volatile, users),
                 None => overlay(&lowers, Some((&upper, &work)), volatile),
             }
+            .and_then(|root| give(wanted, &upper).map(|()| root))
             .map_err(failed(format!("image {}", record.image_name)))
         }
         (None, None) => Err(failed("an image that is not known any more".into())(Errno::ENOENT)),
@@ -174,7 +181,13 @@ fn make_upper(path: &Path) -> Result<bool, FileError> {
 /// Overlayfs refuses an upper directory below its own lower one (`/` is such a lower), so the upper is on a tmpfs
 /// then, made in a mount namespace that exists only in here: the overlay keeps the tmpfs, the host never sees it.
 /// The calling process must have one thread.
-fn throw_away(paths: &Paths, lower: &Path, dir: &Path) -> nix::Result<OwnedFd> {
+fn throw_away(
+    paths: &Paths,
+    lower: &Path,
+    dir: &Path,
+    workdir: Option<&str>,
+    wanted: Option<&mut Option<OwnedFd>>,
+) -> nix::Result<OwnedFd> {
     let io = |error: io::Error| Errno::from_raw(error.raw_os_error().unwrap_or(Errno::EIO as i32));
     let lower = lower.canonicalize().map_err(io)?;
     if !paths.root.canonicalize().map_err(io)?.starts_with(&lower) {
@@ -184,7 +197,8 @@ fn throw_away(paths: &Paths, lower: &Path, dir: &Path) -> nix::Result<OwnedFd> {
             crate::tree::remove(path).map_err(|_| Errno::EBUSY)?;
             std::fs::create_dir(path).map_err(io)?;
         }
-        return overlay(&[lower], Some((&upper, &work)), true);
+        let root = overlay(&[lower], Some((&upper, &work)), true)?;
+        return give(wanted, &upper).map(|()| root);
     }
     let outside = File::open("/proc/thread-self/ns/mnt").map_err(io)?;
     unshare(CloneFlags::CLONE_NEWNS)?;
@@ -194,10 +208,27 @@ fn throw_away(paths: &Paths, lower: &Path, dir: &Path) -> nix::Result<OwnedFd> {
         mount_path(Some("ketch"), dir, Some("tmpfs"), MsFlags::empty(), Some("mode=700"))?;
         let (upper, work) = (dir.join("upper"), dir.join("work"));
         std::fs::create_dir(&upper).and_then(|()| std::fs::create_dir(&work)).map_err(io)?;
-        overlay(&[lower], Some((&upper, &work)), true)
+        let root = match overlay(std::slice::from_ref(&lower), Some((&upper, &work)), true) {
+            Err(Errno::EINVAL) if !ketch_sys::ns::in_first_user()? => {
+                let root = dir.join("root");
+                std::fs::create_dir(&root).map_err(io)?;
+                let writable = workdir.map(Path::new);
+                pieces::join(&lower, &Places { root: &root, upper: &upper, work: &work, writable })?
+            }
+            root => root?,
+        };
+        give(wanted, &upper).map(|()| root)
     })();
     setns(&outside, CloneFlags::CLONE_NEWNS)?;
     made
+}
+
+/// Opens the directory `upper`, for who wants it.
+fn give(wanted: Option<&mut Option<OwnedFd>>, upper: &Path) -> nix::Result<()> {
+    let Some(wanted) = wanted else { return Ok(()) };
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    *wanted = Some(open(upper, flags, Mode::empty())?);
+    Ok(())
 }
 
 /// `/etc/passwd` or `/etc/group`; empty when there is none, or it is no regular file.

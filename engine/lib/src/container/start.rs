@@ -11,6 +11,7 @@ use ketch_monitor::spawn::{self, Handed, Monitor, PASSED_FD as FIRST_PASSED, spa
 use ketch_monitor::{exit, lock};
 use ketch_runtime::container::delete::{self, DeleteError};
 
+use super::account::Wanted;
 use super::checkpoint::marker;
 use super::join::{self, JoinError};
 use super::options::{CgroupManager, Cgroups, HostsBase, RestartPolicy};
@@ -56,6 +57,8 @@ pub struct Start<'a> {
     pub by_policy: Option<Tally>,
     /// Its stdin, stdout and stderr with the log driver passthrough; None: it has none to speak of.
     pub stdio: Option<[OwnedFd; 3]>,
+    /// What is to be told of it when it has ended.
+    pub account: Option<Wanted>,
     /// `init`: leave it to another command to let it go.
     pub keep: bool,
 }
@@ -127,6 +130,15 @@ impl StartError {
             StartError::Monitor(_) => true,
             StartError::Remove { start, .. } => start.is_of_runtime(),
             _ => false,
+        }
+    }
+
+    /// The working directory that is not there, if that is why.
+    pub fn missing_workdir(&self) -> Option<&Path> {
+        match self {
+            StartError::Prepare(PrepareError::Root(RootError::Workdir { path, .. })) => Some(path),
+            StartError::Remove { start, .. } => start.missing_workdir(),
+            _ => None,
         }
     }
 
@@ -259,7 +271,10 @@ fn carry_out(
     let mount_point = engine.paths.run.join("rootfs");
     make_private(&mount_point)?;
     let mut users = Users::open(&record.options, joining.user.as_deref())?;
-    let rootfs = root::mount_root(engine, record, how.image, users.as_ref())?;
+    let mut upper = None;
+    let wants_upper = how.account.as_ref().is_some_and(|wanted| wanted.files);
+    let rootfs =
+        root::mount_root(engine, record, how.image, users.as_ref(), wants_upper.then_some(&mut upper))?;
     let own_network = users.as_mut().and_then(|users| users.network.take());
     let mut network = setup::begin(engine, record, own_network)?;
     let mut build = spec::build(
@@ -298,6 +313,8 @@ fn carry_out(
         shm: joining.shm.take(),
         stdio: how.stdio.take(),
         user: users.map(|users| users.namespace),
+        account: how.account.take().map(|wanted| wanted.report),
+        upper,
         passed: (FIRST_PASSED..)
             .zip(std::mem::take(&mut how.service.listening))
             .chain(std::mem::take(&mut how.preserved))
@@ -429,6 +446,7 @@ fn config(
         ready: how.service.of_health(options.notify),
         restore: how.restore.clone(),
         kept: false,
+        account: None,
         gives_back: network.gives_back(),
         forwards: std::mem::take(&mut network.forwards),
         notify: how.service.of_container(options.notify),

@@ -91,7 +91,12 @@ impl Walk {
             let was_directory = was.is_some_and(|was| kind(&was) == SFlag::S_IFDIR);
             let below = below.as_ref().filter(|_| was_directory);
             let below = below.map(|below| Mounts::Refuse.subdirectory(below, &entry.name)).transpose();
-            self.layer(sub, below.map_err(failed("open", &at))?, &at, depth + 1)?;
+            let below = match below {
+                // Not even the container's root could look into it.
+                Err(Errno::EACCES) => None,
+                below => below.map_err(failed("open", &at))?,
+            };
+            self.layer(sub, below, &at, depth + 1)?;
         }
         // All that is below an opaque directory is hidden, without a mark for each.
         if let Some(below) = below.filter(|_| opaque) {

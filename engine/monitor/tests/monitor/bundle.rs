@@ -100,6 +100,7 @@ impl Bundle {
             dir,
             restore: None,
             kept: false,
+            account: None,
         };
         Bundle { _directory: directory, config }
     }

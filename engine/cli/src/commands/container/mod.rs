@@ -26,6 +26,7 @@ pub(crate) mod rename;
 pub(crate) mod restart;
 pub(crate) mod restore;
 pub(crate) mod run;
+pub(crate) mod sandbox;
 pub(crate) mod start;
 pub(crate) mod stats;
 pub(crate) mod stop;
@@ -45,6 +46,7 @@ mod row;
 mod select;
 mod service;
 mod session;
+mod summary;
 
 pub(crate) const COMMANDS: &[Command] = &[
     verb!("attach", "Attach to a running container", attach),

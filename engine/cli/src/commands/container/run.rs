@@ -56,7 +56,7 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
 }
 
 /// stdin, stdout, stderr: those of `-a`, or all, but stdin only with `-i`.
-fn streams(attach: &[Stream], stdin: bool) -> [bool; 3] {
+pub(super) fn streams(attach: &[Stream], stdin: bool) -> [bool; 3] {
     let wants = |stream| attach.is_empty() || attach.contains(&stream);
     [stdin && wants(Stream::Stdin), wants(Stream::Stdout), wants(Stream::Stderr)]
 }

@@ -96,7 +96,7 @@ fn cgroup_manager(name: &str) -> Result<CgroupManager, String> {
 }
 
 /// The host's systemd, or an ordinary user's own.
-fn systemd() -> Manager {
+pub(crate) fn systemd() -> Manager {
     let Some(uid) = rootless::user() else { return Manager::system() };
     let bus_address = std::env::var_os("DBUS_SESSION_BUS_ADDRESS");
     Manager::of_user(rootless::runtime_directory(uid).as_deref(), bus_address.as_deref())

@@ -13,6 +13,7 @@ use ketch_cgroups::systemd::Manager;
 pub mod check;
 pub mod container;
 pub mod events;
+pub mod explain;
 pub mod guest;
 pub mod image;
 pub mod info;

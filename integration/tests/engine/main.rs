@@ -9,6 +9,7 @@ mod cp;
 mod crowd;
 mod debian;
 mod events;
+mod explain;
 mod export;
 mod flags;
 mod globals;

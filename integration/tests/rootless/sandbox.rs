@@ -21,7 +21,6 @@ fn the_hosts_root() {
     let home_text = home.display();
     for line in [
         "sandbox: exit code 3, ",
-        "sandbox: 2 files added, 1 changed, 0 deleted",
         "A /tmp/new",
         &format!("A {home_text}/new"),
         &format!("C {home_text}/mine"),
@@ -43,4 +42,21 @@ fn an_image_and_its_time() {
     assert_eq!(used["files"], json!({ "added": 1, "changed": 0, "deleted": 0 }));
     assert!(used["memory"]["peakBytes"].as_u64().unwrap() > 0, "{used:#}");
     assert_eq!(summary(124, "--timeout 1 sleep 1000")["timedOut"], true);
+}
+
+#[test]
+fn what_the_host_can_do_for_a_user() {
+    let explain = |engine: &Engine| engine.line("info --explain --format json").ok().json();
+    let of = |list: &Value, name: &str| {
+        let found = list.as_array().unwrap().iter().find(|it| it["name"] == name).cloned();
+        found.unwrap_or_else(|| panic!("no {name} in {list:#}"))
+    };
+    let list = explain(&Engine::of_user());
+    for name in ["user namespaces", "overlay without root", "subordinate uids", "newuidmap", "nf_tables"] {
+        assert_eq!(of(&list, name)["available"], true, "{list:#}");
+    }
+    assert_eq!(of(&list, "bridge")["available"], false);
+    let alone = of(&explain(&Engine::of_user_without_ranges()), "subordinate uids");
+    assert_eq!(alone["available"], false, "{alone:#}");
+    assert!(alone["cure"].as_str().unwrap().starts_with("usermod --add-subuids"), "{alone:#}");
 }

@@ -46,7 +46,7 @@ pub(super) fn join(lower: &Path, places: &Places<'_>) -> nix::Result<OwnedFd> {
 fn make_along(lower: &Path, path: &Path, upper: &Path) -> nix::Result<()> {
     let mut below = PathBuf::new();
     for name in path {
-        let parent = File::open(lower.join(&below)).map_err(errno);
+        let parent = File::open(lower.join(&below)).map_err(|error| errno(&error));
         below.push(name);
         match fs::symlink_metadata(lower.join(&below)) {
             Ok(found) if found.is_dir() && !is_mount(&parent?, name)? => {
@@ -60,19 +60,20 @@ fn make_along(lower: &Path, path: &Path, upper: &Path) -> nix::Result<()> {
 
 fn descend(lower: &Path, below: &Path, places: &Places<'_>, pieces: &mut u32) -> nix::Result<()> {
     let here = lower.join(below);
-    let directory = File::open(&here).map_err(errno)?;
-    for entry in fs::read_dir(&here).map_err(errno)? {
-        let entry = entry.map_err(errno)?;
-        let (name, kind) = (entry.file_name(), entry.file_type().map_err(errno)?);
+    let directory = File::open(&here).map_err(|error| errno(&error))?;
+    for entry in fs::read_dir(&here).map_err(|error| errno(&error))? {
+        let entry = entry.map_err(|error| errno(&error))?;
+        let (name, kind) = (entry.file_name(), entry.file_type().map_err(|error| errno(&error))?);
         let below = below.join(&name);
         let target = places.root.join(&below);
         if kind.is_symlink() {
-            symlink(fs::read_link(entry.path()).map_err(errno)?, &target).map_err(errno)?;
+            symlink(fs::read_link(entry.path()).map_err(|error| errno(&error))?, &target)
+                .map_err(|error| errno(&error))?;
         } else if kind.is_file() {
-            File::create_new(&target).map_err(errno)?;
+            File::create_new(&target).map_err(|error| errno(&error))?;
             bind_file(&entry.path(), &target)?;
         } else if kind.is_dir() {
-            let mode = entry.metadata().map_err(errno)?.mode() & 0o7777;
+            let mode = entry.metadata().map_err(|error| errno(&error))?.mode() & 0o7777;
             make(&target, mode)?;
             if !is_mount(&directory, &name)? {
                 make(&places.upper.join(&below), mode)?;
@@ -91,7 +92,7 @@ fn piece(lower: &Path, below: &Path, places: &Places<'_>, pieces: &mut u32) -> n
     make(&work, 0o700)?;
     let source: PathBuf = lower.join(below);
     match overlay(std::slice::from_ref(&source), Some((&places.upper.join(below), &work)), true) {
-        Ok(root) => mount::attach(root, File::open(places.root.join(below)).map_err(errno)?),
+        Ok(root) => mount::attach(root, File::open(places.root.join(below)).map_err(|error| errno(&error))?),
         Err(Errno::EINVAL) => match descend(lower, below, places, pieces) {
             // What the user may not list stays empty.
             Err(Errno::EACCES) => Ok(()),
@@ -109,9 +110,9 @@ fn bind_file(source: &Path, target: &Path) -> nix::Result<()> {
 }
 
 fn make(path: &Path, mode: u32) -> nix::Result<()> {
-    DirBuilder::new().mode(0o700).recursive(true).create(path).map_err(errno)?;
+    DirBuilder::new().mode(0o700).recursive(true).create(path).map_err(|error| errno(&error))?;
     // The umask has no say in it.
-    fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(errno)
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(|error| errno(&error))
 }
 
 fn is_mount(directory: &File, name: &OsStr) -> nix::Result<bool> {
@@ -119,6 +120,6 @@ fn is_mount(directory: &File, name: &OsStr) -> nix::Result<bool> {
     tree::is_mount(directory, &name)
 }
 
-fn errno(error: io::Error) -> Errno {
+fn errno(error: &io::Error) -> Errno {
     Errno::from_raw(error.raw_os_error().unwrap_or(Errno::EIO as i32))
 }

@@ -54,6 +54,11 @@ pub struct Entered {
     pub warning: Option<String>,
 }
 
+/// Whether `text`, of /etc/subuid or /etc/subgid, allots ids to the user.
+pub(crate) fn has_range(text: &str, name: Option<&str>, uid: Uid) -> bool {
+    !range::of(text, name, uid.as_raw()).is_empty()
+}
+
 /// Takes the calling process, of the user `uid` and with one thread, into the user's namespaces. It is root there,
 /// holds all capabilities, and has its working directory still.
 pub fn enter(paths: &Paths, uid: Uid, stay: Stay) -> Result<Entered, EnterError> {

@@ -33,7 +33,7 @@ pub(super) fn text(report: &Report, names: bool) -> String {
         decimal_size(io.written),
     );
     let sources =
-        [("time", used.cpu.source), ("memory", used.memory.source), ("input and output", used.io.source)];
+        [("CPU time", used.cpu.source), ("memory", used.memory.source), ("input and output", used.io.source)];
     let uncounted = sources.iter().filter(|(_, source)| *source == Source::Rusage).map(|(what, _)| *what);
     let uncounted = uncounted.collect::<Vec<_>>().join(", ");
     if !uncounted.is_empty() {

@@ -3,22 +3,30 @@
 use std::io::Write;
 use std::process::ExitCode;
 
+use ketch_engine::explain::{self, Capability};
 use ketch_engine::info;
+use nix::unistd::geteuid;
 use serde_json::{Map, Value};
 
-use crate::globals::{Globals, VERSION};
-use crate::output::{Format, pretty};
+use crate::globals::{Globals, VERSION, systemd};
+use crate::output::{Format, pretty, table};
 use crate::rootless;
 
 /// Show what the host is and what the store holds
 #[derive(Debug, clap::Parser)]
 pub(crate) struct Args {
-    /// A Go template, or json
+    /// Try what this host can do and what it cannot, and tell why, and what would cure it
+    #[arg(long)]
+    explain: bool,
+    /// A Go template, or json; with --explain json alone
     #[arg(long, short)]
     format: Option<String>,
 }
 
 pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
+    if args.explain {
+        return tell(args.format.as_deref());
+    }
     let engine = globals.engine()?;
     let caller = info::Caller {
         version: VERSION,
@@ -38,6 +46,36 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
     };
     std::io::stdout().write_all(text.as_bytes())?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Before there is an engine: it may be that which cannot be had.
+fn tell(format: Option<&str>) -> anyhow::Result<ExitCode> {
+    let caller = explain::Caller {
+        uid: geteuid(),
+        path: std::env::var_os("PATH").unwrap_or_default(),
+        systemd: systemd(),
+    };
+    let wants_json = match format {
+        None | Some("table") => false,
+        Some("json" | "{{json .}}") => true,
+        Some(other) => {
+            anyhow::bail!("--format {other:?} is not available with --explain: choose from table, json")
+        }
+    };
+    let list = explain::explain(&caller);
+    let text = if wants_json { pretty(&list, 2)? + "\n" } else { table(&rows(&list)) };
+    std::io::stdout().write_all(text.as_bytes())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn rows(list: &[Capability]) -> Vec<Vec<String>> {
+    let title = ["CAPABILITY", "", "WHY"].map(str::to_owned).to_vec();
+    let row = |it: &Capability| {
+        let cure = it.cure.as_ref().map(|cure| format!("; cure: {cure}")).unwrap_or_default();
+        let available = if it.available { "yes" } else { "no" };
+        vec![it.name.to_owned(), available.to_owned(), format!("{}{cure}", it.reason)]
+    };
+    [vec![title], list.iter().map(row).collect()].concat()
 }
 
 /// A template names podman's fields, which JSON has under other names.

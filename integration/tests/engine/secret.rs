@@ -122,6 +122,11 @@ fn in_a_container() {
     let read_only =
         ["run", "--rm", "--network", "none", "--read-only", "--user", "1000", "--secret", "key", "busybox"];
     engine.run(read_only.into_iter().chain(["cat", "/run/secrets/key"])).ok().assert_stdout("open sesame");
+    // Its owner is one of the container's own users.
+    engine
+        .line("run --rm --network none --uidmap 0:100000:65536 --secret key,uid=3,mode=0400 --user 3 busybox cat /run/secrets/key")
+        .ok()
+        .assert_stdout("open sesame");
     run("none", "true")
         .assert_exit(125)
         .assert_stderr_has("no secret with name or id \"none\": no such secret");

@@ -5,11 +5,14 @@ use std::io::Write;
 use std::os::unix::fs::{OpenOptionsExt, fchown};
 use std::path::Path;
 
+use ketch_runtime::plan::ids::Maps;
+
 use super::FindSecretError;
 use crate::Engine;
 use crate::container::options::{Secret, SecretPlace};
 use crate::container::{FileError, make_private};
 use crate::state::containers::Record;
+use crate::userns::namespace::outside;
 
 #[derive(Debug, thiserror::Error)]
 pub enum GiveError {
@@ -37,23 +40,25 @@ pub(crate) fn give(engine: &Engine, record: &Record) -> Result<(), GiveError> {
     }
     let dir = engine.paths.container(&record.id).join(Secret::DIRECTORY);
     make_private(&dir)?;
+    let maps = record.options.userns.maps();
     for (number, secret) in record.options.secrets.iter().enumerate() {
         let data = super::data(&engine.paths, &secret.id)?;
         if matches!(secret.place, SecretPlace::Variable(_)) && text(&data).is_none() {
             return Err(GiveError::NotText(secret.name.clone()));
         }
-        write(&dir.join(number.to_string()), &secret.place, &data)?;
+        write(&dir.join(number.to_string()), &secret.place, &data, &maps)?;
     }
     Ok(())
 }
 
-/// Nobody looks into the directory, but the container sees owner and mode.
-fn write(path: &Path, place: &SecretPlace, data: &[u8]) -> Result<(), FileError> {
+/// Nobody looks into the directory, but the container, whose ids are `maps`, sees owner and mode.
+fn write(path: &Path, place: &SecretPlace, data: &[u8], maps: &Maps) -> Result<(), FileError> {
     let failed = || FileError::at("write the secret", path);
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(failed())?;
     file.write_all(data).map_err(failed())?;
     if let SecretPlace::File { uid, gid, mode, .. } = place {
-        fchown(&file, Some(*uid), Some(*gid)).map_err(failed())?;
+        let (uid, gid) = outside(maps, (*uid, *gid));
+        fchown(&file, Some(uid), Some(gid)).map_err(failed())?;
         file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(*mode)).map_err(failed())?;
     }
     Ok(())

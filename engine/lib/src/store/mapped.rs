@@ -12,7 +12,7 @@ use super::overlay;
 use crate::tree::Away;
 use crate::userns::{Acting, Users};
 
-/// As [`overlay`], with the container's ids on disk and those of its user namespace in the mount: overlayfs on id-mapped
+/// As [`overlay()`], with the container's ids on disk and those of its user namespace in the mount: overlayfs on id-mapped
 /// layers (Linux 5.19), the upper one too. `upper` and `work` are in the directory `dir`.
 ///
 /// A layer that is a mount must be attached somewhere before Linux 6.15: each is, in its own place, in a mount namespace that

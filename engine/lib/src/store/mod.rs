@@ -2,7 +2,7 @@
 //!
 //! `splits/<hex diff id>` has what is needed to write its tar again: see [`split`].
 //!
-//! `mapped/` has copies for other ids: see [`shifted`].
+//! `mapped/` has copies for other ids: see [`mod@shifted`].
 //!
 //! A layer is extracted into `tmp/`, checked against its digest and diff id, synced, and renamed into place: what has a
 //! name below `layers/` is whole. What no image in the database refers to is garbage.

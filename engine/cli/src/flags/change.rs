@@ -1,6 +1,5 @@
 //! Limits for a container that is there already, or is made after another one: `update` and `clone`.
 
-use anyhow::ensure;
 use ketch_engine::container::options::Limits;
 
 use super::{limits, resources};
@@ -61,9 +60,7 @@ pub(crate) struct ChangeFlags {
 impl ChangeFlags {
     /// Puts those that were given in the place of what is there.
     pub(crate) fn apply(&self, limits: &mut Limits) -> anyhow::Result<()> {
-        let has_cpus = self.cpus.is_some_and(|cpus| cpus > 0.0);
-        ensure!(!has_cpus || self.cpu_period.is_none(), "--cpu-period and --cpus cannot be set together");
-        ensure!(!has_cpus || self.cpu_quota.is_none(), "--cpu-quota and --cpus cannot be set together");
+        resources::check_quota(self.cpus, self.cpu_period, self.cpu_quota)?;
         if self.cpus.is_some() {
             (limits.cpus, limits.cpu_period, limits.cpu_quota) =
                 (self.cpus.filter(|cpus| *cpus > 0.0), None, None);

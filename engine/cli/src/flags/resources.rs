@@ -61,9 +61,7 @@ pub(crate) struct ResourceFlags {
 
 /// Puts them to the others, which are in `limits` already.
 pub(super) fn collect(flags: &ResourceFlags, limits: &mut Limits) -> anyhow::Result<()> {
-    let has_cpus = limits.cpus.is_some_and(|cpus| cpus > 0.0);
-    ensure!(!has_cpus || flags.cpu_period.is_none(), "--cpu-period and --cpus cannot be set together");
-    ensure!(!has_cpus || flags.cpu_quota.is_none(), "--cpu-quota and --cpus cannot be set together");
+    check_quota(limits.cpus, flags.cpu_period, flags.cpu_quota)?;
     limits.cpu_period = flags.cpu_period;
     limits.cpu_quota = flags.cpu_quota;
     limits.cpu_rt_period = flags.cpu_rt_period;
@@ -85,6 +83,14 @@ pub(super) fn collect(flags: &ResourceFlags, limits: &mut Limits) -> anyhow::Res
         read_iops: operation_rates(&flags.device_read_iops)?,
         write_iops: operation_rates(&flags.device_write_iops)?,
     };
+    Ok(())
+}
+
+/// `--cpus` is another way to say the other two.
+pub(super) fn check_quota(cpus: Option<f64>, period: Option<u64>, quota: Option<i64>) -> anyhow::Result<()> {
+    let has_cpus = cpus.is_some_and(|cpus| cpus > 0.0);
+    ensure!(!has_cpus || period.is_none(), "--cpu-period and --cpus cannot be set together");
+    ensure!(!has_cpus || quota.is_none(), "--cpu-quota and --cpus cannot be set together");
     Ok(())
 }
 

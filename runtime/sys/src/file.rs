@@ -1,6 +1,6 @@
 //! Small files, read in three calls: std's and musl's way takes seven; and many descriptors, closed in few.
 
-use std::os::fd::{IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, IntoRawFd, OwnedFd, RawFd};
 
 use nix::NixPath;
 use nix::fcntl::{AT_FDCWD, OFlag, openat};
@@ -13,12 +13,26 @@ const CHUNK: usize = 8192;
 
 /// Opens `path` close-on-exec. openat, because musl's open sets that with a second call.
 pub fn open(path: &(impl NixPath + ?Sized), flags: OFlag) -> Result<OwnedFd> {
-    openat(AT_FDCWD, path, flags | OFlag::O_CLOEXEC, Mode::empty())
+    open_at(AT_FDCWD, path, flags)
+}
+
+/// The same for a path that starts at `directory`.
+fn open_at(directory: impl AsFd, path: &(impl NixPath + ?Sized), flags: OFlag) -> Result<OwnedFd> {
+    openat(directory, path, flags | OFlag::O_CLOEXEC, Mode::empty())
 }
 
 /// Reads a whole regular file. `buffer` is made larger where it has to be, and can be used again for the next.
 pub fn read<'a>(path: &(impl NixPath + ?Sized), buffer: &'a mut Vec<u8>) -> Result<&'a [u8]> {
-    let file = open(path, OFlag::O_RDONLY)?;
+    read_at(AT_FDCWD, path, buffer)
+}
+
+/// The same for a path that starts at `directory`.
+pub fn read_at<'a>(
+    directory: impl AsFd,
+    path: &(impl NixPath + ?Sized),
+    buffer: &'a mut Vec<u8>,
+) -> Result<&'a [u8]> {
+    let file = open_at(directory, path, OFlag::O_RDONLY)?;
     if buffer.len() < CHUNK {
         buffer.resize(CHUNK, 0);
     }

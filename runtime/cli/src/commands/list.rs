@@ -1,10 +1,12 @@
+use std::borrow::Cow;
 use std::collections::HashMap;
-use std::fmt::Write;
 use std::io::ErrorKind;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use ketch_runtime::container::list::list;
+use ketch_runtime::container::glance::Glance;
+use ketch_runtime::container::list::List;
+use ketch_runtime::container::state::Status;
 
 use super::state::{Shown, user_name};
 use crate::globals::Globals;
@@ -31,59 +33,65 @@ pub(crate) enum Format {
 
 pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
     let root = globals.root();
-    // Mostly there is one owner, and his name is in a file.
-    let mut owners = HashMap::new();
-    let (mut ids, mut rows, mut objects) = (String::new(), vec![HEAD.map(str::to_owned)], Vec::new());
-    let listed = list(&root, |state| {
-        if args.quiet {
-            ids.extend([&state.id, "\n"]);
-            return;
-        }
-        let owner = owners.entry(state.owner).or_insert_with(|| user_name(state.owner)).clone();
-        let shown = Shown::of(state, state.status(&root), owner);
-        match args.format {
-            Format::Table => rows.push(row(shown)),
-            Format::Json => objects.push(serde_json::to_string(&shown)),
-        }
-    });
-    match listed {
+    let list = match List::read(&root) {
         // The default root is not there before the first container is.
-        Err(e) if e.kind() == ErrorKind::NotFound && !globals.root_is_given() => {}
-        listed => listed.with_context(|| format!("cannot list the containers below {}", root.display()))?,
-    }
+        Err(e) if e.kind() == ErrorKind::NotFound && !globals.root_is_given() => None,
+        list => Some(list.with_context(|| format!("cannot list the containers below {}", root.display()))?),
+    };
+    let containers: Vec<_> = list.iter().flat_map(List::containers).collect();
     let text = match (args.quiet, args.format) {
-        (true, _) => ids,
-        (false, Format::Table) => table(&rows),
-        (false, Format::Json) => {
-            format!("[{}]\n", objects.into_iter().collect::<Result<Vec<_>, _>>()?.join(","))
-        }
+        (true, _) => containers.iter().flat_map(|(container, _)| [&container.id, "\n"]).collect(),
+        (false, Format::Table) => table(&containers),
+        (false, Format::Json) => json(&containers)?,
     };
     report::print(&text)?;
     Ok(ExitCode::SUCCESS)
 }
 
-type Row = [String; 6];
+type Containers<'a> = [(Glance<'a>, Status)];
+
+/// The names of all owners: mostly there is one, and his name is in a file.
+fn owners(containers: &Containers<'_>) -> HashMap<u32, String> {
+    let mut owners = HashMap::new();
+    for (container, _) in containers {
+        owners.entry(container.owner).or_insert_with(|| user_name(container.owner));
+    }
+    owners
+}
+
+fn json(containers: &Containers<'_>) -> serde_json::Result<String> {
+    let owners = owners(containers);
+    let shown =
+        containers.iter().map(|(container, status)| Shown::of(container, *status, &owners[&container.owner]));
+    Ok(serde_json::to_string(&shown.collect::<Vec<_>>())? + "\n")
+}
 
 const HEAD: [&str; 6] = ["ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"];
 
-fn row(container: Shown<'_>) -> Row {
-    let Shown { id, pid, status, bundle, created, owner, .. } = container;
-    let status = format!("{status:?}").to_lowercase();
-    [id.to_owned(), pid.to_string(), status, bundle.display().to_string(), created.to_owned(), owner]
-}
-
 /// Columns as runc lays them out: at least 12 wide, three blanks between.
-fn table(rows: &[Row]) -> String {
-    let widths: [usize; 6] =
-        std::array::from_fn(|i| rows.iter().map(|row| row[i].chars().count() + 3).max().unwrap_or(0).max(12));
-    let mut text = String::new();
-    for row in rows {
-        for (cell, width) in row.iter().zip(widths).take(5) {
-            // Writing to a String cannot fail.
-            let _ = write!(text, "{cell:width$}");
+fn table(containers: &Containers<'_>) -> String {
+    let owners = owners(containers);
+    let mut rows = vec![HEAD.map(Cow::Borrowed)];
+    rows.extend(containers.iter().map(|(container, status)| -> [Cow<'_, str>; 6] {
+        let Glance { id, bundle, created, owner, .. } = container;
+        let pid = container.pid_of(*status).to_string();
+        let owner = owners[owner].as_str();
+        let text = |text| Cow::Borrowed::<str>(text);
+        [text(id), pid.into(), text(status.name()), text(bundle), text(created), text(owner)]
+    }));
+    let mut widths = [12; 6];
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count() + 3);
         }
-        text.push_str(&row[5]);
-        text.push('\n');
+    }
+    let mut text = String::new();
+    for row in &rows {
+        for (cell, width) in row.iter().zip(widths).take(5) {
+            text.push_str(cell);
+            text.extend(std::iter::repeat_n(' ', width - cell.chars().count()));
+        }
+        text.extend([&row[5], "\n"]);
     }
     text
 }

@@ -18,7 +18,7 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
     let state = State::load(&root, &args.container)?;
     let status = state.status(&root);
     if !matches!(status, Status::Running | Status::Created) {
-        bail!("container not running or created: {:?} is {status:?}", args.container);
+        bail!("container not running or created: {:?} is {status}", args.container);
     }
     Cgroup::open(state.cgroup).freeze(true)?;
     Ok(ExitCode::SUCCESS)

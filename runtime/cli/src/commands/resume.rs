@@ -18,7 +18,7 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
     let state = State::load(&root, &args.container)?;
     let status = state.status(&root);
     if status != Status::Paused {
-        bail!("container not paused: {:?} is {status:?}", args.container);
+        bail!("container not paused: {:?} is {status}", args.container);
     }
     Cgroup::open(state.cgroup).freeze(false)?;
     Ok(ExitCode::SUCCESS)

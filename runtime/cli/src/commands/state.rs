@@ -1,8 +1,11 @@
-use std::collections::HashMap;
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::os::fd::AsFd;
 use std::process::ExitCode;
 
-use ketch_runtime::container::state::{State, Status, Vitals};
+use ketch_runtime::container::glance::Glance;
+use ketch_runtime::container::state::Status;
+use ketch_sys::file;
+use nix::fcntl::OFlag;
 use nix::unistd::{Uid, User};
 use serde::Serialize;
 
@@ -18,8 +21,11 @@ pub(crate) struct Args {
 
 pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
     let root = globals.root();
-    let state = Vitals::load_vitals(&root, &args.container)?;
-    let text = serde_json::to_string_pretty(&Shown::of(&state, state.status(&root), user_name(state.owner)))?;
+    let mut buffer = Vec::new();
+    let container = Glance::load(&root, &args.container, &mut buffer)?;
+    let root = file::open(&root, OFlag::O_PATH | OFlag::O_DIRECTORY)?;
+    let status = container.status(root.as_fd());
+    let text = serde_json::to_string_pretty(&Shown::of(&container, status, &user_name(container.owner)))?;
     report::print(&format!("{text}\n"))?;
     Ok(ExitCode::SUCCESS)
 }
@@ -30,29 +36,29 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
 pub(crate) struct Shown<'a> {
     oci_version: &'a str,
     pub id: &'a str,
-    /// 0 when stopped: the number may be another process's by now.
+    /// As [`Glance::pid_of`].
     pub pid: i32,
     pub status: Status,
-    pub bundle: &'a Path,
-    rootfs: &'a Path,
+    pub bundle: &'a str,
+    rootfs: &'a str,
     pub created: &'a str,
-    #[serde(skip_serializing_if = "HashMap::is_empty")]
-    annotations: &'a HashMap<String, String>,
-    pub owner: String,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    annotations: BTreeMap<String, String>,
+    owner: &'a str,
 }
 
 impl<'a> Shown<'a> {
     /// `owner` is the name of the state's.
-    pub(crate) fn of<C, G>(state: &'a State<C, G>, status: Status, owner: String) -> Shown<'a> {
+    pub(crate) fn of(container: &'a Glance<'_>, status: Status, owner: &'a str) -> Shown<'a> {
         Shown {
-            oci_version: &state.oci_version,
-            id: &state.id,
-            pid: if status == Status::Stopped { 0 } else { state.pid },
+            oci_version: &container.oci_version,
+            id: &container.id,
+            pid: container.pid_of(status),
             status,
-            bundle: &state.bundle,
-            rootfs: &state.rootfs,
-            created: &state.created,
-            annotations: &state.annotations,
+            bundle: &container.bundle,
+            rootfs: &container.rootfs,
+            created: &container.created,
+            annotations: container.annotations(),
             owner,
         }
     }

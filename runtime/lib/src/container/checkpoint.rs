@@ -64,7 +64,7 @@ pub type Reason = Box<dyn std::error::Error + Send + Sync>;
 pub enum CheckpointError {
     #[error(transparent)]
     State(#[from] StateError),
-    #[error("cannot checkpoint container {id:?}: it is {}", format!("{status:?}").to_lowercase())]
+    #[error("cannot checkpoint container {id:?}: it is {status}")]
     NotRunning { id: String, status: Status },
     #[error(
         "the container's cgroups cannot be taken along: it shares the root of the v2 hierarchy with all of this host, which CRIU would take for the container's (leave out --manage-cgroups-mode, or give ignore)"

@@ -10,7 +10,8 @@ use ketch_sys::{Errno, pidfd};
 use nix::poll::{PollFd, PollFlags, poll};
 
 use super::directory::{CGROUP_OWNED, CGROUP_PLANNED, RDT_CLASS, RDT_MONITORING, lock};
-use super::state::{FIFO, FILE, Identity, State, StateError, Status, check_id, read};
+use super::glance::Glance;
+use super::state::{FIFO, FILE, State, StateError, Status, check_id, read};
 use super::{host_root, kill};
 use crate::causes;
 use crate::hooks::{self, About, Stage};
@@ -28,7 +29,7 @@ pub struct Deleted {
 pub enum DeleteError {
     #[error(transparent)]
     State(#[from] StateError),
-    #[error("cannot delete container {id:?} that is not stopped: {status:?}")]
+    #[error("cannot delete container {id:?} that is not stopped: {status}")]
     NotStopped { id: String, status: Status },
     #[error("cannot kill container {id:?}")]
     Kill { id: String, source: Errno },
@@ -81,10 +82,9 @@ pub fn delete_stopped(root: &Path, state: &State) -> Result<Deleted, DeleteError
 
 /// Whether the state on disk is still `state`'s container.
 fn is_same(root: &Path, state: &State) -> bool {
-    read(root, &state.id, &mut Vec::new()).is_ok_and(|on_disk: Identity| {
-        (on_disk.pid, on_disk.start_time, on_disk.boot_id)
-            == (state.pid, state.start_time, state.boot_id.clone())
-    })
+    let mut buffer = Vec::new();
+    let text = read(root, &state.id, &mut buffer).ok().and_then(|text| str::from_utf8(text).ok());
+    text.and_then(|text| Glance::read(text).ok()).is_some_and(|on_disk| on_disk.is_of(state))
 }
 
 /// How long a killed init may take to end. One that is stuck in the kernel, or frozen by somebody else's v1 cgroup, does not

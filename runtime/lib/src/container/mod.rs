@@ -9,6 +9,7 @@ mod descriptors;
 mod directory;
 pub mod events;
 pub mod exec;
+pub mod glance;
 mod ground;
 mod host_root;
 pub mod kill;

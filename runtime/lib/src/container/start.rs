@@ -16,7 +16,7 @@ use crate::step::StepError;
 pub enum StartError {
     #[error(transparent)]
     State(#[from] StateError),
-    #[error("cannot start container {id:?}: it is {}", format!("{status:?}").to_lowercase())]
+    #[error("cannot start container {id:?}: it is {status}")]
     NotCreated { id: String, status: Status },
     #[error("cannot start container {id:?}: another start is at it")]
     Busy { id: String },

@@ -1,6 +1,7 @@
 //! What is kept of a container between two commands, and how it is doing now.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::SystemTime;
@@ -8,10 +9,7 @@ use std::time::SystemTime;
 use ketch_cgroups::{Cgroup, Layout, Location};
 use ketch_sys::{Errno, file};
 use nix::unistd::geteuid;
-use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
-use serde_json::de::SliceRead;
-use serde_json::value::RawValue;
 
 use crate::clock;
 use crate::criu::external::{self, Names};
@@ -19,12 +17,12 @@ use crate::plan::Plan;
 use crate::spec::{LinuxNamespaceType, LinuxResources, Spec};
 use crate::step::{At, StepError};
 
-/// `<root>/<id>/state.json`, two JSON documents: this, and the configuration, so that the second need not be looked at.
-/// Written by `create` or `restore`, and again by `update`; the status is never in it, it is derived from the kernel each
-/// time.
+/// `<root>/<id>/state.json`, three JSON documents, a line each: this, the cgroup and the configuration, so that who asks
+/// for one need not look at those that follow. Written by `create` or `restore`, and again by `update`; the status is never
+/// in it, it is derived from the kernel each time.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct State<C = ExecConfig, G = Location> {
+pub struct State<C = ExecConfig> {
     pub oci_version: String,
     pub id: String,
     /// init, as seen from the runtime's pid namespace.
@@ -39,8 +37,11 @@ pub struct State<C = ExecConfig, G = Location> {
     pub owner: u32,
     #[serde(default)]
     pub annotations: HashMap<String, String>,
+    /// Of `cgroup`: of many containers no more than this is asked.
+    pub(super) cgroup_v2: bool,
     /// Where the container's cgroups are: handed back to `ketch_cgroups::open`.
-    pub cgroup: G,
+    #[serde(skip)]
+    pub cgroup: Location,
     /// What `exec` needs of the configuration: namespaces to join, default process, seccomp,
     /// apparmor; and the poststop hooks for `delete`.
     #[serde(skip)]
@@ -49,12 +50,6 @@ pub struct State<C = ExecConfig, G = Location> {
 
 /// A state without the configuration, which is most of the file and takes longest to read.
 pub type Vitals = State<()>;
-
-/// The same with the cgroup as it is in the file: of many containers it is looked at only where it has to be.
-pub type Glance<'a> = State<(), &'a RawValue>;
-
-/// The same without the cgroup.
-pub(super) type Identity = State<(), IgnoredAny>;
 
 /// The part of the configuration that later commands use.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -116,6 +111,25 @@ pub enum Status {
     Stopped,
 }
 
+impl Status {
+    /// As the specification writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Status::Creating => "creating",
+            Status::Created => "created",
+            Status::Running => "running",
+            Status::Paused => "paused",
+            Status::Stopped => "stopped",
+        }
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
 /// Why a container's state cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
@@ -150,6 +164,7 @@ impl State {
             created: clock::rfc3339(SystemTime::now()),
             owner: geteuid().as_raw(),
             annotations: spec.annotations().clone().unwrap_or_default(),
+            cgroup_v2: cgroup.v2,
             cgroup,
             config: ExecConfig {
                 process: spec.process().clone(),
@@ -167,12 +182,14 @@ impl State {
 
     /// Reads `<root>/<id>/state.json`.
     pub fn load(root: &Path, id: &str) -> Result<State, StateError> {
-        read_with(root, id, &mut Vec::new(), |rest| ExecConfig::deserialize(rest))
+        load(root, id, |text| serde_json::from_slice(text))
     }
 
     /// What goes into the file.
     pub(super) fn to_json(&self) -> serde_json::Result<Vec<u8>> {
         let mut text = serde_json::to_vec(self)?;
+        text.push(b'\n');
+        serde_json::to_writer(&mut text, &self.cgroup)?;
         text.push(b'\n');
         serde_json::to_writer(&mut text, &self.config)?;
         Ok(text)
@@ -182,85 +199,43 @@ impl State {
 impl Vitals {
     /// Reads `<root>/<id>/state.json`, for one who only asks how the container is doing.
     pub fn load_vitals(root: &Path, id: &str) -> Result<Vitals, StateError> {
-        read(root, id, &mut Vec::new())
+        load(root, id, |_| Ok(()))
     }
 }
 
-/// Reads no more than the first document. `buffer` is for the file, and can be used again.
-pub(super) fn read<'a, G: Deserialize<'a>>(
+/// `config` reads the last document.
+fn load<C: Default>(
     root: &Path,
     id: &str,
-    buffer: &'a mut Vec<u8>,
-) -> Result<State<(), G>, StateError> {
-    read_with(root, id, buffer, |_| Ok(()))
+    config: impl FnOnce(&[u8]) -> serde_json::Result<C>,
+) -> Result<State<C>, StateError> {
+    let (mut buffer, path) = (Vec::new(), root.join(id).join(FILE));
+    let mut documents = read(root, id, &mut buffer)?.splitn(3, |byte| *byte == b'\n');
+    let mut next = || documents.next().unwrap_or_default();
+    let state = serde_json::from_slice(next()).and_then(|state: State<C>| {
+        Ok(State { cgroup: serde_json::from_slice(next())?, config: config(next())?, ..state })
+    });
+    state.map_err(|source| StateError::Parse { path, source })
 }
 
-/// `config` reads the second document.
-fn read_with<'a, C: Default, G: Deserialize<'a>>(
-    root: &Path,
-    id: &str,
-    buffer: &'a mut Vec<u8>,
-    config: impl FnOnce(&mut serde_json::Deserializer<SliceRead<'a>>) -> serde_json::Result<C>,
-) -> Result<State<C, G>, StateError> {
+/// The text of `<root>/<id>/state.json`. `buffer` is for the file, and can be used again.
+pub(super) fn read<'a>(root: &Path, id: &str, buffer: &'a mut Vec<u8>) -> Result<&'a [u8], StateError> {
     check_id(id)?;
     let path = root.join(id).join(FILE);
-    let text = match file::read(&path, buffer) {
-        Ok(text) => text,
-        Err(Errno::ENOENT) if root.join(id).is_dir() => {
-            return Err(StateError::Creating { id: id.to_owned() });
-        }
-        Err(Errno::ENOENT) => return Err(StateError::NotFound { id: id.to_owned() }),
-        Err(errno) => return Err(StateError::Read { path, source: errno.into() }),
-    };
-    let mut documents = serde_json::Deserializer::from_slice(text);
-    let state = State::deserialize(&mut documents);
-    let whole = state.and_then(|state| Ok(State { config: config(&mut documents)?, ..state }));
-    whole.map_err(|source| StateError::Parse { path, source })
+    match file::read(&path, buffer) {
+        Ok(text) => Ok(text),
+        Err(Errno::ENOENT) if root.join(id).is_dir() => Err(StateError::Creating { id: id.to_owned() }),
+        Err(Errno::ENOENT) => Err(StateError::NotFound { id: id.to_owned() }),
+        Err(errno) => Err(StateError::Read { path, source: errno.into() }),
+    }
 }
 
 impl<C> State<C> {
     /// Asks the kernel: is init alive, is it the same process, is it still waiting for `start`,
     /// is its cgroup frozen?
     pub fn status(&self, root: &Path) -> Status {
-        self.status_in(root, || self.cgroup.v2, || Some(self.cgroup.clone()))
-    }
-}
-
-impl Glance<'_> {
-    /// As the whole state's.
-    pub fn status(&self, root: &Path) -> Status {
-        #[derive(Deserialize)]
-        struct Version {
-            #[serde(default)]
-            v2: bool,
-        }
-        let text = self.cgroup.get();
-        let is_v2 = || serde_json::from_str::<Version>(text).is_ok_and(|cgroup| cgroup.v2);
-        self.status_in(root, is_v2, || serde_json::from_str(text).ok())
-    }
-}
-
-impl<C, G> State<C, G> {
-    fn status_in(
-        &self,
-        root: &Path,
-        is_v2: impl FnOnce() -> bool,
-        cgroup: impl FnOnce() -> Option<Location>,
-    ) -> Status {
-        let init = match self.init() {
-            Some(init) => init,
-            None => return Status::Stopped,
-        };
-        // Only v1 shows in a process that it is frozen (Linux 6.1, `__task_state_index`). Of a first thread that has ended
-        // nothing is to be seen.
-        let may_be_frozen = matches!(init.state, b'D' | b'Z') || is_v2();
-        if may_be_frozen && cgroup().is_some_and(|cgroup| Cgroup::open(cgroup).is_frozen()) {
-            Status::Paused
-        } else if root.join(&self.id).join(FIFO).exists() {
-            Status::Created
-        } else {
-            Status::Running
-        }
+        let waits = || root.join(&self.id).join(FIFO).exists();
+        status(self.init(), self.cgroup_v2, || Some(self.cgroup.clone()), waits)
     }
 
     /// Whether init is still there, and is not a later process of the same number.
@@ -269,8 +244,33 @@ impl<C, G> State<C, G> {
     }
 
     fn init(&self) -> Option<Stat> {
-        stat(self.pid).filter(|stat| stat.start_time == self.start_time && is_this_boot(&self.boot_id))
+        init(self.pid, self.start_time, &self.boot_id)
     }
+}
+
+/// The status of a container whose init is `init`. `waits` tells whether init waits for `start`.
+pub(super) fn status(
+    init: Option<Stat>,
+    cgroup_v2: bool,
+    cgroup: impl FnOnce() -> Option<Location>,
+    waits: impl FnOnce() -> bool,
+) -> Status {
+    let Some(init) = init else { return Status::Stopped };
+    // Only v1 shows in a process that it is frozen (Linux 6.1, `__task_state_index`). Of a first thread that has ended
+    // nothing is to be seen.
+    let may_be_frozen = matches!(init.state, b'D' | b'Z') || cgroup_v2;
+    if may_be_frozen && cgroup().is_some_and(|cgroup| Cgroup::open(cgroup).is_frozen()) {
+        Status::Paused
+    } else if waits() {
+        Status::Created
+    } else {
+        Status::Running
+    }
+}
+
+/// What is to be seen of a container's init; None if it has ended, whatever has its number now.
+pub(super) fn init(pid: i32, start_time: u64, boot_id: &str) -> Option<Stat> {
+    stat(pid).filter(|stat| stat.start_time == start_time && is_this_boot(boot_id))
 }
 
 /// What `update` may change of `linux.resources`; None if that is nothing.
@@ -297,7 +297,7 @@ pub fn check_id(id: &str) -> Result<(), StateError> {
 
 /// What `/proc/<pid>/stat` says of a process that has not ended: proc(5).
 #[derive(Debug, PartialEq, Eq)]
-struct Stat {
+pub(super) struct Stat {
     /// Field 3, of its first thread.
     state: u8,
     /// Field 22: clock ticks between boot and the process's start.

@@ -55,7 +55,7 @@ pub struct Started {
 pub enum ExecError {
     #[error(transparent)]
     State(#[from] StateError),
-    #[error("container {id:?} is {}: exec needs a running one", format!("{status:?}").to_lowercase())]
+    #[error("container {id:?} is {status}: exec needs a running one")]
     NotRunning { id: String, status: Status },
     #[error(transparent)]
     Invalid(#[from] Invalid),

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod bundle;
+pub mod daemon;
 pub mod debian;
 pub mod engine;
 pub mod image;

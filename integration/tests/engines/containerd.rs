@@ -4,13 +4,13 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use ketch_integration::daemon::Daemon;
 use ketch_integration::{ImageBuilder, Output, program, wait::wait_for};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::client::{COUNT, Client, IMAGE, archive, directory};
 use crate::cri::Cri;
-use crate::daemon::Daemon;
 
 /// What a pod's first container runs.
 const PAUSE: &str = "localhost/pause:latest";

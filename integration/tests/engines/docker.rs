@@ -3,11 +3,11 @@
 use std::fs;
 use std::process::Command;
 
+use ketch_integration::daemon::Daemon;
 use ketch_integration::{Output, program, wait::wait_for};
 use tempfile::TempDir;
 
 use crate::client::{COUNT, Client, IMAGE, archive, directory};
-use crate::daemon::Daemon;
 
 /// A daemon of a test's own, whose default runtime is the one under test, with [`IMAGE`] loaded.
 struct Docker {

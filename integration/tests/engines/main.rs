@@ -9,6 +9,5 @@
 mod client;
 mod containerd;
 mod cri;
-mod daemon;
 mod docker;
 mod podman;

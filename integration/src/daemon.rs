@@ -4,20 +4,20 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use ketch_integration::wait::wait_for;
+use crate::wait::wait_for;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 /// Asked to end on drop; its log is shown when its test has failed.
 #[derive(Debug)]
-pub(crate) struct Daemon {
+pub struct Daemon {
     process: Child,
     log: PathBuf,
 }
 
 impl Daemon {
     /// Starts it and waits until `ready` says so.
-    pub(crate) fn start(command: &mut Command, log: &Path, ready: impl Fn() -> bool) -> Daemon {
+    pub fn start(command: &mut Command, log: &Path, ready: impl Fn() -> bool) -> Daemon {
         let file = File::create(log).expect("the log can be made");
         let errors = file.try_clone().expect("a descriptor");
         let process = command.stdin(Stdio::null()).stdout(file).stderr(errors).spawn();

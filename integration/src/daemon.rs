@@ -35,6 +35,7 @@ impl Daemon {
     }
 }
 
+#[allow(clippy::print_stderr, reason = "a failed test's output")]
 impl Drop for Daemon {
     fn drop(&mut self) {
         if std::thread::panicking() {

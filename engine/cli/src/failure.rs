@@ -46,12 +46,25 @@ impl fmt::Display for Reason {
 
 impl std::error::Error for Reason {}
 
+/// Somebody asked a verb for help, and here it is.
+#[derive(Debug)]
+pub(crate) struct Help(pub(crate) String);
+
+impl fmt::Display for Help {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Help {}
+
 /// Prints `Error: cause: cause` on one line of stderr, and gives the exit code that goes with it.
 ///
-/// A request for help is no error: clap carries it as one, and it goes to stdout with exit code 0.
+/// A request for help is no error: it goes to stdout, with exit code 0.
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
-    if let Some(usage) = error.downcast_ref::<clap::Error>() {
-        return report_usage(usage);
+    if let Some(Help(text)) = error.downcast_ref() {
+        let _ = write!(std::io::stdout(), "{text}");
+        return ExitCode::SUCCESS;
     }
     // Nobody is left to tell when stderr itself is gone.
     let _ = writeln!(std::io::stderr(), "Error: {}", without_numbers(&format!("{error:#}")));
@@ -69,16 +82,6 @@ fn without_numbers(text: &str) -> String {
         }
         text
     })
-}
-
-fn report_usage(usage: &clap::Error) -> ExitCode {
-    if !usage.use_stderr() {
-        let _ = write!(std::io::stdout(), "{}", usage.render());
-        return ExitCode::SUCCESS;
-    }
-    let text = usage.render().to_string();
-    let _ = write!(std::io::stderr(), "Error: {}", text.strip_prefix("error: ").unwrap_or(&text));
-    ExitCode::from(ENGINE)
 }
 
 #[cfg(test)]

@@ -105,15 +105,14 @@ pub(crate) fn systemd() -> Manager {
 /// Splits the command line in the options before the verb, and the verb with its arguments.
 pub(crate) fn parse(words: &[OsString]) -> anyhow::Result<(Globals, Vec<OsString>)> {
     let parsed = Globals::try_parse_from(words);
-    let mut globals =
-        parsed.map_err(|error| usage::error(&error, "ketch").unwrap_or_else(|| error.into()))?;
+    let mut globals = parsed.map_err(|error| usage::error(&error, Globals::command(), &["ketch".into()]))?;
     let rest = std::mem::take(&mut globals.rest);
     Ok((globals, rest))
 }
 
-/// The options as help has them.
-pub(crate) fn help() -> String {
-    Globals::command().help_template("{options}").render_help().to_string()
+/// The options, for help.
+pub(crate) fn command() -> clap::Command {
+    Globals::command()
 }
 
 impl Globals {

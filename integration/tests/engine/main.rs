@@ -15,6 +15,7 @@ mod flags;
 mod globals;
 mod health;
 mod hello;
+mod help;
 mod init;
 mod lifecycle;
 mod logs;

@@ -8,14 +8,17 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use crate::failure::Failure;
-use crate::globals::{self, Globals, VERSION};
+use crate::globals::{Globals, VERSION};
 use crate::messages;
 
 mod archive;
+mod complete;
+mod completion;
 mod container;
 mod diff;
 mod events;
 mod healthcheck;
+mod help;
 mod image;
 mod login;
 mod logout;
@@ -45,7 +48,11 @@ pub(crate) struct Command {
 
 pub(crate) enum Action {
     /// Gets the verb's own words, the verb's full name first.
-    Run(fn(&Globals, Vec<OsString>) -> anyhow::Result<ExitCode>),
+    Run {
+        run: fn(&Globals, Vec<OsString>) -> anyhow::Result<ExitCode>,
+        /// For those who ask what the verb takes.
+        parser: fn() -> clap::Command,
+    },
     Group(&'static [Command]),
 }
 
@@ -55,10 +62,13 @@ macro_rules! verb {
         $crate::commands::Command {
             name: $name,
             about: $about,
-            action: $crate::commands::Action::Run(|globals, words| {
-                let args = $crate::commands::parse::<$($module)::+::Args>(words)?;
-                $($module)::+::run(globals, args)
-            }),
+            action: $crate::commands::Action::Run {
+                run: |globals, words| {
+                    let args = $crate::commands::parse::<$($module)::+::Args>(words)?;
+                    $($module)::+::run(globals, args)
+                },
+                parser: || <$($module)::+::Args as clap::CommandFactory>::command(),
+            },
         }
     };
 }
@@ -67,13 +77,14 @@ pub(crate) use verb;
 /// Parses a verb's words, its full name first. As with podman, what follows an option that takes a value is its value,
 /// whatever it looks like.
 fn parse<A: clap::Parser>(words: Vec<OsString>) -> anyhow::Result<A> {
-    let verb = words.first().map(|verb| verb.to_string_lossy().into_owned()).unwrap_or_default();
-    let command = A::command().mut_args(|arg| {
-        let takes_any = arg.get_action().takes_values() && !arg.is_positional();
-        if takes_any { arg.allow_hyphen_values(true) } else { arg }
-    });
-    let parsed = command.try_get_matches_from(words).and_then(|matches| A::from_arg_matches(&matches));
-    parsed.map_err(|error| usage::error(&error, &verb).unwrap_or_else(|| error.into()))
+    let parser = || {
+        A::command().mut_args(|arg| {
+            let takes_any = arg.get_action().takes_values() && !arg.is_positional();
+            if takes_any { arg.allow_hyphen_values(true) } else { arg }
+        })
+    };
+    let parsed = parser().try_get_matches_from(&words).and_then(|matches| A::from_arg_matches(&matches));
+    parsed.map_err(|error| usage::error(&error, parser(), &words))
 }
 
 /// Runs the verb that `words` name.
@@ -91,6 +102,10 @@ pub(crate) fn dispatch(globals: &Globals, mut words: Vec<OsString>) -> anyhow::R
             words.clear();
         }
         words.push("--help".into());
+    } else if let Some(way) =
+        words.first().and_then(|verb| complete::VERBS.iter().position(|name| verb == name))
+    {
+        return complete::run(globals, &words[1..], way == 0);
     } else {
         globals.settle()?;
     }
@@ -98,7 +113,8 @@ pub(crate) fn dispatch(globals: &Globals, mut words: Vec<OsString>) -> anyhow::R
         let words: Vec<_> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
         format!("Called {}", words.join(" "))
     });
-    descend(globals, top_level::COMMANDS, "ketch".to_owned(), words)
+    let about = "Manage containers, pods and images, without a daemon";
+    descend(globals, (top_level::COMMANDS, about), "ketch".to_owned(), words)
 }
 
 /// Whether all of the words name a noun or a verb.
@@ -106,24 +122,29 @@ fn is_known(table: &[Command], words: &[OsString]) -> bool {
     let Some((first, rest)) = words.split_first() else { return true };
     match table.iter().find(|command| *first == *command.name).map(|command| &command.action) {
         Some(Action::Group(table)) => is_known(table, rest),
-        Some(Action::Run(_)) => rest.is_empty(),
+        Some(Action::Run { .. }) => rest.is_empty(),
         None => false,
     }
 }
 
 fn descend(
     globals: &Globals,
-    table: &'static [Command],
+    (table, about): (&'static [Command], &str),
     path: String,
     mut words: Vec<OsString>,
 ) -> anyhow::Result<ExitCode> {
+    let list = || {
+        // Whoever has gone before the end has seen what he wanted.
+        let _ = write!(std::io::stdout(), "{}", help::of_group(&path, about, table));
+    };
     let Some(verb) = words.first().filter(|_| !globals.help) else {
-        list(&path, table)?;
+        list();
         let message = format!("missing command '{path} COMMAND'");
         return if globals.help { Ok(ExitCode::SUCCESS) } else { Err(Failure { code: 125, message }.into()) };
     };
     if verb == "help" || verb == "--help" || verb == "-h" {
-        return list(&path, table);
+        list();
+        return Ok(ExitCode::SUCCESS);
     }
     if verb.as_encoded_bytes().starts_with(b"-") {
         let message = format!("unknown flag: {}\nSee '{path} --help'", verb.to_string_lossy());
@@ -138,25 +159,11 @@ fn descend(
     };
     let path = format!("{path} {}", command.name);
     match &command.action {
-        Action::Group(table) => descend(globals, table, path, words.split_off(1)),
-        Action::Run(run) => {
+        Action::Group(table) => descend(globals, (table, command.about), path, words.split_off(1)),
+        Action::Run { run, .. } => {
             // clap takes the first word for the program's name in usage lines.
             words[0] = path.into();
             run(globals, words)
         }
     }
-}
-
-/// Prints the table, as help does.
-fn list(path: &str, table: &[Command]) -> anyhow::Result<ExitCode> {
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "Usage: {path} COMMAND\n\nCommands:")?;
-    for Command { name, about, .. } in table {
-        writeln!(out, "  {name:<12} {about}")?;
-    }
-    if path == "ketch" {
-        write!(out, "\nOptions before the command:\n{}", globals::help())?;
-    }
-    writeln!(out, "\nRun '{path} COMMAND --help' for more on a command.")?;
-    Ok(ExitCode::SUCCESS)
 }

@@ -1,8 +1,8 @@
 //! What stands directly behind `ketch`.
 
 use super::{
-    Action, Command, container, diff, events, healthcheck, image, login, logout, manifest, network, pod,
-    search, secret, system, unshare, verb, version, volume,
+    Action, Command, completion, container, diff, events, healthcheck, image, login, logout, manifest,
+    network, pod, search, secret, system, unshare, verb, version, volume,
 };
 
 pub(crate) const COMMANDS: &[Command] = &[
@@ -25,6 +25,7 @@ pub(crate) const COMMANDS: &[Command] = &[
     Command { name: "volume", about: "Manage volumes", action: Action::Group(volume::COMMANDS) },
     verb!("attach", "Attach to a running container", container::attach),
     verb!("commit", "Make an image of what a container is now", container::commit),
+    verb!("completion", "Print a script that completes ketch's command line in a shell", completion),
     verb!("cp", "Copy files between a container and the host or another container", container::copy),
     verb!("create", "Create a container without starting it", container::create),
     verb!("diff", "Show what a container or an image changes", diff),

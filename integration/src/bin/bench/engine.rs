@@ -208,7 +208,7 @@ fn beside(engines: &[&Engine], dir: &Path) {
         processes.iter().map(|all| all.iter().map(|process| wakeups(process)).collect()).collect()
     };
     let before = wakeups();
-    std::thread::sleep(Duration::from_mins(1));
+    std::thread::sleep(Duration::from_secs(60));
     let after = wakeups();
     for (index, engine) in engines.iter().enumerate() {
         let memory: Vec<f64> = processes[index].iter().map(|process| private_memory(process)).collect();

@@ -63,7 +63,7 @@ pub(crate) struct Args {
     #[arg(long, short, value_name = "DIR")]
     workdir: Option<String>,
     /// The container, then the command and its arguments
-    #[arg(value_name = "CONTAINER COMMAND", trailing_var_arg = true)]
+    #[arg(value_names = ["CONTAINER", "COMMAND"], num_args = 0.., trailing_var_arg = true)]
     words: Vec<String>,
 }
 

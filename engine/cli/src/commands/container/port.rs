@@ -21,7 +21,7 @@ pub(crate) struct Args {
     #[arg(long, short)]
     latest: bool,
     /// The container, and a port inside (80, 53/udp)
-    #[arg(value_name = "CONTAINER [PORT")]
+    #[arg(value_names = ["CONTAINER", "PORT..."], num_args = 0..)]
     words: Vec<String>,
 }
 

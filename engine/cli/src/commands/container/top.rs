@@ -16,7 +16,7 @@ pub(crate) struct Args {
     #[arg(long, short)]
     latest: bool,
     /// The container, and the columns to show: pid, user, args, … (`--help` has no list; a wrong name gets it), or as with ps(1): -eo pid,args, -ef, aux
-    #[arg(value_name = "CONTAINER [COLUMN", trailing_var_arg = true)]
+    #[arg(value_names = ["CONTAINER", "COLUMN..."], num_args = 0.., trailing_var_arg = true)]
     words: Vec<String>,
 }
 

@@ -15,7 +15,7 @@ pub(crate) struct Args {
     #[arg(long, short)]
     latest: bool,
     /// The pod, and the columns to show, as with `ketch top`
-    #[arg(value_name = "POD [COLUMN", trailing_var_arg = true)]
+    #[arg(value_names = ["POD", "COLUMN..."], num_args = 0.., trailing_var_arg = true)]
     words: Vec<String>,
 }
 

@@ -174,9 +174,9 @@ fn privileges_and_descriptors() {
         let words = [&["exec"], flags, &[&bundle.id, "sh", "-c", script]].concat();
         assert_eq!(bundle.call(&words).succeeds().stdout, expected, "{flags:?}");
     }
-    // This kernel has no such security module, or no such profile.
+    // There is no such security module here (`process.apparmorProfile`), or no such profile.
     if is_crun() {
         return;
     }
-    bundle.call(&["exec", "--apparmor", "nonesuch", &bundle.id, "true"]).fails(255, "apparmorProfile");
+    bundle.call(&["exec", "--apparmor", "nonesuch", &bundle.id, "true"]).fails(255, "apparmor");
 }

@@ -130,7 +130,7 @@ fn all_or_nothing() {
     bundle.make("run", &["--detach"]).succeeds();
     let noted = || -> Value {
         let state = fs::read_to_string(bundle.root().join(&bundle.id).join("state.json")).expect("the state");
-        let (_, config) = state.split_once('\n').expect("two documents");
+        let (_, config) = state.rsplit_once('\n').expect("three documents");
         serde_json::from_str::<Value>(config).expect("JSON")["resources"].clone()
     };
     assert_eq!(noted(), json!({ "pids": { "limit": 50 } }));

@@ -65,10 +65,12 @@ fn has_apparmor() -> bool {
 
 /// Writes the label.
 pub(crate) fn set(label: &Label) -> Result<(), StepError> {
-    let (files, text): (&[&str], _) = match label {
+    let (files, text, step): (&[&str], _, _) = match label {
         // The first is there since Linux 5.8, and is the only one where another LSM owns the second.
-        Label::AppArmor(text) => (&["thread-self/attr/apparmor/exec", "thread-self/attr/exec"], text),
-        Label::SELinux(text) => (&["thread-self/attr/exec"], text),
+        Label::AppArmor(text) => {
+            (&["thread-self/attr/apparmor/exec", "thread-self/attr/exec"], text, "apply the apparmor profile")
+        }
+        Label::SELinux(text) => (&["thread-self/attr/exec"], text, "apply the SELinux label"),
     };
     let proc = procfs().at("open", "procfs")?;
     let file = files
@@ -78,7 +80,8 @@ pub(crate) fn set(label: &Label) -> Result<(), StepError> {
         .unwrap_or(Err(Errno::ENOENT))
         .at("open the LSM attribute below", "/proc")?;
     let label = text.to_string_lossy();
-    std::fs::File::from(file).write_all(text.as_bytes()).at("set the LSM label", &*label)
+    let name = label.strip_prefix("exec ").unwrap_or(&label);
+    std::fs::File::from(file).write_all(text.as_bytes()).at(step, name)
 }
 
 /// A procfs to trust with the label: the image decides what is at `/proc`, and a tmpfs there would

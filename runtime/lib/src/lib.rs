@@ -10,6 +10,8 @@ pub mod causes;
 pub mod clock;
 pub mod container;
 pub mod criu;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 pub mod hooks;
 mod init;
 pub mod netlink;

@@ -132,7 +132,7 @@ impl AsFd for Channel {
     }
 }
 
-fn encode(message: &Message) -> (Vec<u8>, Vec<BorrowedFd<'_>>) {
+pub(crate) fn encode(message: &Message) -> (Vec<u8>, Vec<BorrowedFd<'_>>) {
     match message {
         Message::Go => (vec![b'G'], vec![]),
         Message::Cgroups(location, fds) => (encode_location(location), fds.iter().map(AsFd::as_fd).collect()),
@@ -147,7 +147,7 @@ fn encode(message: &Message) -> (Vec<u8>, Vec<BorrowedFd<'_>>) {
     }
 }
 
-fn decode(bytes: &[u8], mut fds: Vec<OwnedFd>) -> Option<Message> {
+pub(crate) fn decode(bytes: &[u8], mut fds: Vec<OwnedFd>) -> Option<Message> {
     let (kind, rest) = bytes.split_first()?;
     Some(match kind {
         b'G' => Message::Go,

@@ -33,8 +33,8 @@ use crate::step::{At, StepError};
 
 mod abi;
 mod emit;
-#[cfg(test)]
-mod reading;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod reading;
 mod rules;
 #[cfg(test)]
 mod tests;

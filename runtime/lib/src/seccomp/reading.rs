@@ -5,13 +5,15 @@ use oci_spec::runtime::{LinuxSeccomp, LinuxSeccompAction, LinuxSeccompOperator, 
 
 pub(super) use super::abi::ALL;
 use super::abi::{Abi, X32_BIT};
+#[cfg(feature = "fuzzing")]
+use super::{Invalid, Program, architectures, compile};
 
 const KILL: u32 = 0;
 const ENOSYS: u32 = 0x0005_0026;
 
 /// What the kernel does with a program and `struct seccomp_data`: the answer, and the instructions that it took. Panics where the
 /// kernel would have refused the program.
-pub(super) fn run(program: &[Insn], arch: u32, number: u32, args: [u64; 6]) -> (u32, usize) {
+pub(crate) fn run(program: &[Insn], arch: u32, number: u32, args: [u64; 6]) -> (u32, usize) {
     let load = |offset: u32| match offset {
         0 => number,
         4 => arch,
@@ -176,4 +178,29 @@ fn matches(entry: &LinuxSyscall, args: [u64; 6], wide: bool) -> bool {
     indices.sort_unstable();
     indices.dedup();
     if indices.len() < list.len() { list.iter().any(meets) } else { list.iter().all(meets) }
+}
+
+/// A profile that was compiled for this machine, and read.
+#[cfg(feature = "fuzzing")]
+#[derive(Debug)]
+pub struct Judge<'a> {
+    program: Program,
+    oracle: Oracle<'a>,
+}
+
+#[cfg(feature = "fuzzing")]
+impl<'a> Judge<'a> {
+    pub fn new(profile: &'a LinuxSeccomp) -> Result<Judge<'a>, Invalid> {
+        let program = compile(profile)?;
+        Ok(Judge { program, oracle: Oracle::new(profile, &architectures(profile)) })
+    }
+
+    pub fn instructions(&self) -> &[Insn] {
+        &self.program.instructions
+    }
+
+    /// What the program answers to a call, and what it should.
+    pub fn answers(&self, arch: u32, number: u32, args: [u64; 6]) -> (u32, u32) {
+        (run(self.instructions(), arch, number, args).0, self.oracle.answer(arch, number, args))
+    }
 }

@@ -23,9 +23,9 @@ pub enum UsageError {
 #[derive(Debug)]
 pub struct Usage {
     pub images: Vec<OfImage>,
-    /// Of all layers, each counted once.
+    /// Of all layers, each counted once, and of what else images have.
     pub layers: u64,
-    /// Of the layers that no container's image has.
+    /// The same of what no container's image has.
     pub unused_layers: u64,
     pub containers: Vec<OfContainer>,
     pub volumes: Vec<OfVolume>,
@@ -74,6 +74,11 @@ pub fn read(engine: &Engine) -> Result<Usage, UsageError> {
     }
     let images = image::list(engine)?;
     let layers = Layers::read(engine, &images, &users)?;
+    let documents = |unused: bool| {
+        let counted = images.iter().filter(|image| !unused || !users.contains_key(&image.id));
+        counted.map(|image| image.size.saturating_sub(layers.all_of(image))).sum::<u64>()
+    };
+    let (all_documents, unused_documents) = (documents(false), documents(true));
     let images = images.into_iter().map(|image| OfImage {
         shared: layers.shared(&image),
         containers: users.get(&image.id).copied().unwrap_or(0),
@@ -90,13 +95,14 @@ pub fn read(engine: &Engine) -> Result<Usage, UsageError> {
     }
     Ok(Usage {
         images: images.collect(),
-        layers: layers.sizes.values().sum(),
+        layers: layers.sizes.values().sum::<u64>() + all_documents,
         unused_layers: layers
             .sizes
             .iter()
             .filter(|(id, _)| !layers.used.contains(*id))
             .map(|(_, size)| size)
-            .sum(),
+            .sum::<u64>()
+            + unused_documents,
         containers,
         volumes,
     })
@@ -127,6 +133,10 @@ impl Layers {
             layers.sizes.insert(id.clone(), size.unwrap_or(0));
         }
         Ok(layers)
+    }
+
+    fn all_of(&self, image: &Image) -> u64 {
+        image.layers.iter().filter_map(|id| self.sizes.get(id)).sum()
     }
 
     fn shared(&self, image: &Image) -> u64 {

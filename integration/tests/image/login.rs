@@ -207,7 +207,7 @@ fn pull_from_archives_and_directories() {
     let (one, two) = (id("v1"), id("v2"));
     let both = format!("{one}{two}");
     for (place, expected, name) in [
-        ("oci:PATH/layout:v2", &two, "localhost/v2:latest"),
+        ("oci:PATH/layout:v2", &two, "docker.io/library/v2:latest"),
         ("oci-archive:PATH/one.tar", &one, "localhost/x:latest"),
         ("oci-archive:PATH/one.tar:x", &one, "localhost/x:latest"),
         ("docker-archive:PATH/both.tar", &both, "localhost/app:v2"),

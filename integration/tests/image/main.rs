@@ -6,6 +6,7 @@ mod layer;
 mod login;
 mod manifest;
 mod names;
+mod podman;
 mod pull;
 mod push;
 mod registry;

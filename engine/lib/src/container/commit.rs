@@ -198,9 +198,7 @@ fn document(record: &Record, image: Option<&Image>, options: &Options) -> Result
     if let Some(over) = &options.config {
         merge(&mut config, over, options.format)?;
     }
-    for line in &options.changes {
-        change::apply(&mut config, line, options.format)?;
-    }
+    change::apply_all(&mut config, &options.changes, options.format)?;
     document["config"] = Value::Object(config);
     document["created"] = clock::rfc3339(SystemTime::now()).into();
     if !options.author.is_empty() {

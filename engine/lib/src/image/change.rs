@@ -4,6 +4,21 @@ use serde_json::{Map, Value, json};
 
 use super::compose::Format;
 
+const KNOWN: [&str; 12] = [
+    "CMD",
+    "ENTRYPOINT",
+    "ENV",
+    "EXPOSE",
+    "HEALTHCHECK",
+    "LABEL",
+    "ONBUILD",
+    "SHELL",
+    "STOPSIGNAL",
+    "USER",
+    "VOLUME",
+    "WORKDIR",
+];
+
 #[derive(Debug, thiserror::Error)]
 #[error("processing change {line:?}: {reason}")]
 pub struct ChangeError {
@@ -11,13 +26,31 @@ pub struct ChangeError {
     reason: String,
 }
 
+/// Carries out the lines in their order. An entrypoint is without the command that was there before, as in a Dockerfile.
+pub(crate) fn apply_all(
+    config: &mut Map<String, Value>,
+    lines: &[String],
+    format: Format,
+) -> Result<(), ChangeError> {
+    let is = |line: &str, name: &str| {
+        line.trim().get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name))
+    };
+    if lines.iter().any(|line| is(line, "ENTRYPOINT")) {
+        config.remove("Cmd");
+    }
+    lines.iter().try_for_each(|line| apply(config, line, format))
+}
+
 /// Carries out `INSTRUCTION words` or `INSTRUCTION=words` on the `config` of an image's configuration.
-pub(crate) fn apply(config: &mut Map<String, Value>, line: &str, format: Format) -> Result<(), ChangeError> {
+fn apply(config: &mut Map<String, Value>, line: &str, format: Format) -> Result<(), ChangeError> {
     let fail = |reason: String| ChangeError { line: line.to_owned(), reason };
     let trimmed = line.trim();
     let (name, rest) = trimmed.split_once([' ', '\t', '=']).unwrap_or((trimmed, ""));
     let rest = rest.trim();
     let name = name.to_ascii_uppercase();
+    if !KNOWN.contains(&&*name) {
+        return Err(fail(format!("did not understand change instruction {trimmed:?}")));
+    }
     if rest.is_empty() && !["CMD", "ENTRYPOINT"].contains(&&*name) {
         return Err(fail(format!("{name} requires at least one argument")));
     }
@@ -62,17 +95,20 @@ pub(crate) fn apply(config: &mut Map<String, Value>, line: &str, format: Format)
             crate::spec::signal(rest).ok_or_else(|| fail(format!("{rest:?} is not a signal")))?;
             config.insert("StopSignal".to_owned(), rest.into());
         }
-        "ONBUILD" if format == Format::Oci => {
-            let reason = "ONBUILD is part of the docker image format only (-f docker)";
-            return Err(fail(reason.to_owned()));
+        "HEALTHCHECK" => drop(config.insert("Healthcheck".to_owned(), health(rest, format).map_err(fail)?)),
+        "ONBUILD" | "SHELL" if format == Format::Oci => {
+            return Err(fail(format!("{name} is part of the docker image format only (-f docker)")));
         }
-        "ONBUILD" => {
+        "SHELL" => {
+            let words = list(rest).ok_or_else(|| fail("SHELL takes a JSON list".to_owned()))?;
+            config.insert("Shell".to_owned(), words.into());
+        }
+        _ => {
             let list = config.entry("OnBuild").or_insert_with(|| json!([]));
             if let Some(list) = list.as_array_mut() {
                 list.push(rest.into());
             }
         }
-        _ => return Err(fail(format!("did not understand change instruction {trimmed:?}"))),
     }
     Ok(())
 }
@@ -104,6 +140,24 @@ pub(crate) fn object<'a>(config: &'a mut Map<String, Value>, name: &str) -> &'a 
         Value::Object(object) => object,
         _ => unreachable!("it has just been made one"),
     }
+}
+
+/// `CMD …` or `NONE`.
+fn health(text: &str, format: Format) -> Result<Value, String> {
+    if format == Format::Oci {
+        return Err("HEALTHCHECK is part of the docker image format only (-f docker)".to_owned());
+    }
+    let (kind, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+    let test = match (kind.to_ascii_uppercase().as_str(), rest.trim()) {
+        ("NONE", "") => json!(["NONE"]),
+        ("CMD", "") => return Err("HEALTHCHECK CMD has no command".to_owned()),
+        ("CMD", command) => match list(command) {
+            Some(words) => ["CMD".to_owned()].into_iter().chain(words).collect(),
+            None => json!(["CMD-SHELL", command]),
+        },
+        _ => return Err("HEALTHCHECK takes CMD and a command, or NONE".to_owned()),
+    };
+    Ok(json!({"Test": test}))
 }
 
 /// A JSON list is the words themselves, anything else a line for the shell.
@@ -170,6 +224,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn entrypoint_and_command() {
+        for (lines, command) in [
+            (vec!["ENTRYPOINT /e"], None),
+            (vec!["ENTRYPOINT /e", r#"CMD ["b"]"#], Some(json!(["b"]))),
+            (vec![r#"CMD ["b"]"#, "entrypoint=/e"], Some(json!(["b"]))),
+            (vec!["USER x"], Some(json!(["a"]))),
+        ] {
+            let Value::Object(mut config) = json!({"Cmd": ["a"]}) else { unreachable!() };
+            let lines: Vec<String> = lines.into_iter().map(str::to_owned).collect();
+            apply_all(&mut config, &lines, Format::Oci).unwrap();
+            assert_eq!(config.get("Cmd"), command.as_ref(), "{lines:?}");
+        }
+    }
+
+    #[test]
     fn instructions() {
         let before = json!({"Env": ["A=1", "P=q"], "WorkingDir": "/tmp"});
         for (line, name, expected) in [
@@ -190,6 +259,10 @@ mod tests {
             ("USER 5:6", "User", json!("5:6")),
             ("STOPSIGNAL SIGINT", "StopSignal", json!("SIGINT")),
             ("ONBUILD RUN x", "OnBuild", json!(["RUN x"])),
+            ("HEALTHCHECK CMD a b", "Healthcheck", json!({"Test": ["CMD-SHELL", "a b"]})),
+            (r#"HEALTHCHECK CMD ["a", "b"]"#, "Healthcheck", json!({"Test": ["CMD", "a", "b"]})),
+            (r#"SHELL ["/bin/x"]"#, "Shell", json!(["/bin/x"])),
+            ("HEALTHCHECK none", "Healthcheck", json!({"Test": ["NONE"]})),
         ] {
             let Value::Object(mut config) = before.clone() else { unreachable!() };
             apply(&mut config, line, Format::Docker).unwrap();
@@ -198,7 +271,8 @@ mod tests {
         let mut config = Map::new();
         for (line, part) in [
             ("FROM x", "did not understand"),
-            ("", "requires"),
+            ("", "did not understand"),
+            ("BOGUS", "did not understand"),
             ("ENV", "requires at least one argument"),
             ("ENV A", "has no value"),
             ("ENV A=b c", "is not NAME=VALUE"),
@@ -206,6 +280,7 @@ mod tests {
             ("EXPOSE x", "is not a port"),
             ("STOPSIGNAL NOPE", "is not a signal"),
             ("ONBUILD RUN x", "docker image format"),
+            ("HEALTHCHECK CMD x", "docker image format"),
         ] {
             let error = apply(&mut config, line, Format::Oci).unwrap_err().to_string();
             assert!(error.contains(part), "{line}: {error}");

@@ -162,11 +162,11 @@ impl Platform {
         Platform { os: "linux".to_owned(), architecture: architecture.to_owned(), variant: None }
     }
 
-    /// `os/arch[/variant]`, or `arch` alone.
+    /// `os[/arch[/variant]]`; without an architecture this machine's.
     pub fn parse(text: &str) -> Option<Platform> {
         let parts: Vec<&str> = text.split('/').collect();
         let (os, architecture, variant) = match parts.as_slice() {
-            [architecture] => ("linux", *architecture, None),
+            [os] => return (!os.is_empty()).then(|| Platform { os: (*os).to_owned(), ..Platform::host() }),
             [os, architecture] => (*os, *architecture, None),
             [os, architecture, variant] => (*os, *architecture, Some((*variant).to_owned())),
             _ => return None,

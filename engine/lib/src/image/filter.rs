@@ -1,8 +1,13 @@
 //! `--filter` of `images`.
 
+use std::collections::HashSet;
+use std::time::SystemTime;
+
+use ketch_monitor::clock;
+
 use super::reference::repository_of;
-use super::{FindError, Image, find};
-use crate::{Engine, label};
+use super::{FindError, Image, find, index};
+use crate::{Engine, label, state};
 
 /// One condition, already looked up where it names an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,34 +23,61 @@ enum Condition {
     Dangling(bool),
     Label(label::Condition),
     Id(String),
-    /// Ids added after, or before, the named image.
-    Among(Vec<String>),
+    /// Ids: added after or before the named image, or of images that containers use.
+    Among(HashSet<String>),
+    /// The beginning of the manifest's digest.
+    Digest(String),
+    Index(bool),
+    /// Made before.
+    Until(SystemTime),
+    /// Of what the store has none of: intermediate images, and read-only ones of another store.
+    None(bool),
 }
 
 #[derive(Debug, thiserror::Error)]
 pub enum FilterError {
     #[error("invalid image filter {0:?}: must be in the format \"filter=value or filter!=value\"")]
     Syntax(String),
-    #[error("invalid image filter {0:?}: known are before, dangling, id, label, reference, since")]
+    #[error("invalid image filter {0:?}: known are {KNOWN}")]
     Unknown(String),
-    #[error("invalid value {0:?} for filter \"dangling\": it is true or false")]
-    Dangling(String),
+    #[error("non-boolean value {value:?} for {key} filter: it is true or false")]
+    Flag { key: String, value: String },
+    #[error("unsupported value {0:?} for containers filter")]
+    Containers(String),
+    #[error("invalid value {0:?} for digest filter")]
+    Digest(String),
+    #[error(transparent)]
+    State(#[from] state::Error),
     #[error("could not find local image for filter {key:?}={value:?}")]
     Image { key: String, value: String, source: FindError },
 }
 
+const KNOWN: &str = "before, containers, dangling, digest, id, intermediate, label, manifest, readonly, reference, since, until";
+
 impl Filter {
-    /// `all` is every image, the latest first.
+    /// `all` is every image, the latest first. Not `until`, for times are read elsewhere.
     pub fn parse(engine: &Engine, text: &str, all: &[Image]) -> Result<Filter, FilterError> {
         let (key, value) = text.split_once('=').ok_or_else(|| FilterError::Syntax(text.to_owned()))?;
         let (key, negated) = key.strip_suffix('!').map_or((key, false), |key| (key, true));
         let condition = match key {
             "reference" => Condition::Reference(value.to_owned()),
-            "dangling" => match value {
-                "true" | "1" => Condition::Dangling(true),
-                "false" | "0" => Condition::Dangling(false),
-                _ => return Err(FilterError::Dangling(value.to_owned())),
-            },
+            "dangling" => Condition::Dangling(flag(key, value)?),
+            "manifest" => Condition::Index(flag(key, value)?),
+            "intermediate" | "readonly" => Condition::None(flag(key, value)?),
+            "containers" => {
+                let used: HashSet<String> =
+                    engine.db.containers()?.into_iter().filter_map(|record| record.image_id).collect();
+                match value {
+                    "true" => Condition::Among(used),
+                    "false" => {
+                        let unused = all.iter().filter(|image| !used.contains(&image.id));
+                        Condition::Among(unused.map(|image| image.id.clone()).collect())
+                    }
+                    _ => return Err(FilterError::Containers(value.to_owned())),
+                }
+            }
+            "digest" if value.starts_with("sha256:") => Condition::Digest(value.to_owned()),
+            "digest" => return Err(FilterError::Digest(value.to_owned())),
             "label" => Condition::Label(label::Condition::parse(value)),
             "id" => Condition::Id(value.to_owned()),
             "before" | "since" | "after" => {
@@ -69,6 +101,11 @@ impl Filter {
         Filter { condition: Condition::Reference(pattern.to_owned()), negated: false }
     }
 
+    /// `until=`
+    pub fn until(time: SystemTime) -> Filter {
+        Filter { condition: Condition::Until(time), negated: false }
+    }
+
     pub fn matches(&self, image: &Image) -> bool {
         let fits = match &self.condition {
             Condition::Reference(pattern) => image.names.iter().any(|name| is_named(name, pattern)),
@@ -79,6 +116,10 @@ impl Filter {
             }
             Condition::Id(id) => image.id.starts_with(crate::store::layers::hex(id)),
             Condition::Among(ids) => ids.contains(&image.id),
+            Condition::Digest(digest) => image.digest.starts_with(digest),
+            Condition::Index(wanted) => (index::Index::parse(&image.raw_manifest).is_some()) == *wanted,
+            Condition::Until(time) => created(image).is_some_and(|created| created < *time),
+            Condition::None(wanted) => !wanted,
         };
         fits != self.negated
     }
@@ -90,6 +131,19 @@ impl Filter {
             _ => None,
         }
     }
+}
+
+/// As Go reads a flag.
+fn flag(key: &str, value: &str) -> Result<bool, FilterError> {
+    match value {
+        "1" | "t" | "T" | "true" | "True" | "TRUE" => Ok(true),
+        "0" | "f" | "F" | "false" | "False" | "FALSE" => Ok(false),
+        _ => Err(FilterError::Flag { key: key.to_owned(), value: value.to_owned() }),
+    }
+}
+
+fn created(image: &Image) -> Option<SystemTime> {
+    clock::parse(image.config.created().as_deref()?.as_bytes())
 }
 
 /// Whether `pattern` fits the name or an end of it, with its tag or without.

@@ -37,13 +37,16 @@ pub fn history(engine: &Engine, text: &str) -> Result<Vec<Step>, FindError> {
     let sizes = sizes(engine, &image.id)?;
     let mut layers = 0;
     let mut steps = Vec::new();
-    for recorded in recorded(&image) {
-        let size = if recorded.empty_layer { 0 } else { sizes.get(layers).copied().unwrap_or(0) };
-        layers += usize::from(!recorded.empty_layer);
-        let ends_here = |other: &&Image| {
-            !recorded.empty_layer && other.layers == image.layers[..layers.min(image.layers.len())]
-        };
+    let mut recorded = recorded(&image).into_iter().peekable();
+    while let Some(recorded_now) = recorded.next() {
+        let size = if recorded_now.empty_layer { 0 } else { sizes.get(layers).copied().unwrap_or(0) };
+        layers += usize::from(!recorded_now.empty_layer);
+        // The last of the steps that leave these layers as they are.
+        let is_last = recorded.peek().is_none_or(|next| !next.empty_layer);
+        let ends_here =
+            |other: &&Image| is_last && other.layers == image.layers[..layers.min(image.layers.len())];
         let other = others.iter().filter(|other| other.id != image.id).find(ends_here);
+        let recorded = recorded_now;
         steps.push(Step {
             id: other.map(|other| other.id.clone()),
             tags: other.map(|other| other.names.clone()).unwrap_or_default(),

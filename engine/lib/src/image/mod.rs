@@ -56,7 +56,7 @@ pub struct Image {
     pub names: Vec<String>,
     /// `name@sha256:…` for each repository that has a name for it.
     pub repo_digests: Vec<String>,
-    /// Uncompressed bytes of all layers, and of manifest and configuration.
+    /// Uncompressed bytes of all layers, and of manifest and configuration; the manifest counts twice, for podman keeps two of it.
     pub size: u64,
     /// Diff ids, lowest first, `sha256:…`; `store::layer_dir` finds the directory.
     pub layers: Vec<String>,
@@ -72,7 +72,7 @@ impl Image {
         let config = serde_json::from_slice(&row.config).ok()?;
         let size = row.layers.iter().map(|layer| layer.size).sum::<u64>();
         Some(Image {
-            size: size + (row.manifest.len() + row.config.len()) as u64,
+            size: size + (2 * row.manifest.len() + row.config.len()) as u64,
             repo_digests: repo_digests(&row),
             layers: row.layers.into_iter().map(|layer| layer.diff_id).collect(),
             id: row.id,

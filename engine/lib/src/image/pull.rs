@@ -178,8 +178,8 @@ fn check(
         return Err(DocumentError::Layers { layers: manifest.layers.len(), diff_ids: diff_ids.len() });
     }
     let architecture = parsed.architecture().to_string();
-    if architecture != platform.architecture {
-        let os = parsed.os();
+    let os = parsed.os().to_string();
+    if architecture != platform.architecture || os != platform.os {
         progress(Progress::Warning(format!(
             "image platform ({os}/{architecture}) does not match the expected platform ({platform})"
         )));

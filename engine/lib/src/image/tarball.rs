@@ -81,9 +81,7 @@ pub fn import_tarball(
     let name = options.name.as_deref().map(Short::parse).transpose()?;
     let name = name.map(|name| name.at("localhost").to_string());
     let mut config = Map::new();
-    for line in &options.changes {
-        change::apply(&mut config, line, Format::Oci)?;
-    }
+    change::apply_all(&mut config, &options.changes, Format::Oci)?;
     let from = match &source {
         Source::File(path) => path.display().to_string(),
         Source::Stream(_) => "-".to_owned(),

@@ -109,6 +109,12 @@ pub(super) fn make(engine: &Engine, flags: &ContainerFlags, mut options: Options
         Some(_) => None,
         None => Some(image::resolve(engine, &options.image, flags.pull, flags.quiet, &flags.registry)?),
     };
+    if let Some(image) = &image
+        && image::local(&options.image)?.is_some()
+    {
+        // What ps shows is a name of the store's.
+        options.image = image.names.first().unwrap_or(&image.id).clone();
+    }
     if let Some(name) = flags.pod()?.as_deref() {
         let pod = pod_of(engine, name, &mut options)?;
         let own = own_namespaces(flags);

@@ -2,7 +2,9 @@
 
 use ketch_engine::Engine;
 use ketch_engine::guest::{HELLO, PAUSE};
+use ketch_engine::image::load::pull_local;
 use ketch_engine::image::pull::{PullOptions, pull};
+use ketch_engine::image::transport::{LocalPlace, Place, TransportError};
 use ketch_engine::image::{self, FindError, Image, ImageConfiguration, Platform, import_builtin};
 use oci_spec::image::{ConfigBuilder, ImageConfigurationBuilder};
 
@@ -21,7 +23,7 @@ pub(crate) fn of_infra(engine: &Engine, name: Option<&str>) -> anyhow::Result<Im
     resolve(engine, name.unwrap_or(PAUSE_NAME), Pull::Never, true, &Registry::default())
 }
 
-/// Finds `name` in the store, or pulls it as `policy` has it.
+/// Finds `name` in the store, or pulls it as `policy` has it. A file or directory (`oci:DIR`) is taken as it is now.
 ///
 /// An image in the store that is for another platform than `registry` asks for is as good as none.
 pub(crate) fn resolve(
@@ -31,6 +33,10 @@ pub(crate) fn resolve(
     quiet: bool,
     registry: &Registry,
 ) -> anyhow::Result<Image> {
+    let name = name.strip_prefix("docker://").unwrap_or(name);
+    if let Some(place) = local(name)? {
+        return Ok(first(pull_local(engine, &place, &mut if quiet { show_warning } else { show })?, engine)?);
+    }
     let options = PullOptions { access: registry.access()?, platform: registry.platform()? };
     let fits = |image: &Image| options.platform.as_ref().is_none_or(|wanted| is_for(image, wanted));
     let found = match image::find(engine, name) {
@@ -50,6 +56,26 @@ pub(crate) fn resolve(
         },
         (_, Pull::Always) | (None, Pull::Missing | Pull::Newer) => fetch(engine, name, &options, quiet),
     }
+}
+
+/// The file or directory that `name` is, if it is one.
+pub(crate) fn local(name: &str) -> Result<Option<LocalPlace>, TransportError> {
+    // All but a few are names, which are told apart at once.
+    let transport = name.split_once(':').map_or("", |(transport, _)| transport);
+    if transport.is_empty() || transport.contains(['.', '/']) || transport == "localhost" {
+        return Ok(None);
+    }
+    match Place::parse(name) {
+        Ok(Place::Local(place)) => Ok(Some(place)),
+        Err(error @ (TransportError::NoPath { .. } | TransportError::Unavailable { .. })) => Err(error),
+        Ok(Place::Registry(_)) | Err(_) => Ok(None),
+    }
+}
+
+/// An archive of several is its first one.
+fn first(ids: Vec<String>, engine: &Engine) -> Result<Image, FindError> {
+    let id = ids.into_iter().next().unwrap_or_default();
+    image::find(engine, &id)
 }
 
 fn is_for(image: &Image, wanted: &Platform) -> bool {

@@ -86,15 +86,18 @@ fn fields(step: &Step, args: &Args) -> Value {
 
 /// podman's document, where the time comes twice.
 fn document(step: &Step) -> Value {
-    json!({
+    let mut document = json!({
         "id": id(step, true),
         "created": step.created,
         "CreatedBy": step.created_by,
         "tags": step.tags,
         "size": step.size,
-        "comment": step.comment,
         "Created": seconds(&step.created),
-    })
+    });
+    if !step.comment.is_empty() {
+        document["comment"] = step.comment.as_str().into();
+    }
+    document
 }
 
 fn id(step: &Step, whole: bool) -> String {

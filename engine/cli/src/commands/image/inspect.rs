@@ -4,7 +4,8 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
-use ketch_engine::image::inspect::inspect;
+use ketch_engine::image::inspect::{Inspect, inspect};
+use serde_json::Value;
 
 use crate::globals::Globals;
 use crate::output::{Format, pretty};
@@ -40,10 +41,19 @@ pub(crate) fn run(globals: &Globals, Args { format, images }: Args) -> anyhow::R
     let text = match format {
         None => pretty(&documents, 5)? + "\n",
         Some(format) => {
-            let rows = documents.iter().map(serde_json::to_value).collect::<Result<Vec<_>, _>>()?;
+            let rows = documents.iter().map(fields).collect::<Result<Vec<_>, _>>()?;
             format.render(&rows, None)?
         }
     };
     std::io::stdout().write_all(text.as_bytes())?;
     missing.map_or(Ok(ExitCode::SUCCESS), |error| Err(error.into()))
+}
+
+/// What a template can name: the document, and what podman calls otherwise there.
+pub(crate) fn fields(document: &Inspect) -> serde_json::Result<Value> {
+    let mut fields = serde_json::to_value(document)?;
+    fields["ID"] = fields["Id"].clone();
+    fields["HealthCheck"] = fields["Healthcheck"].take();
+    fields["Healthcheck"] = fields["HealthCheck"].clone();
+    Ok(fields)
 }

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::process::ExitCode;
 
+use anyhow::ensure;
 use clap::{ArgAction, Parser, ValueEnum};
 use ketch_engine::Engine;
 use ketch_engine::image::filter::Filter;
@@ -10,6 +11,7 @@ use ketch_engine::image::reference::repository_of;
 use ketch_engine::image::{self, Image};
 use serde_json::{Value, json};
 
+use super::filter::filters;
 use crate::globals::Globals;
 use crate::output::{Format, ago, go_time, human_size, pretty, table, unix_seconds};
 
@@ -22,7 +24,7 @@ pub(crate) struct Args {
     /// Show digests
     #[arg(long)]
     digests: bool,
-    /// KEY=VALUE or KEY!=VALUE: before, dangling, id, label, reference, since
+    /// KEY=VALUE or KEY!=VALUE: before, containers, dangling, digest, id, intermediate, label, manifest, readonly, reference, since, until
     #[arg(short, long, value_name = "FILTER", action = ArgAction::Append)]
     filter: Vec<String>,
     /// A Go template, or json
@@ -64,10 +66,11 @@ struct Row<'a> {
 }
 
 pub(crate) fn run(globals: &Globals, mut args: Args) -> anyhow::Result<ExitCode> {
+    // podman's words.
+    ensure!(args.image.is_none() || args.filter.is_empty(), "cannot specify an image and a filter(s)");
     let engine = globals.engine()?;
     let all = image::list(&engine)?;
-    let mut filters =
-        args.filter.iter().map(|text| Filter::parse(&engine, text, &all)).collect::<Result<Vec<_>, _>>()?;
+    let mut filters = filters(&engine, &args.filter, &all)?;
     filters.extend(args.image.take().as_deref().map(Filter::reference));
     let chosen = all.iter().rev().filter(|image| filters.iter().all(|filter| filter.matches(image)));
     let mut rows: Vec<Row<'_>> = chosen.flat_map(|image| rows_of(image, &filters)).collect();
@@ -107,7 +110,7 @@ fn sort(rows: &mut [Row<'_>], sort: Sort) {
 }
 
 fn text(engine: &Engine, rows: &[Row<'_>], args: &Args) -> anyhow::Result<String> {
-    if args.quiet {
+    if args.quiet && args.format.as_deref() != Some("json") {
         let mut ids: Vec<String> = rows.iter().map(|row| id(row, args.no_trunc)).collect();
         ids.dedup();
         return Ok(ids.into_iter().map(|id| id + "\n").collect());
@@ -163,6 +166,14 @@ const HEADING: &[(&str, &str)] = &[
     ("Labels", "LABELS"),
     ("Containers", "CONTAINERS"),
     ("History", "HISTORY"),
+    ("ParentId", "PARENT ID"),
+    ("SharedSize", "SHARED SIZE"),
+    ("CreatedTime", "CREATED TIME"),
+    ("Dangling", "DANGLING"),
+    ("ReadOnly", "R/O"),
+    ("Arch", "ARCH"),
+    ("Os", "OS"),
+    ("IsManifestList", "IS MANIFEST LIST"),
 ];
 
 fn fields(engine: &Engine, row: &Row<'_>, whole_id: bool) -> anyhow::Result<Value> {
@@ -176,13 +187,23 @@ fn fields(engine: &Engine, row: &Row<'_>, whole_id: bool) -> anyhow::Result<Valu
         "CreatedAt": go_time(created(row)),
         "CreatedSince": since(row),
         "Size": human_size(row.image.size),
-        "VirtualSize": human_size(row.image.size),
+        "VirtualSize": row.image.size,
         "Names": row.image.names,
         "RepoTags": row.image.names,
         "RepoDigests": row.image.repo_digests,
-        "Labels": row.image.config.labels_of_config(),
+        // An empty map, which prints as Go prints its own.
+        "Labels": row.image.config.labels_of_config().cloned().unwrap_or_default(),
         "Containers": engine.db.containers_of_image(&row.image.id)?.len(),
         "History": history(row),
+        "ParentId": "",
+        "SharedSize": 0,
+        "CreatedTime": go_time(created(row)),
+        "Dangling": row.image.names.is_empty(),
+        "ReadOnly": false,
+        // podman has them, and fills them nowhere.
+        "Arch": "",
+        "Os": "",
+        "IsManifestList": null,
     }))
 }
 

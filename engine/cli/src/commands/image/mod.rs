@@ -8,6 +8,7 @@ use super::{Command, diff, verb};
 use crate::messages;
 
 pub(crate) mod exists;
+pub(crate) mod filter;
 pub(crate) mod history;
 pub(crate) mod import;
 pub(crate) mod inspect;

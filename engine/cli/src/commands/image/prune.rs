@@ -2,16 +2,14 @@
 
 use std::io::Write;
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anyhow::Context;
 use ketch_engine::Engine;
-use ketch_engine::image::filter::Filter;
 use ketch_engine::image::remove::{RemoveError, remove, sweep};
 use ketch_engine::image::{self, FindError, Image};
 
+use super::filter::filters;
 use crate::globals::Globals;
-use crate::output::{Span, confirm, moment, unix_seconds};
+use crate::output::confirm;
 
 /// Remove images that have no name, or that no container uses
 #[derive(Debug, clap::Parser)]
@@ -25,7 +23,7 @@ pub(crate) struct Args {
     /// Remove those that containers of other programs use: the store has none
     #[arg(long)]
     external: bool,
-    /// Only those that KEY=VALUE is true of: as with images, and until=TIME
+    /// Only those that KEY=VALUE is true of: as with images
     #[arg(long, value_name = "FILTER")]
     filter: Vec<String>,
     /// Do not ask
@@ -59,22 +57,9 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
 /// Those without a name, or with `all` all of them, that the filters admit.
 pub(crate) fn chosen(engine: &Engine, all: bool, filter: &[String]) -> anyhow::Result<Vec<Image>> {
     let images = image::list(engine)?;
-    let mut filters = Vec::new();
-    let mut until = None;
-    for text in filter {
-        match text.strip_prefix("until=") {
-            Some(time) => {
-                let time = moment(time, Span::Back).with_context(|| format!("{time:?} is not a time"))?;
-                until = Some(until.map_or(time, |earlier: SystemTime| earlier.min(time)));
-            }
-            None => filters.push(Filter::parse(engine, text, &images)?),
-        }
-    }
-    let is_chosen = |image: &Image| {
-        (all || image.names.is_empty())
-            && filters.iter().all(|filter| filter.matches(image))
-            && until.is_none_or(|until| is_older(image, until))
-    };
+    let filters = filters(engine, filter, &images)?;
+    let is_chosen =
+        |image: &Image| (all || image.names.is_empty()) && filters.iter().all(|filter| filter.matches(image));
     Ok(images.into_iter().filter(is_chosen).collect())
 }
 
@@ -93,14 +78,4 @@ pub(crate) fn remove_all(
         }
     }
     Ok(sweep(engine)?)
-}
-
-fn is_older(image: &Image, time: SystemTime) -> bool {
-    let created = image
-        .config
-        .created()
-        .as_deref()
-        .and_then(unix_seconds)
-        .and_then(|seconds| u64::try_from(seconds).ok());
-    created.is_some_and(|seconds| UNIX_EPOCH + Duration::from_secs(seconds) < time)
 }

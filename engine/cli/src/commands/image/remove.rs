@@ -42,25 +42,30 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
     }
     let engine = globals.engine()?;
     let ids = if args.all {
-        image::list(&engine)?.into_iter().map(|image| image.id).collect()
+        image::list(&engine)?.into_iter().rev().map(|image| image.id).collect()
     } else {
         args.images
     };
     let mut errors = Vec::new();
     let mut out = std::io::stdout().lock();
+    let mut deleted = Vec::new();
     for image in ids {
         match remove_one(&engine, &image, args.force, args.all || args.force) {
             Ok(removed) => {
                 for removed in removed {
                     match removed {
                         Removed::Untagged(name) => writeln!(out, "Untagged: {name}")?,
-                        Removed::Deleted(id) => writeln!(out, "Deleted: {id}")?,
+                        // podman's order.
+                        Removed::Deleted(id) => deleted.push(id),
                     }
                 }
             }
             Err(error) if (args.force || args.ignore) && is_unknown(&error) => {}
             Err(error) => errors.push(error),
         }
+    }
+    for id in deleted {
+        writeln!(out, "Deleted: {id}")?;
     }
     sweep(&engine)?;
     failure(&errors).map_or(Ok(ExitCode::SUCCESS), |failure| Err(failure.into()))

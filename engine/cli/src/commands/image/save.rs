@@ -50,6 +50,10 @@ pub(crate) fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
     let Ok(kind) = Kind::from_str(&args.format, false) else {
         bail!("format value must be one of oci-dir oci-archive docker-dir docker-archive");
     };
+    if let Some(output) = args.output.as_deref().filter(|path| path.to_string_lossy().contains(':')) {
+        // podman's words: a colon parts a path from a name.
+        bail!("invalid filename (should not contain ':') {:?}", output.display().to_string());
+    }
     let is_directory = matches!(kind, Kind::DockerDir | Kind::OciDir);
     ensure!(
         !args.multi_image_archive || kind == Kind::DockerArchive,

@@ -112,7 +112,7 @@ fn each(usage: &Usage) -> String {
             repository.to_owned(),
             name[repository.len()..].strip_prefix(':').unwrap_or("<none>").to_owned(),
             image.id[..12].to_owned(),
-            ago(created),
+            ago(created).trim_end_matches(" ago").to_owned(),
             decimal_size(image.size),
             decimal_size(*shared),
             decimal_size(image.size.saturating_sub(*shared)),

@@ -139,7 +139,9 @@ pub fn pull_local(
         }
     };
     let mut found = match place.kind {
-        LocalKind::OciDir | LocalKind::OciArchive => oci::find_one(&archive, place.name.as_deref())?,
+        // podman's: whoever names a directory's image means docker.io's.
+        LocalKind::OciDir => oci::find_one(&archive, place.name.as_deref(), "docker.io")?,
+        LocalKind::OciArchive => oci::find_one(&archive, place.name.as_deref(), "localhost")?,
         LocalKind::DockerDir => directory::find(&archive)?,
         LocalKind::DockerArchive => docker::find(&archive)?,
     };

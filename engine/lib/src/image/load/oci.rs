@@ -25,17 +25,21 @@ pub(super) fn find(archive: &Archive) -> Result<Vec<Found>, LoadError> {
     let has_name = |descriptor: &Descriptor| name_of(descriptor).is_some();
     if index.manifests.len() > 1 && !index.manifests.iter().any(has_name) {
         let chosen = index.choose(&wanted).map_err(invalid)?;
-        return Ok(vec![image(archive, chosen, &wanted)?]);
+        return Ok(vec![image(archive, chosen, &wanted, "localhost")?]);
     }
     for descriptor in &index.manifests {
-        let found = image(archive, descriptor, &wanted)?;
+        let found = image(archive, descriptor, &wanted, "localhost")?;
         images.push(found);
     }
     Ok(images)
 }
 
-/// The image of this name, as it stands in the layout; without a name the only one.
-pub(super) fn find_one(archive: &Archive, name: Option<&str>) -> Result<Vec<Found>, LoadError> {
+/// The image of this name, as it stands in the layout; without a name the only one. `registry` completes it.
+pub(super) fn find_one(
+    archive: &Archive,
+    name: Option<&str>,
+    registry: &str,
+) -> Result<Vec<Found>, LoadError> {
     let member = "index.json";
     let mut index: Index = serde_json::from_slice(&document(archive, member)?).map_err(|error| {
         LoadError::Document { member: member.to_owned(), source: DocumentError::Json(error.to_string()) }
@@ -44,7 +48,7 @@ pub(super) fn find_one(archive: &Archive, name: Option<&str>) -> Result<Vec<Foun
     if let Some(name) = name {
         index.manifests.retain(|descriptor| raw_name(descriptor).as_deref() == Some(name));
         let chosen = index.manifests.first().ok_or_else(|| LoadError::NoName(name.to_owned()))?;
-        return Ok(vec![image(archive, chosen, &Platform::host())?]);
+        return Ok(vec![image(archive, chosen, &Platform::host(), registry)?]);
     }
     match index.manifests.iter().filter_map(raw_name).collect::<Vec<_>>() {
         names if names.len() > 1 => Err(LoadError::Several(names)),
@@ -52,7 +56,12 @@ pub(super) fn find_one(archive: &Archive, name: Option<&str>) -> Result<Vec<Foun
     }
 }
 
-fn image(archive: &Archive, named: &Descriptor, wanted: &Platform) -> Result<Found, LoadError> {
+fn image(
+    archive: &Archive,
+    named: &Descriptor,
+    wanted: &Platform,
+    registry: &str,
+) -> Result<Found, LoadError> {
     let mut bytes = blob(archive, named)?;
     let mut media_type = named.media_type.clone();
     if matches!(media_type.as_str(), OCI_INDEX | DOCKER_LIST) {
@@ -69,22 +78,14 @@ fn image(archive: &Archive, named: &Descriptor, wanted: &Platform) -> Result<Fou
             Document::Index(_) => return Err(invalid(named, DocumentError::NestedIndex)),
         };
     manifest.check().map_err(|source| invalid(named, source))?;
-    describe(archive, named, manifest, bytes)
-}
-
-fn describe(
-    archive: &Archive,
-    named: &Descriptor,
-    manifest: Manifest,
-    bytes: Vec<u8>,
-) -> Result<Found, LoadError> {
-    described(archive, name_of(named), manifest, bytes, member)
+    let name = name_of(named).map(|name| reference(name, registry)).transpose()?;
+    described(archive, name, manifest, bytes, member)
 }
 
 /// The image of a manifest that has been checked. `member` finds a blob by its digest.
 pub(super) fn described(
     archive: &Archive,
-    name: Option<&str>,
+    name: Option<Reference>,
     manifest: Manifest,
     bytes: Vec<u8>,
     member: fn(&str) -> String,
@@ -95,7 +96,6 @@ pub(super) fn described(
     {
         return Err(LoadError::Missing(member(&layer.digest)));
     }
-    let name = name.map(reference).transpose()?;
     let names: Vec<String> = name.iter().map(Reference::to_string).collect();
     let digest = manifest.config.digest.clone();
     let row = {
@@ -126,9 +126,9 @@ fn name_of(descriptor: &Descriptor) -> Option<&str> {
     annotations.get(CONTAINERD_NAME).or_else(|| annotations.get(OCI_NAME)).map(String::as_str)
 }
 
-/// A name without a registry is this machine's, as in podman: nobody but the archive vouches for it.
-fn reference(name: &str) -> Result<Reference, ReferenceError> {
-    Short::parse(name).map(|short| short.at("localhost"))
+/// A name without a registry is an archive's own, as in podman: nobody but the archive vouches for it.
+fn reference(name: &str, registry: &str) -> Result<Reference, ReferenceError> {
+    Short::parse(name).map(|short| short.at(registry))
 }
 
 fn blob(archive: &Archive, descriptor: &Descriptor) -> Result<Vec<u8>, LoadError> {

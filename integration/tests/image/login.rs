@@ -112,7 +112,10 @@ fn other_files_and_ways() {
     fs::write(store.path("helper.json"), r#"{"credsStore": "pass"}"#).unwrap();
     let helper = store.path("helper.json").display().to_string();
     for (line, part) in [
-        (format!("login --authfile {helper} -u kim -p secret {address}"), "kept by a credential helper"),
+        (
+            format!("login --authfile {helper} -u kim -p secret {address}"),
+            "docker-credential-pass get: no such file or directory",
+        ),
         (format!("login -u a -p b --password-stdin {address}"), "can't specify both"),
         (format!("login --password-stdin {address}"), "must provide --username"),
         ("login".to_owned(), "a registry must be provided"),

@@ -9,6 +9,7 @@ mod names;
 mod podman;
 mod pull;
 mod push;
+mod registries;
 mod registry;
 mod save;
 mod store;

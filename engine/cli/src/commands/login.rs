@@ -161,7 +161,7 @@ fn ask(args: &Args, known: Option<&Credentials>) -> anyhow::Result<Credentials> 
         }
         None => hidden("Password: ")?,
     };
-    Ok(Credentials { user, password })
+    Ok(Credentials::new(user, password))
 }
 
 fn line() -> anyhow::Result<String> {

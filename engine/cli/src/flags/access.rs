@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use anyhow::Context;
+use ketch_engine::image::policy::Policy;
+use ketch_engine::image::registries::Registries;
 use ketch_engine::image::registry::{Access, Credentials, Proxy};
 
 use crate::output::length;
@@ -37,21 +39,34 @@ pub(crate) struct Retry {
     retry_delay: Option<String>,
 }
 
+/// The policy of this file, which has to be there, or of the host.
+pub(crate) fn policy(file: Option<&Path>) -> anyhow::Result<Policy> {
+    let Some(file) = file else { return Ok(Policy::read(&policy_files())?) };
+    std::fs::metadata(file).with_context(|| format!("cannot read {}", file.display()))?;
+    Ok(Policy::read(&[file.to_owned()])?)
+}
+
 impl Connection {
+    /// A file that was asked for by name has to be there.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        let Some(path) = &self.authfile else { return Ok(()) };
+        std::fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
+        Ok(())
+    }
+
     pub(crate) fn access(&self, retry: &Retry) -> anyhow::Result<Access> {
+        self.check()?;
         let credentials = self.creds.as_ref().map(|creds| {
             let (user, password) = creds.split_once(':').context("--creds is USER:PASSWORD")?;
-            anyhow::Ok(Credentials { user: user.to_owned(), password: password.to_owned() })
+            anyhow::Ok(Credentials::new(user.to_owned(), password.to_owned()))
         });
         let auth_files = match &self.authfile {
-            Some(path) => {
-                // A file that was asked for by name has to be there.
-                std::fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
-                vec![path.clone()]
-            }
+            Some(path) => vec![path.clone()],
             None => default_auth_files(),
         };
         Ok(Access {
+            registries: Registries::read(&registries_files()?)?,
+            policy: Policy::read(&policy_files())?,
             tls_verify: self.tls_verify,
             credentials: credentials.transpose()?,
             auth_files,
@@ -71,14 +86,52 @@ impl Connection {
     }
 }
 
+/// Where containers-registries.conf(5) is, the first file and those that add to it.
+fn registries_files() -> anyhow::Result<Vec<PathBuf>> {
+    let of_user = config_home().map(|home| home.join("containers/registries.conf"));
+    let first = match variable("CONTAINERS_REGISTRIES_CONF").or_else(|| variable("REGISTRIES_CONFIG_PATH")) {
+        Some(path) => {
+            // A file that was asked for by name has to be there.
+            std::fs::metadata(&path).with_context(|| format!("cannot read {}", path.display()))?;
+            Some(path)
+        }
+        None => {
+            let of_all = ["/etc/containers/registries.conf", "/usr/share/containers/registries.conf"];
+            let files = of_user.clone().into_iter().chain(of_all.map(PathBuf::from));
+            files.into_iter().find(|path| path.exists())
+        }
+    };
+    let of_all =
+        ["/usr/share/containers/registries.conf.d".into(), "/etc/containers/registries.conf.d".into()];
+    let of_user = of_user.map(|path| path.with_extension("conf.d"));
+    let mut files: Vec<PathBuf> = first.into_iter().collect();
+    for directory in of_all.into_iter().chain(of_user) {
+        let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+        let mut more: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+        more.retain(|path| path.extension().is_some_and(|extension| extension == "conf"));
+        more.sort();
+        files.extend(more);
+    }
+    Ok(files)
+}
+
+/// Where containers-policy.json(5) is.
+pub(crate) fn policy_files() -> Vec<PathBuf> {
+    let of_user = config_home().map(|home| home.join("containers/policy.json"));
+    of_user.into_iter().chain(["/etc/containers/policy.json".into()]).collect()
+}
+
+fn config_home() -> Option<PathBuf> {
+    variable("XDG_CONFIG_HOME").or_else(|| variable("HOME").map(|home| home.join(".config")))
+}
+
 fn variable(name: &str) -> Option<PathBuf> {
     env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
 /// Where podman and docker keep registries' certificates (containers-certs.d(5)).
 fn certificate_homes() -> Vec<PathBuf> {
-    let config = variable("XDG_CONFIG_HOME").or_else(|| variable("HOME").map(|home| home.join(".config")));
-    let of_user = config.map(|config| config.join("containers/certs.d"));
+    let of_user = config_home().map(|config| config.join("containers/certs.d"));
     let of_all = ["/etc/containers/certs.d", "/etc/docker/certs.d"].map(PathBuf::from);
     of_user.into_iter().chain(of_all).collect()
 }
@@ -109,7 +162,7 @@ fn default_auth_files() -> Vec<PathBuf> {
         return vec![file];
     }
     let home = variable("HOME");
-    let config = variable("XDG_CONFIG_HOME").or_else(|| home.as_ref().map(|home| home.join(".config")));
+    let config = config_home();
     let docker = DOCKER
         .get()
         .cloned()

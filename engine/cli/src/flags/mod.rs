@@ -31,7 +31,7 @@ use anyhow::{Context, bail, ensure};
 use ketch_engine::container::options::{Log, Options, RestartPolicy, Rootfs};
 use ketch_engine::pod::member::Own;
 
-pub(crate) use access::{Connection, Retry, own_auth_file, set_docker_config};
+pub(crate) use access::{Connection, Retry, own_auth_file, policy, set_docker_config};
 pub(crate) use change::ChangeFlags;
 pub(crate) use pod::{PodFlags, into_options as into_pod_options};
 pub(crate) use preserve::PreserveFlags;

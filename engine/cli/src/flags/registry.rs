@@ -1,10 +1,13 @@
 //! How an image is got from a registry.
 
+use std::path::PathBuf;
+
 use anyhow::{Context, ensure};
 use ketch_engine::image::Platform;
+use ketch_engine::image::policy::Policy;
 use ketch_engine::image::registry::Access;
 
-use super::access::{Connection, Retry};
+use super::access::{Connection, Retry, policy};
 
 /// How a registry is spoken to, and which of an image's platforms is taken.
 #[derive(Debug, Default, clap::Args)]
@@ -24,6 +27,9 @@ pub(crate) struct Registry {
     /// OS/ARCH[/VARIANT] to choose where an image has several
     #[arg(long, value_name = "PLATFORM")]
     platform: Option<String>,
+    /// File that says which images may come in (containers-policy.json(5))
+    #[arg(long, value_name = "FILE", hide = true)]
+    signature_policy: Option<PathBuf>,
     /// Variant of the processor to choose where an image has several
     #[arg(long, value_name = "VARIANT")]
     variant: Option<String>,
@@ -61,11 +67,26 @@ impl Registry {
         }))
     }
 
-    pub(crate) fn access(&self) -> anyhow::Result<Access> {
+    /// Refuses what there is not, also where no registry is asked.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
         ensure!(
             self.decryption_key.is_empty(),
             "--decryption-key is not available: encrypted layers are not supported"
         );
-        self.connection.access(&self.retry)
+        self.connection.check()
+    }
+
+    pub(crate) fn access(&self) -> anyhow::Result<Access> {
+        self.check()?;
+        let access = self.connection.access(&self.retry)?;
+        Ok(match &self.signature_policy {
+            Some(_) => Access { policy: self.policy()?, ..access },
+            None => access,
+        })
+    }
+
+    /// Which images may come in.
+    pub(crate) fn policy(&self) -> anyhow::Result<Policy> {
+        policy(self.signature_policy.as_deref())
     }
 }

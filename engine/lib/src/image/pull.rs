@@ -1,10 +1,13 @@
 //! `pull`: from a registry into the store.
 
 use super::descriptor::{Descriptor, Document, DocumentError, Manifest, Platform};
+use super::find::{Resolved, resolve};
 use super::import::{ImportError, import, to_fetch};
 use super::layer::{self, Expected};
+use super::policy::PolicyError;
 use super::progress::Progress;
-use super::reference::{Reference, ReferenceError};
+use super::reference::{Reference, ReferenceError, Short};
+use super::registries::{Candidates, Origin, ShortError};
 use super::registry::{Access, Client, RegistryError};
 use super::{ImageConfiguration, digest, parallel};
 use crate::events::{Action, Event, Kind};
@@ -25,8 +28,24 @@ pub struct PullOptions {
 pub enum PullError {
     #[error(transparent)]
     Reference(#[from] ReferenceError),
+    #[error(transparent)]
+    Short(#[from] ShortError),
     #[error("cannot pull {reference}")]
     Pull { reference: String, source: Cause },
+    /// podman's words.
+    #[error("{} errors occurred while pulling:{}", .0.len(), .0.iter().map(told).collect::<String>())]
+    Several(Vec<PullError>),
+}
+
+/// A line of several.
+fn told(error: &PullError) -> String {
+    let mut text = format!("\n * {error}");
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        text.push_str(&format!(": {cause}"));
+        source = cause.source();
+    }
+    text
 }
 
 /// What stopped a pull.
@@ -38,9 +57,12 @@ pub enum Cause {
     Document(#[from] DocumentError),
     #[error(transparent)]
     Import(#[from] ImportError),
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
 }
 
-/// Pulls the image `name` and returns its id. An image that is there already is only asked after.
+/// Pulls the image `name` and returns its id. An image that is there already is only asked after. A name without a registry is what
+/// the store calls so, or what `options` say that it stands for: the first of these that can be had.
 ///
 /// Nothing is kept of a pull that fails. Its threads have ended when it returns.
 pub fn pull(
@@ -49,7 +71,34 @@ pub fn pull(
     options: &PullOptions,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<String, PullError> {
-    pull_one(engine, name, &Reference::parse(name)?, options, progress)
+    let candidates = candidates(engine, name, &options.access)?;
+    match candidates.origin {
+        Origin::Name => {}
+        Origin::Alias(path) => progress(Progress::Alias { name: name.to_owned(), path }),
+        Origin::Search(path) => progress(Progress::Search { name: name.to_owned(), path }),
+    }
+    let mut failed = Vec::new();
+    for reference in &candidates.names {
+        match pull_one(engine, name, reference, options, progress) {
+            Ok(id) => return Ok(id),
+            Err(error) => failed.push(error),
+        }
+    }
+    match failed.pop() {
+        Some(only) if failed.is_empty() => Err(only),
+        last => Err(PullError::Several(failed.into_iter().chain(last).collect())),
+    }
+}
+
+fn candidates(engine: &Engine, name: &str, access: &Access) -> Result<Candidates, PullError> {
+    if Short::parse(name)?.registry.is_none()
+        && let Ok(Resolved { name: Some(found), .. }) = resolve(engine, name)
+        && let Ok(reference) = Reference::parse(&found)
+        && reference.registry != "localhost"
+    {
+        return Ok(Candidates { names: vec![reference], origin: Origin::Name });
+    }
+    Ok(access.registries.candidates(name)?)
 }
 
 /// Pulls what every tag of the repository of `name` leads to, and returns the ids. Those before one that fails stay.
@@ -59,11 +108,17 @@ pub fn pull_all_tags(
     options: &PullOptions,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Vec<String>, PullError> {
-    let reference = Reference::parse(name)?;
-    let failed =
-        |source: RegistryError| PullError::Pull { reference: reference.name(), source: source.into() };
-    let client = Client::new(&reference, &options.access).map_err(failed)?;
-    let tags = client.tags(usize::MAX).map_err(failed)?;
+    let candidates = candidates(engine, name, &options.access)?;
+    let reference = candidates.names.into_iter().next().map_or_else(|| Reference::parse(name), Ok)?;
+    let tags = || -> Result<Vec<String>, RegistryError> {
+        let endpoint = options.access.registries.endpoints(&reference)?.pop();
+        match endpoint {
+            Some(endpoint) => Client::at(&endpoint, &options.access)?.tags(usize::MAX),
+            None => Ok(Vec::new()),
+        }
+    };
+    let tags =
+        tags().map_err(|source| PullError::Pull { reference: reference.name(), source: source.into() })?;
     let mut ids = Vec::new();
     for tag in tags {
         let tagged = Reference::parse(&format!("{}:{tag}", reference.name()))?;
@@ -97,8 +152,8 @@ fn transfer(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<String, Cause> {
     let platform = options.platform.clone().unwrap_or_else(Platform::host);
-    let client = Client::new(reference, &options.access)?;
-    let found = find(&client, reference, &platform)?;
+    options.access.policy.admit(reference)?;
+    let (client, place, found) = reach(reference, &options.access, &platform)?;
     let config = client.document(&found.manifest.config.digest)?;
     let diff_ids = check(&config, &found.manifest, &platform, progress)?;
 
@@ -113,8 +168,33 @@ fn transfer(
         Ok(fetched)
     })?;
     let layers = found.manifest.layers.iter().zip(&diff_ids);
-    note(engine, reference, layers, &verified).map_err(ImportError::State)?;
+    note(engine, &place, layers, &verified).map_err(ImportError::State)?;
     Ok(id)
+}
+
+/// The first place that has the image.
+fn reach(
+    reference: &Reference,
+    access: &Access,
+    platform: &Platform,
+) -> Result<(Client, Reference, Found), Cause> {
+    let mut endpoints = access.registries.endpoints(reference).map_err(RegistryError::from)?.into_iter();
+    loop {
+        let Some(endpoint) = endpoints.next() else {
+            return Err(RegistryError::NoPlace { reference: reference.to_string() }.into());
+        };
+        let reached = || -> Result<_, Cause> {
+            let client = Client::at(&endpoint, access)?;
+            let found = find(&client, &endpoint.reference, platform)?;
+            Ok((client, found))
+        };
+        match reached() {
+            Ok((client, found)) => return Ok((client, endpoint.reference.clone(), found)),
+            // The primary location comes last, and its error is the one to be told.
+            Err(error) if endpoints.len() == 0 => return Err(error),
+            Err(_) => {}
+        }
+    }
 }
 
 /// So that a push finds the blobs again. What was not fetched is not known to be what the manifest says.
@@ -210,6 +290,7 @@ fn fetch(
     let jobs = to_fetch(layers, diff_ids, missing, progress, |layer, _| (layer.digest.as_str(), layer.size));
     parallel::run(&jobs, |(layer, diff_id)| {
         let expected = Expected { blob: Some(&layer.digest), size: Some(layer.size), diff_id };
-        Ok(layer::stage(client.blob(&layer.digest)?, &expected, staging).map_err(ImportError::from)?)
+        Ok(layer::stage(client.blob(&layer.digest, layer.size)?, &expected, staging)
+            .map_err(ImportError::from)?)
     })
 }

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::reference::{Reference, ReferenceError, is_registry};
-use super::registry::{Access, Client, RegistryError};
+use super::registry::{Access, Client, RegistryError, encoded};
 
 /// A repository that was found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -77,10 +77,27 @@ pub fn search(
     filters: &[Filter],
     limit: usize,
 ) -> Result<Vec<Found>, SearchError> {
-    let (registry, part) = match term.split_once('/') {
-        Some((registry, part)) if is_registry(registry) => (registry, part),
-        _ => ("docker.io", term),
-    };
+    match term.split_once('/') {
+        Some((registry, part)) if is_registry(registry) => search_one(registry, part, access, filters, limit),
+        _ => {
+            let default = ["docker.io".to_owned()];
+            let registries = access.registries.search().filter(|list| !list.is_empty()).unwrap_or(&default);
+            let mut found = Vec::new();
+            for registry in registries {
+                found.extend(search_one(registry, term, access, filters, limit)?);
+            }
+            Ok(found)
+        }
+    }
+}
+
+fn search_one(
+    registry: &str,
+    part: &str,
+    access: &Access,
+    filters: &[Filter],
+    limit: usize,
+) -> Result<Vec<Found>, SearchError> {
     if part.is_empty() && registry == "docker.io" {
         return Err(SearchError::Empty);
     }
@@ -149,17 +166,6 @@ fn catalog(registry: &str, names: Vec<String>) -> Vec<Found> {
 fn complete(registry: &str, name: &str) -> String {
     let library = if registry == "docker.io" && !name.contains('/') { "library/" } else { "" };
     format!("{registry}/{library}{name}")
-}
-
-/// For a query (RFC 3986, 2.1).
-fn encoded(text: &str) -> String {
-    text.bytes().fold(String::new(), |mut encoded, byte| {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => encoded.push(byte.into()),
-            _ => encoded.push_str(&format!("%{byte:02X}")),
-        }
-        encoded
-    })
 }
 
 #[cfg(test)]

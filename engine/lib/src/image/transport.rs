@@ -32,6 +32,18 @@ pub enum LocalKind {
     DockerDir,
 }
 
+impl LocalKind {
+    /// As it is written before the colon.
+    pub fn name(self) -> &'static str {
+        match self {
+            LocalKind::OciDir => "oci",
+            LocalKind::OciArchive => "oci-archive",
+            LocalKind::DockerArchive => "docker-archive",
+            LocalKind::DockerDir => "dir",
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TransportError {
     #[error(transparent)]

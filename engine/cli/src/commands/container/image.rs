@@ -35,10 +35,18 @@ pub(crate) fn resolve(
 ) -> anyhow::Result<Image> {
     let name = name.strip_prefix("docker://").unwrap_or(name);
     if let Some(place) = local(name)? {
+        registry.policy()?.admit_local(place.kind.name(), &place.path)?;
         return Ok(first(pull_local(engine, &place, &mut if quiet { show_warning } else { show })?, engine)?);
     }
-    let options = PullOptions { access: registry.access()?, platform: registry.platform()? };
-    let fits = |image: &Image| options.platform.as_ref().is_none_or(|wanted| is_for(image, wanted));
+    let platform = registry.platform()?;
+    registry.check()?;
+    let fits = |image: &Image| platform.as_ref().is_none_or(|wanted| is_for(image, wanted));
+    // What the files of the host say of registries is not read for an image that is there.
+    let fetch = || -> anyhow::Result<Image> {
+        let options = PullOptions { access: registry.access()?, platform: platform.clone() };
+        let id = pull(engine, name, &options, &mut if quiet { show_warning } else { show })?;
+        Ok(image::find(engine, &id)?)
+    };
     let found = match image::find(engine, name) {
         Ok(image) if !is_built_in(&image) => Some(image).filter(fits),
         // Another version of ketch may have put it there.
@@ -49,12 +57,9 @@ pub(crate) fn resolve(
     match (found, policy) {
         (Some(image), Pull::Missing | Pull::Never) => Ok(image),
         (None, Pull::Never) => anyhow::bail!("{name}: image not known"),
-        (Some(image), Pull::Newer) => match fetch(engine, name, &options, quiet) {
-            Ok(newer) => Ok(newer),
-            // No registry to ask is no reason not to use what is there.
-            Err(_) => Ok(image),
-        },
-        (_, Pull::Always) | (None, Pull::Missing | Pull::Newer) => fetch(engine, name, &options, quiet),
+        // No registry to ask is no reason not to use what is there.
+        (Some(image), Pull::Newer) => Ok(fetch().unwrap_or(image)),
+        (_, Pull::Always) | (None, Pull::Missing | Pull::Newer) => fetch(),
     }
 }
 
@@ -84,11 +89,6 @@ fn is_for(image: &Image, wanted: &Platform) -> bool {
     config.os().to_string() == wanted.os
         && config.architecture().to_string() == wanted.architecture
         && wanted.variant.as_deref().is_none_or(|wanted| variant == Some(wanted))
-}
-
-fn fetch(engine: &Engine, name: &str, options: &PullOptions, quiet: bool) -> anyhow::Result<Image> {
-    let id = pull(engine, name, options, &mut if quiet { show_warning } else { show })?;
-    Ok(image::find(engine, &id)?)
 }
 
 /// These need no registry.

@@ -51,6 +51,10 @@ pub(crate) const COMMANDS: &[Command] = &[
 /// Prints what a transfer does, on stderr as podman does.
 pub(crate) fn show(progress: Progress) {
     let text = match progress {
+        Progress::Alias { name, path } => format!("Resolved {name:?} as an alias ({})", path.display()),
+        Progress::Search { name, path } => {
+            format!("Resolving {name:?} using unqualified-search registries ({})", path.display())
+        }
         Progress::Trying(reference) => format!("Trying to pull {reference}..."),
         Progress::Copying(digest) => format!("Copying blob {digest}"),
         Progress::Present(digest) => format!("Copying blob {digest} skipped: already exists"),

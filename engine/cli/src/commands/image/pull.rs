@@ -65,6 +65,7 @@ fn fetch(engine: &Engine, text: &str, policy: Pull, args: &Args) -> anyhow::Resu
     if (policy == Pull::Always || text.contains(':'))
         && let Place::Local(place) = Place::parse(text)?
     {
+        args.registry.policy()?.admit_local(place.kind.name(), &place.path)?;
         return Ok(pull_local(engine, &place, &mut progress)?);
     }
     let name = text.strip_prefix("docker://").unwrap_or(text);

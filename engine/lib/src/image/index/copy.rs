@@ -35,7 +35,7 @@ pub(super) fn copy(
             }
         }
         let mut file = staging.scratch()?;
-        let mut source = Digesting::new(from.blob(&blob.digest)?, blob.size);
+        let mut source = Digesting::new(from.blob(&blob.digest, blob.size)?, blob.size);
         let what = format!("blob {}", blob.digest);
         let mut buffer = vec![0; 256 << 10];
         loop {

@@ -79,13 +79,13 @@ fn image(
         };
     manifest.check().map_err(|source| invalid(named, source))?;
     let name = name_of(named).map(|name| reference(name, registry)).transpose()?;
-    described(archive, name, manifest, bytes, member)
+    described(archive, name.as_ref(), manifest, bytes, member)
 }
 
 /// The image of a manifest that has been checked. `member` finds a blob by its digest.
 pub(super) fn described(
     archive: &Archive,
-    name: Option<Reference>,
+    name: Option<&Reference>,
     manifest: Manifest,
     bytes: Vec<u8>,
     member: fn(&str) -> String,
@@ -96,7 +96,7 @@ pub(super) fn described(
     {
         return Err(LoadError::Missing(member(&layer.digest)));
     }
-    let names: Vec<String> = name.iter().map(Reference::to_string).collect();
+    let names: Vec<String> = name.into_iter().map(Reference::to_string).collect();
     let digest = manifest.config.digest.clone();
     let row = {
         let (names, digest) = (names.clone(), digest.clone());

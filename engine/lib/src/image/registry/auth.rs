@@ -9,7 +9,7 @@ use ureq::Body;
 use ureq::http::{Response, header};
 
 use super::error::{self, RegistryError};
-use super::{Client, Stream};
+use super::{Client, Stream, encoded};
 
 /// The value for an Authorization header.
 pub(super) fn answer(
@@ -38,11 +38,6 @@ pub(super) fn answer(
 }
 
 fn token(client: &Client, bearer: &[(String, String)]) -> Result<String, RegistryError> {
-    #[derive(Deserialize)]
-    struct Token {
-        token: Option<String>,
-        access_token: Option<String>,
-    }
     let value = |key: &str| bearer.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str());
     let realm = value("realm").unwrap_or_default().to_owned();
     let fail = |message: String| RegistryError::Token { realm: realm.clone(), message };
@@ -52,6 +47,25 @@ fn token(client: &Client, bearer: &[(String, String)]) -> Result<String, Registr
         return Err(fail("the registry names no https address".to_owned()));
     }
     let scope = format!("repository:{}:pull", client.reference.repository);
+    if let Some(token) = client.credentials.as_ref().and_then(|login| login.identity_token.as_deref()) {
+        let scopes = match &client.scopes {
+            None => value("scope").unwrap_or(&scope).to_owned(),
+            Some(scopes) => scopes.join(" "),
+        };
+        let form = [
+            ("grant_type", "refresh_token"),
+            ("service", value("service").unwrap_or_default()),
+            ("client_id", "ketch"),
+            ("scope", &scopes),
+            ("refresh_token", token),
+        ]
+        .map(|(key, value)| format!("{key}={}", encoded(value)))
+        .join("&");
+        let request =
+            client.agent.post(&realm).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        let response = request.send(form.as_bytes()).map_err(|source| fail(error::cause(&source)))?;
+        return read_token(response, &realm);
+    }
     let mut request = client.agent.get(&realm);
     match &client.scopes {
         None => request = request.query("scope", value("scope").unwrap_or(&scope)),
@@ -68,6 +82,17 @@ fn token(client: &Client, bearer: &[(String, String)]) -> Result<String, Registr
         request = request.header(header::AUTHORIZATION, credentials.basic());
     }
     let response = request.call().map_err(|source| fail(error::cause(&source)))?;
+    read_token(response, &realm)
+}
+
+fn read_token(response: Response<Body>, realm: &str) -> Result<String, RegistryError> {
+    #[derive(Deserialize)]
+    struct Token {
+        token: Option<String>,
+        access_token: Option<String>,
+    }
+    let realm = realm.to_owned();
+    let fail = |message: String| RegistryError::Token { realm: realm.clone(), message };
     match response.status().as_u16() {
         200 => {}
         code => return Err(RegistryError::Denied { realm, message: error::message(response), code }),

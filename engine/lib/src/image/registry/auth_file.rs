@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::helper::{self, HelperError};
 use super::{Credentials, CredentialsError};
 
 #[derive(Debug, thiserror::Error)]
@@ -16,19 +17,17 @@ pub enum AuthFileError {
     Read(#[from] CredentialsError),
     #[error("cannot write {}: {}", path.display(), crate::store::cause(error))]
     Write { path: PathBuf, error: io::Error },
-    #[error("{}: the login of {key} is kept by a credential helper, {helper}, which ketch does not run", path.display())]
-    Helper { path: PathBuf, key: String, helper: String },
+    #[error("{}", path.display())]
+    Helper { path: PathBuf, source: HelperError },
 }
 
-/// Notes the login for `key`, a registry or a part of one. What else the file has stays as it is.
+/// Notes the login for `key`, a registry or a part of one: in the file, or by the credential helper that it names. What else the
+/// file has stays as it is.
 pub fn store(path: &Path, key: &str, credentials: &Credentials) -> Result<(), AuthFileError> {
     change(path, |file| {
-        let of_key = file["credHelpers"][key].as_str();
-        if let Some(helper) =
-            of_key.or_else(|| file["credsStore"].as_str()).filter(|helper| !helper.is_empty())
-        {
-            let (path, key) = (path.to_owned(), key.to_owned());
-            return Err(AuthFileError::Helper { path, key, helper: helper.to_owned() });
+        if let Some(name) = helper_of(file, key) {
+            let stored = helper::store(name, key, credentials);
+            return stored.map_err(|source| AuthFileError::Helper { path: path.to_owned(), source });
         }
         if !file["auths"].is_object() {
             file["auths"] = json!({});
@@ -43,7 +42,13 @@ pub fn remove(path: &Path, key: &str) -> Result<bool, AuthFileError> {
     let mut found = false;
     if path.exists() {
         change(path, |file| {
-            found = file["auths"].as_object_mut().is_some_and(|auths| auths.remove(key).is_some());
+            // Not by index, which would leave an empty field.
+            let auths = file.get_mut("auths").and_then(Value::as_object_mut);
+            found = auths.is_some_and(|auths| auths.remove(key).is_some());
+            if let Some(name) = helper_of(file, key) {
+                found |= helper::erase(name, key)
+                    .map_err(|source| AuthFileError::Helper { path: path.to_owned(), source })?;
+            }
             Ok(())
         })?;
     }
@@ -53,9 +58,21 @@ pub fn remove(path: &Path, key: &str) -> Result<bool, AuthFileError> {
 /// Forgets all logins.
 pub fn remove_all(path: &Path) -> Result<(), AuthFileError> {
     change(path, |file| {
+        for (key, name) in file["credHelpers"].as_object().into_iter().flatten() {
+            if let Some(name) = name.as_str() {
+                helper::erase(name, key)
+                    .map_err(|source| AuthFileError::Helper { path: path.to_owned(), source })?;
+            }
+        }
         file["auths"] = json!({});
         Ok(())
     })
+}
+
+/// The credential helper that keeps the login of `key`.
+fn helper_of<'a>(file: &'a Value, key: &str) -> Option<&'a str> {
+    let name = file["credHelpers"][key].as_str().or_else(|| file["credsStore"].as_str());
+    name.filter(|name| !name.is_empty())
 }
 
 /// Two at once do not lose each other's change, and a reader finds the old file or the new one.
@@ -114,7 +131,7 @@ mod tests {
     fn there_and_gone() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("deep/auth.json");
-        let kim = Credentials { user: "kim".into(), password: "secret".into() };
+        let kim = Credentials::new("kim".into(), "secret".into());
         assert!(!remove(&path, "a.io").unwrap());
         store(&path, "a.io", &kim).unwrap();
         assert_eq!(
@@ -134,8 +151,8 @@ mod tests {
     fn what_else_is_in_it_stays() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("config.json");
-        let kim = Credentials { user: "kim".into(), password: "secret".into() };
-        fs::write(&path, r#"{"HttpHeaders": {"a": "b"}, "credHelpers": {"h.io": "pass"}}"#).unwrap();
+        let kim = Credentials::new("kim".into(), "secret".into());
+        fs::write(&path, r#"{"HttpHeaders": {"a": "b"}, "credHelpers": {"h.io": "a/b"}}"#).unwrap();
         store(&path, "a.io", &kim).unwrap();
         let text = fs::read_to_string(&path).unwrap();
         assert!(text.contains("HttpHeaders") && text.contains("a.io"), "{text}");

@@ -9,11 +9,15 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
-/// User name and password.
-#[derive(Clone, PartialEq, Eq)]
+use super::helper::{self, HelperError};
+
+/// User name and password, or a token in the place of both.
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Credentials {
     pub user: String,
     pub password: String,
+    /// Exchanged for one that is good for a while, where the registry has a service for that.
+    pub identity_token: Option<String>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -22,9 +26,15 @@ pub enum CredentialsError {
     Read { path: PathBuf, error: io::Error },
     #[error("{}: not valid: {reason}", path.display())]
     Invalid { path: PathBuf, reason: String },
+    #[error("{}", path.display())]
+    Helper { path: PathBuf, source: HelperError },
 }
 
 impl Credentials {
+    pub fn new(user: String, password: String) -> Credentials {
+        Credentials { user, password, identity_token: None }
+    }
+
     /// The value of an Authorization header (RFC 7617).
     pub(super) fn basic(&self) -> String {
         format!("Basic {}", self.encoded())
@@ -46,6 +56,12 @@ impl fmt::Debug for Credentials {
 struct AuthFile {
     #[serde(default)]
     auths: BTreeMap<String, Auth>,
+    /// Helpers of registries.
+    #[serde(default, rename = "credHelpers")]
+    helpers: BTreeMap<String, String>,
+    /// The helper of all others, docker's.
+    #[serde(default, rename = "credsStore")]
+    store: String,
 }
 
 #[derive(Deserialize)]
@@ -53,6 +69,19 @@ struct Auth {
     /// base64 of `user:password`; empty where a credential helper keeps them.
     #[serde(default)]
     auth: String,
+    #[serde(default, rename = "identitytoken")]
+    identity_token: String,
+}
+
+/// Where a file has a login.
+#[derive(Debug, PartialEq, Eq)]
+enum Entry {
+    Here(Credentials),
+    /// The helper's name, and by which name it knows the registry.
+    Helper {
+        name: String,
+        server: String,
+    },
 }
 
 /// The first file's entry for `name`, a registry or a repository with its registry; within a file the entry for the longest
@@ -64,31 +93,58 @@ pub(super) fn find(files: &[PathBuf], name: &str) -> Result<Option<Credentials>,
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(error) => return Err(CredentialsError::Read { path: path.clone(), error }),
         };
-        if let Some(found) = look_up(&bytes, path, name)? {
-            return Ok(Some(found));
+        let found = match look_up(&bytes, path, name)? {
+            None => None,
+            Some(Entry::Here(found)) => Some(found),
+            Some(Entry::Helper { name, server }) => helper::get(&name, &server)
+                .map_err(|source| CredentialsError::Helper { path: path.clone(), source })?,
+        };
+        if found.is_some() {
+            return Ok(found);
         }
     }
     Ok(None)
 }
 
-fn look_up(bytes: &[u8], path: &Path, name: &str) -> Result<Option<Credentials>, CredentialsError> {
+/// A registry's own helper goes before a login in the file, and this before the helper of all.
+fn look_up(bytes: &[u8], path: &Path, name: &str) -> Result<Option<Entry>, CredentialsError> {
     let invalid = |reason: String| CredentialsError::Invalid { path: path.to_owned(), reason };
     let file: AuthFile = serde_json::from_slice(bytes).map_err(|error| invalid(error.to_string()))?;
-    let mut best: Option<(usize, &Auth)> = None;
-    for (key, auth) in file.auths.iter().filter(|(_, auth)| !auth.auth.is_empty()) {
-        let key = host_and_path(key);
-        let fits = name.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-        if fits && best.is_none_or(|(length, _)| key.len() > length) {
-            best = Some((key.len(), auth));
-        }
+    if let Some((server, helper)) = closest(file.helpers.iter(), name) {
+        return Ok(Some(Entry::Helper { name: helper.clone(), server: server.clone() }));
     }
-    let Some((_, auth)) = best else { return Ok(None) };
+    let kept = file.auths.iter().filter(|(_, auth)| !auth.auth.is_empty() || !auth.identity_token.is_empty());
+    let Some((_, auth)) = closest(kept, name) else {
+        let server = match name.split('/').next().unwrap_or(name) {
+            "docker.io" => "https://index.docker.io/v1/",
+            registry => registry,
+        };
+        return Ok((!file.store.is_empty())
+            .then(|| Entry::Helper { name: file.store.clone(), server: server.to_owned() }));
+    };
+    let identity_token = Some(auth.identity_token.clone()).filter(|token| !token.is_empty());
+    if auth.auth.is_empty() {
+        return Ok(Some(Entry::Here(Credentials { identity_token, ..Credentials::default() })));
+    }
     let decoded = STANDARD.decode(auth.auth.trim()).map_err(|_| invalid(format!("bad auth for {name}")))?;
     let text = String::from_utf8(decoded).map_err(|_| invalid(format!("bad auth for {name}")))?;
     let (user, password) = text.split_once(':').ok_or_else(|| invalid(format!("bad auth for {name}")))?;
     // Old docker versions padded with NULs.
     let password = password.trim_end_matches('\0');
-    Ok(Some(Credentials { user: user.to_owned(), password: password.to_owned() }))
+    let (user, password) = (user.to_owned(), password.to_owned());
+    Ok(Some(Entry::Here(Credentials { user, password, identity_token })))
+}
+
+/// The entry for the longest part of `name`.
+fn closest<'a, T>(
+    entries: impl Iterator<Item = (&'a String, &'a T)>,
+    name: &str,
+) -> Option<(&'a String, &'a T)> {
+    let fits = |key: &str| {
+        let rest = name.strip_prefix(host_and_path(key));
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    entries.filter(|(key, _)| fits(key)).max_by_key(|(key, _)| host_and_path(key).len())
 }
 
 /// Keys may be addresses: `https://index.docker.io/v1/` is docker.io's.
@@ -110,8 +166,8 @@ mod tests {
             "https://index.docker.io/v1/": {"auth": "aHViOng="},
             "quay.io": {"auth": "cXVheTp5"},
             "quay.io/team": {"auth": "dGVhbTp6Oncy"},
-            "helper.io": {}
-        }, "credsStore": "x"}"#;
+            "token.io": {"identitytoken": "abc"}
+        }, "credHelpers": {"helper.io/team": "own"}, "credsStore": "all"}"#;
         for (name, user, password) in [
             ("debian", "hub", "x"),
             ("quay.io/other/app", "quay", "y"),
@@ -120,9 +176,16 @@ mod tests {
         ] {
             let reference = Reference::parse(name).expect(name);
             let found = look_up(file, Path::new("auth.json"), &reference.name()).expect(name);
-            assert_eq!(found, Some(Credentials { user: user.into(), password: password.into() }), "{name}");
+            assert_eq!(found, Some(Entry::Here(Credentials::new(user.into(), password.into()))), "{name}");
         }
-        let reference = Reference::parse("helper.io/x").expect("a reference");
-        assert_eq!(look_up(file, Path::new("auth.json"), &reference.name()).expect("a file"), None);
+        for (name, helper, server) in
+            [("helper.io/team/x", "own", "helper.io/team"), ("helper.io/x", "all", "helper.io")]
+        {
+            let found = look_up(file, Path::new("auth.json"), name).expect("a file");
+            assert_eq!(found, Some(Entry::Helper { name: helper.into(), server: server.into() }), "{name}");
+        }
+        let found = look_up(file, Path::new("auth.json"), "token.io/x").expect("a file");
+        let token = Credentials { identity_token: Some("abc".into()), ..Credentials::default() };
+        assert_eq!(found, Some(Entry::Here(token)));
     }
 }

@@ -31,6 +31,10 @@ pub enum RegistryError {
     /// The service that gives tokens does not know who asks.
     #[error("getting a token from {realm}: access denied: {message} ({code})")]
     Denied { realm: String, message: String, code: u16 },
+    #[error("no registry is known to have {reference}")]
+    NoPlace { reference: String },
+    #[error(transparent)]
+    Endpoint(#[from] crate::image::registries::EndpointError),
     #[error(transparent)]
     Credentials(#[from] super::CredentialsError),
     #[error(transparent)]
@@ -90,6 +94,20 @@ pub(super) fn message(response: Response<Body>) -> String {
 pub(super) fn retry_after(response: &Response<Body>) -> Option<Duration> {
     let seconds: u64 = response.headers().get(header::RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
     (seconds <= 10).then(|| Duration::from_secs(seconds))
+}
+
+/// Whether a later try may go better. What is sent twice must not be done twice unless it `is_harmless`.
+pub(super) fn may_pass(error: &ureq::Error, is_harmless: bool) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionRefused, ConnectionReset, UnexpectedEof};
+    match error {
+        ureq::Error::Timeout(ureq::Timeout::Connect) | ureq::Error::ConnectionFailed => true,
+        ureq::Error::Io(error) if error.kind() == ConnectionRefused => true,
+        ureq::Error::Io(error) => {
+            is_harmless
+                && matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)
+        }
+        _ => false,
+    }
 }
 
 pub(super) fn cause(error: &ureq::Error) -> String {

@@ -38,12 +38,6 @@ impl Client {
         }
     }
 
-    /// A blob as a stream, which the reader checks.
-    pub(crate) fn blob(&self, blob: &str) -> Result<impl Read + use<>, RegistryError> {
-        let what = format!("blob {blob} in {}", self.reference.name());
-        Ok(Stream(self.get(&format!("blobs/{blob}"), None, &what)?.into_body().into_reader()))
-    }
-
     /// The repository's tags, in the registry's order and page by page; at most so many.
     pub(crate) fn tags(&self, most: usize) -> Result<Vec<String>, RegistryError> {
         let what = format!("tags of {}", self.reference.name());
@@ -104,7 +98,12 @@ impl Client {
         }
     }
 
-    fn get(&self, path: &str, accept: Option<&str>, what: &str) -> Result<Response<Body>, RegistryError> {
+    pub(super) fn get(
+        &self,
+        path: &str,
+        accept: Option<&str>,
+        what: &str,
+    ) -> Result<Response<Body>, RegistryError> {
         let headers = accept.map(|accept| (header::ACCEPT, accept));
         let response = self.send(&Method::GET, &self.url(path), headers.as_slice(), &Content::None, what)?;
         if response.status() == 200 { Ok(response) } else { Err(RegistryError::status(what, response)) }

@@ -2,9 +2,11 @@
 
 mod auth;
 pub mod auth_file;
+mod blob;
 mod credentials;
 mod error;
 mod fetch;
+mod helper;
 mod login;
 mod request;
 mod tls;
@@ -20,12 +22,15 @@ use ureq::Agent;
 
 pub use credentials::{Credentials, CredentialsError};
 pub use error::RegistryError;
+pub use helper::HelperError;
 pub use login::{check_login, find_login};
 pub use tls::CertificateError;
 pub(crate) use upload::{Blob, Mount, Source as UploadSource};
 pub use ureq::Proxy;
 
+use super::policy::Policy;
 use super::reference::Reference;
+use super::registries::{Endpoint, Registries};
 
 /// How to reach registries. The environment is the caller's to read.
 #[derive(Debug, Clone, Default)]
@@ -46,6 +51,10 @@ pub struct Access {
     pub retries: Option<u32>,
     /// The wait before each of these; None: half a second, doubled each time.
     pub retry_delay: Option<Duration>,
+    /// Short names, mirrors, and which registries are blocked or may be insecure.
+    pub registries: Registries,
+    /// What may be pulled.
+    pub policy: Policy,
 }
 
 /// How long a registry may take to accept a connection, and to send the next bytes.
@@ -82,20 +91,28 @@ pub(crate) struct Client {
 
 impl Client {
     /// Finds out whether the registry speaks TLS, where that may be in question, and which credentials it gets.
+    ///
+    /// May run a credential helper: the caller has one thread.
     pub(crate) fn new(reference: &Reference, access: &Access) -> Result<Client, RegistryError> {
+        Client::at(&access.registries.own(reference)?, access)
+    }
+
+    /// The same for a mirror or another place where `access` has the image.
+    pub(crate) fn at(endpoint: &Endpoint, access: &Access) -> Result<Client, RegistryError> {
+        let reference = &endpoint.reference;
         let host = match reference.registry.as_str() {
             "docker.io" => "registry-1.docker.io",
             other => other,
         };
         let is_loopback = is_loopback(host);
-        let is_lax = !access.tls_verify.unwrap_or(!is_loopback);
+        let is_lax = !access.tls_verify.unwrap_or(!is_loopback && !endpoint.is_insecure);
         let credentials = match &access.credentials {
             Some(credentials) => Some(credentials.clone()),
             None => credentials::find(&access.auth_files, &reference.name())?,
         };
         let certificates = tls::Certificates::find(&reference.registry, access)?;
         let agent = agent(is_lax, &certificates, access.proxy.clone().filter(|_| !is_loopback));
-        let scheme = if is_lax && !speaks_tls(&agent, host)? { "http" } else { "https" };
+        let scheme = if is_lax && !speaks_tls_at_last(&agent, host, access)? { "http" } else { "https" };
         Ok(Client {
             agent,
             base: format!("{scheme}://{host}"),
@@ -154,24 +171,42 @@ fn agent(is_lax: bool, certificates: &tls::Certificates, proxy: Option<Proxy>) -
         .new_agent()
 }
 
-/// Asks with TLS. A server of plain HTTP answers with something that is no TLS, or hangs up.
-fn speaks_tls(agent: &Agent, host: &str) -> Result<bool, RegistryError> {
-    let base = format!("https://{host}");
-    match agent.get(format!("{base}/v2/")).call() {
-        Ok(_) => Ok(true),
-        Err(error @ (ureq::Error::HostNotFound | ureq::Error::Timeout(_))) => {
-            Err(RegistryError::transport(&base, "/v2/", &error))
+/// Asks again while the registry cannot be reached.
+fn speaks_tls_at_last(agent: &Agent, host: &str, access: &Access) -> Result<bool, RegistryError> {
+    let mut waits = waits(access.retries, access.retry_delay);
+    loop {
+        match speaks_tls(agent, host) {
+            Ok(answer) => return Ok(answer),
+            Err(error) => match waits.next().filter(|_| error::may_pass(&error, true)) {
+                Some(wait) => std::thread::sleep(wait),
+                None => return Err(RegistryError::transport(&format!("https://{host}"), "/v2/", &error)),
+            },
         }
+    }
+}
+
+/// Asks with TLS. A server of plain HTTP answers with something that is no TLS, or hangs up.
+fn speaks_tls(agent: &Agent, host: &str) -> Result<bool, ureq::Error> {
+    match agent.get(format!("https://{host}/v2/")).call() {
+        Ok(_) => Ok(true),
+        Err(error @ (ureq::Error::HostNotFound | ureq::Error::Timeout(_))) => Err(error),
         Err(ureq::Error::Io(error)) if error.kind() == io::ErrorKind::ConnectionRefused => {
             // Without a port the two schemes have different ones.
-            if has_port(host) {
-                Err(RegistryError::transport(&base, "/v2/", &error.into()))
-            } else {
-                Ok(false)
-            }
+            if has_port(host) { Err(error.into()) } else { Ok(false) }
         }
         Err(_) => Ok(false),
     }
+}
+
+/// For a query and a form (RFC 3986, 2.1).
+pub(crate) fn encoded(text: &str) -> String {
+    text.bytes().fold(String::new(), |mut encoded, byte| {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => encoded.push(byte.into()),
+            _ => encoded.push_str(&format!("%{byte:02X}")),
+        }
+        encoded
+    })
 }
 
 fn has_port(host: &str) -> bool {
@@ -190,10 +225,14 @@ struct Stream<R>(R);
 
 impl<R: Read> Read for Stream<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.read(buffer).map_err(|error| match error.downcast::<ureq::Error>() {
-            Ok(error) => io::Error::other(error::cause(&error)),
-            Err(error) => error,
-        })
+        self.0.read(buffer).map_err(told)
+    }
+}
+
+fn told(error: io::Error) -> io::Error {
+    match error.downcast::<ureq::Error>() {
+        Ok(error) => io::Error::other(error::cause(&error)),
+        Err(error) => error,
     }
 }
 

@@ -18,7 +18,7 @@ pub(super) enum Content<'a> {
 }
 
 impl Client {
-    /// The registry's answer, whatever it is: but 429 and 5xx come only when waiting has not helped, and 401 only when
+    /// The registry's answer, whatever it is: but 429 and 5xx, and that it cannot be reached, come only when waiting has not helped, and 401 only when
     /// logging in has not.
     pub(super) fn send(
         &self,
@@ -59,7 +59,17 @@ impl Client {
                     self.agent.run(request.body(body).map_err(|error| failed(error.into()))?)
                 }
             };
-            let response = answer.map_err(failed)?;
+            let is_harmless = matches!(*method, Method::GET | Method::HEAD);
+            let response = match answer {
+                Ok(response) => response,
+                Err(error) => match waits.next().filter(|_| error::may_pass(&error, is_harmless)) {
+                    Some(wait) => {
+                        std::thread::sleep(wait);
+                        continue;
+                    }
+                    None => return Err(failed(error)),
+                },
+            };
             match response.status().as_u16() {
                 401 if may_authenticate && self.is_own(url) => {
                     may_authenticate = false;

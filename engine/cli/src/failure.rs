@@ -14,6 +14,22 @@ pub(crate) struct Failure {
     pub(crate) message: String,
 }
 
+/// A verb has no flag of this name, with its dashes.
+#[derive(Debug)]
+pub(crate) struct UnknownFlag {
+    pub(crate) flag: String,
+    /// The verb's full name.
+    pub(crate) verb: String,
+}
+
+impl fmt::Display for UnknownFlag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "unknown flag: {}\nSee '{} --help'", self.flag, self.verb)
+    }
+}
+
+impl std::error::Error for UnknownFlag {}
+
 impl Failure {
     /// This one behind an earlier one, if there is one: a line each, and the first decides the exit code.
     pub(crate) fn after(self, earlier: Option<Failure>) -> Failure {

@@ -15,6 +15,7 @@ use ketch_engine::{Engine, Paths};
 use nix::unistd::{Uid, dup2_stdout};
 
 use crate::commands::usage;
+use crate::failure::UnknownFlag;
 use crate::flags::set_docker_config;
 use crate::messages::{self, Level};
 use crate::rootless;
@@ -108,6 +109,23 @@ pub(crate) fn parse(words: &[OsString]) -> anyhow::Result<(Globals, Vec<OsString
     let mut globals = parsed.map_err(|error| usage::error(&error, Globals::command(), &["ketch".into()]))?;
     let rest = std::mem::take(&mut globals.rest);
     Ok((globals, rest))
+}
+
+/// The command line with the option in front of which `error` says that the verb does not know it, if it is one of these.
+/// `verb` is where the verb is.
+pub(crate) fn moved(words: &[OsString], verb: usize, error: &anyhow::Error) -> Option<Vec<OsString>> {
+    let UnknownFlag { flag, .. } = error.downcast_ref()?;
+    let globals = Globals::command();
+    let mut options = globals.get_arguments().filter(|arg| arg.get_id() != "version");
+    let option = options.find(|arg| arg.get_long() == flag.strip_prefix("--"))?;
+    let is_it = |word: &OsString| word.to_str().is_some_and(|word| word.split('=').next() == Some(flag));
+    let at = verb + words[verb..].iter().position(is_it)?;
+    let has_value = option.get_action().takes_values() && !option.is_require_equals_set();
+    let length = if has_value && words[at] == **flag { 2 } else { 1 };
+    let mut words = words.to_vec();
+    let moved: Vec<OsString> = words.drain(at..(at + length).min(words.len())).collect();
+    words.splice(verb..verb, moved);
+    Some(words)
 }
 
 /// The options, for help.

@@ -32,8 +32,18 @@ fn main() -> ExitCode {
     if words.first().is_some_and(|name| name == ketch_engine::container::health::PROGRAM) {
         return ketch_engine::container::health::main(words);
     }
-    match globals::parse(&words).and_then(|(globals, rest)| commands::dispatch(&globals, rest)) {
+    match run(words) {
         Ok(code) => code,
         Err(error) => failure::report(&error),
     }
+}
+
+/// A global option behind the verb is as good as one before it, as with podman.
+fn run(words: Vec<OsString>) -> anyhow::Result<ExitCode> {
+    let (globals, rest) = globals::parse(&words)?;
+    let verb = words.len() - rest.len();
+    commands::dispatch(&globals, rest).or_else(|error| match globals::moved(&words, verb, &error) {
+        Some(words) => run(words),
+        None => Err(error),
+    })
 }

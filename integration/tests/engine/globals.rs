@@ -53,6 +53,27 @@ fn refused_with_a_reason() {
     ketch("--cgroup-manager x ps").assert_exit(125).assert_stderr_has("must be one of cgroupfs and systemd");
 }
 
+/// podman takes them there too; what belongs to a container's command is left alone.
+#[test]
+fn behind_the_command() {
+    let engine = Engine::with_busybox();
+    let elsewhere = engine.path("elsewhere");
+    engine.line("create --name one busybox true").ok();
+    assert_eq!(engine.line("ps -a -q").ok().stdout.lines().count(), 1);
+    let line = format!("ps -a -q --root {0}/root --runroot={0}/run", elsewhere.display());
+    assert_eq!(engine.line(&line).ok().stdout, "");
+    engine.line("ps --log-level debug").ok().assert_stderr_has("level=debug");
+    engine.line("ps --log-level").assert_exit(125).assert_stderr_has("flag needs an argument: --log-level");
+    engine.line("ps --conmon=/x").assert_exit(125).assert_stderr_has("--conmon is not available");
+    let said = engine.line("run --rm --network=none busybox echo --log-level debug").ok();
+    assert_eq!(said.text(), "--log-level debug");
+    engine.line("ps --version").assert_exit(125).assert_stderr_has("unknown flag: --version");
+    engine
+        .line("ps --bogus")
+        .assert_exit(125)
+        .assert_stderr_has("unknown flag: --bogus\nSee 'ketch ps --help'");
+}
+
 #[test]
 fn honoured() {
     let engine = Engine::with_busybox();

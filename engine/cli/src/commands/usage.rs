@@ -7,7 +7,7 @@ use clap::Arg;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::help;
-use crate::failure::{Failure, Help};
+use crate::failure::{Failure, Help, UnknownFlag};
 
 /// `words` are those that `parser` did not take, the verb's full name first.
 pub(crate) fn error(error: &clap::Error, parser: clap::Command, words: &[OsString]) -> anyhow::Error {
@@ -26,7 +26,9 @@ pub(crate) fn error(error: &clap::Error, parser: clap::Command, words: &[OsStrin
     // `--cpus <N>`
     let flag = arg.split_whitespace().next().unwrap_or_default();
     let message = match error.kind() {
-        ErrorKind::UnknownArgument if flag.starts_with("--") => format!("unknown flag: {flag}"),
+        ErrorKind::UnknownArgument if flag.starts_with("--") => {
+            return UnknownFlag { flag: flag.to_owned(), verb }.into();
+        }
         ErrorKind::UnknownArgument if flag.starts_with('-') => format!("unknown shorthand flag: {flag}"),
         ErrorKind::UnknownArgument => count(parser, words),
         ErrorKind::InvalidValue if value.is_empty() => format!("flag needs an argument: {flag}"),

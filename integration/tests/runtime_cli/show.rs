@@ -161,7 +161,27 @@ fn version_and_help() {
     let help = bundle.call(&["--help"]).succeeds().stdout;
     for verb in ["create", "run", "exec", "features"] {
         assert!(help.contains(verb), "{help}");
-        bundle.call(&[verb, "--help"]).succeeds();
+        let help = bundle.call(&[verb, "--help"]).succeeds().stdout;
+        // runc's sections.
+        assert!(is_crun() || help.starts_with("NAME:\n   ") && help.contains("\nUSAGE:\n   "), "{help}");
+        assert!(is_crun() || bundle.call(&[verb, "-h"]).succeeds().stdout == help);
+    }
+    if !is_crun() {
+        assert!(help.starts_with("NAME:\n   ") && help.contains("\nGLOBAL OPTIONS:\n   "), "{help}");
+        assert_eq!(bundle.call(&["help"]).succeeds().stdout, help);
+        for (words, error) in [
+            (&["start"][..], "\"start\" requires exactly 1 argument(s)"),
+            (&["start", "a", "b"], "\"start\" requires exactly 1 argument(s)"),
+            (&["exec"], "\"exec\" requires a minimum of "),
+            (&["spec", "more"], "\"spec\" requires exactly 0 argument(s)"),
+            (&["list", "--bogus"], "flag provided but not defined: -bogus"),
+        ] {
+            let code = if words[0] == "exec" && is_ours() { 255 } else { 1 };
+            bundle.call(words).fails(code, error);
+        }
+        for words in [&["nonesuch"][..], &["nonesuch", "-h"]] {
+            bundle.call(words).fails(3, "No help topic for 'nonesuch'");
+        }
     }
 }
 

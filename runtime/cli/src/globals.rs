@@ -3,12 +3,13 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum};
 
 use crate::commands::{self, COMMANDS};
 use crate::log::{Level, Target};
-use crate::report;
+use crate::{help, report};
 
 /// OCI runtime: creates and runs containers from bundles.
 #[derive(Debug, Default, Parser)]
@@ -107,7 +108,7 @@ pub(crate) enum First {
 pub(crate) fn parse(words: Vec<OsString>) -> anyhow::Result<First> {
     let matches = match Globals::command().disable_help_subcommand(true).try_get_matches_from(words) {
         Ok(matches) => matches,
-        Err(error) => return answer(&error, None),
+        Err(error) => return answer(&error),
     };
     let mut globals = Globals::from_arg_matches(&matches).map_err(|e| usage(&e, None))?;
     globals.start_here()?;
@@ -116,29 +117,30 @@ pub(crate) fn parse(words: Vec<OsString>) -> anyhow::Result<First> {
     };
     let mut words = vec![OsString::from(verb)];
     words.extend(rest.get_many::<OsString>("").unwrap_or_default().cloned());
-    if verb == "help" {
-        return help(&words[1..]);
+    if verb == "help" || verb == "h" {
+        return help_on(&words[1..]);
     }
     Ok(First::Verb { verb: verb.to_owned(), words, globals })
 }
 
 /// `help` and `help COMMAND`.
-fn help(words: &[OsString]) -> anyhow::Result<First> {
+fn help_on(words: &[OsString]) -> anyhow::Result<First> {
     let Some(word) = words.first() else {
-        report::print(&tree().render_help().to_string())?;
+        report::print(&of_program())?;
         return Ok(First::Answered);
     };
-    let command = word.to_str().and_then(commands::find).with_context(|| format!("no command {word:?}"))?;
+    let command = word.to_str().and_then(commands::find);
+    let command = command.with_context(|| format!("No help topic for '{}'", word.display()))?;
     (command.run)(&Globals::default(), vec![word.clone(), "--help".into()])?;
     Ok(First::Answered)
 }
 
-/// The whole tree, for `--help` only.
-fn tree() -> clap::Command {
-    Globals::command().subcommands(COMMANDS.iter().map(|c| clap::Command::new(c.name).about(c.about)))
+fn of_program() -> String {
+    let version = version();
+    help::of_program(Globals::command(), version.strip_prefix("ketchrun version ").unwrap_or(&version))
 }
 
-/// The same with all that each command takes, for shells.
+/// The whole tree, with all that each command takes, for shells.
 pub(crate) fn whole() -> clap::Command {
     Globals::command().subcommands(COMMANDS.iter().map(|c| (c.parser)().name(c.name).about(c.about)))
 }
@@ -154,20 +156,22 @@ pub(crate) fn verb<A: Parser>(words: Vec<OsString>) -> anyhow::Result<Option<A>>
         .and_then(|matches| A::from_arg_matches(&matches));
     match matched {
         Ok(args) => Ok(Some(args)),
-        Err(error) => answer(&error, Some(&name)).map(|_| None),
+        Err(error) if error.kind() == ErrorKind::DisplayHelp => {
+            report::print(&help::of_command(&name, A::command()))?;
+            Ok(None)
+        }
+        Err(error) => {
+            Err(in_runcs_words(&error, &name, A::command()).unwrap_or_else(|| usage(&error, Some(&name))))
+        }
     }
 }
 
 /// clap speaks of help and version as errors: those are printed, the others become ours.
-fn answer(error: &clap::Error, verb: Option<&str>) -> anyhow::Result<First> {
-    use clap::error::ErrorKind;
-    match (error.kind(), verb) {
-        (ErrorKind::DisplayHelp | ErrorKind::MissingSubcommand, None) => {
-            report::print(&tree().render_help().to_string())?;
-        }
-        (ErrorKind::DisplayHelp, Some(_)) => report::print(&error.to_string())?,
-        (ErrorKind::DisplayVersion, _) => report::print(&version())?,
-        _ => return Err(usage(error, verb)),
+fn answer(error: &clap::Error) -> anyhow::Result<First> {
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::MissingSubcommand => report::print(&of_program())?,
+        ErrorKind::DisplayVersion => report::print(&version())?,
+        _ => return Err(in_runcs_words(error, "", Globals::command()).unwrap_or_else(|| usage(error, None))),
     }
     Ok(First::Answered)
 }
@@ -180,6 +184,36 @@ fn version() -> String {
         env!("CARGO_PKG_VERSION"),
         commands::features::SPEC_VERSION
     )
+}
+
+/// What scripts know how runc says: a flag that there is not, too few words or too many.
+fn in_runcs_words(error: &clap::Error, verb: &str, mut command: clap::Command) -> Option<anyhow::Error> {
+    let arg = match error.get(ContextKind::InvalidArg)? {
+        ContextValue::String(arg) => arg.as_str(),
+        ContextValue::Strings(args) => args.first()?,
+        _ => return None,
+    };
+    let flag = arg.starts_with('-').then(|| arg.trim_start_matches('-'));
+    command.build();
+    let (mut least, mut most) = (0, 0_usize);
+    for operand in command.get_positionals() {
+        let range = operand.get_num_args().unwrap_or_default();
+        least += if operand.is_required_set() { range.min_values().max(1) } else { 0 };
+        most = most.saturating_add(range.max_values());
+    }
+    match (error.kind(), flag) {
+        (ErrorKind::UnknownArgument, Some(flag)) => Some(anyhow!("flag provided but not defined: -{flag}")),
+        (ErrorKind::UnknownArgument | ErrorKind::MissingRequiredArgument, None) if least == most => {
+            Some(anyhow!("{verb:?} requires exactly {most} argument(s)"))
+        }
+        (ErrorKind::UnknownArgument, None) => {
+            Some(anyhow!("{verb:?} requires a maximum of {most} argument(s)"))
+        }
+        (ErrorKind::MissingRequiredArgument, None) => {
+            Some(anyhow!("{verb:?} requires a minimum of {least} argument(s)"))
+        }
+        _ => None,
+    }
 }
 
 /// One line of clap's report: what is wrong, without the usage below it.

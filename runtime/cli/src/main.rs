@@ -13,6 +13,7 @@ mod criu;
 mod descriptors;
 mod exe;
 mod globals;
+mod help;
 mod log;
 mod notify;
 mod report;
@@ -54,8 +55,9 @@ fn answer(words: Vec<OsString>) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::SUCCESS);
     };
     let Some(command) = commands::find(&verb) else {
-        let error = anyhow::anyhow!("no command {verb:?}: `ketchrun --help` lists them");
-        return Err(Failure { globals, error, code: 1 });
+        // As in runc, the code too.
+        let error = anyhow::anyhow!("No help topic for '{verb}'");
+        return Err(Failure { globals, error, code: 3 });
     };
     if let Some(log) = &globals.log
         && let Err(error) = log.check()

@@ -3,6 +3,7 @@
 use std::env;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use anyhow::Context;
 use ketch_engine::image::policy::Policy;
@@ -39,6 +40,14 @@ pub(crate) struct Retry {
     retry_delay: Option<String>,
 }
 
+impl Retry {
+    /// None: the engine's own.
+    pub(crate) fn delay(&self) -> anyhow::Result<Option<Duration>> {
+        let Some(text) = self.retry_delay.as_deref().filter(|text| !text.is_empty()) else { return Ok(None) };
+        length(text).map(Some).with_context(|| format!("invalid duration {text:?} for --retry-delay"))
+    }
+}
+
 /// The policy of this file, which has to be there, or of the host.
 pub(crate) fn policy(file: Option<&Path>) -> anyhow::Result<Policy> {
     let Some(file) = file else { return Ok(Policy::read(&policy_files())?) };
@@ -47,8 +56,15 @@ pub(crate) fn policy(file: Option<&Path>) -> anyhow::Result<Policy> {
 }
 
 impl Connection {
+    fn credentials(&self) -> anyhow::Result<Option<Credentials>> {
+        let Some(creds) = &self.creds else { return Ok(None) };
+        let (user, password) = creds.split_once(':').context("--creds is USER:PASSWORD")?;
+        Ok(Some(Credentials::new(user.to_owned(), password.to_owned())))
+    }
+
     /// A file that was asked for by name has to be there.
     pub(crate) fn check(&self) -> anyhow::Result<()> {
+        self.credentials()?;
         let Some(path) = &self.authfile else { return Ok(()) };
         std::fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
         Ok(())
@@ -56,10 +72,6 @@ impl Connection {
 
     pub(crate) fn access(&self, retry: &Retry) -> anyhow::Result<Access> {
         self.check()?;
-        let credentials = self.creds.as_ref().map(|creds| {
-            let (user, password) = creds.split_once(':').context("--creds is USER:PASSWORD")?;
-            anyhow::Ok(Credentials::new(user.to_owned(), password.to_owned()))
-        });
         let auth_files = match &self.authfile {
             Some(path) => vec![path.clone()],
             None => default_auth_files(),
@@ -68,20 +80,13 @@ impl Connection {
             registries: Registries::read(&registries_files()?)?,
             policy: Policy::read(&policy_files())?,
             tls_verify: self.tls_verify,
-            credentials: credentials.transpose()?,
+            credentials: self.credentials()?,
             auth_files,
             proxy: Proxy::try_from_env(),
             certificates: self.cert_dir.clone(),
             certificate_homes: certificate_homes(),
             retries: retry.retry,
-            retry_delay: retry
-                .retry_delay
-                .as_deref()
-                .filter(|text| !text.is_empty())
-                .map(|text| {
-                    length(text).with_context(|| format!("invalid duration {text:?} for --retry-delay"))
-                })
-                .transpose()?,
+            retry_delay: retry.delay()?,
         })
     }
 }

@@ -73,6 +73,7 @@ impl Registry {
             self.decryption_key.is_empty(),
             "--decryption-key is not available: encrypted layers are not supported"
         );
+        self.retry.delay()?;
         self.connection.check()
     }
 

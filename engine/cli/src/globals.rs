@@ -122,10 +122,13 @@ pub(crate) fn moved(words: &[OsString], verb: usize, error: &anyhow::Error) -> O
     let at = verb + words[verb..].iter().position(is_it)?;
     let has_value = option.get_action().takes_values() && !option.is_require_equals_set();
     let length = if has_value && words[at] == **flag { 2 } else { 1 };
-    let mut words = words.to_vec();
-    let moved: Vec<OsString> = words.drain(at..(at + length).min(words.len())).collect();
-    words.splice(verb..verb, moved);
-    Some(words)
+    let (before, after) = words.split_at(verb);
+    let Some(moved) = words.get(at..at + length) else {
+        // Without its value it is the last: that is what is said then.
+        return Some([before, &words[at..]].concat());
+    };
+    let (kept, rest) = (&after[..at - verb], &words[at + length..]);
+    Some([before, moved, kept, rest].concat())
 }
 
 /// The options, for help.

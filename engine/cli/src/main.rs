@@ -32,18 +32,18 @@ fn main() -> ExitCode {
     if words.first().is_some_and(|name| name == ketch_engine::container::health::PROGRAM) {
         return ketch_engine::container::health::main(words);
     }
-    match run(words) {
+    match run(&words) {
         Ok(code) => code,
         Err(error) => failure::report(&error),
     }
 }
 
 /// A global option behind the verb is as good as one before it, as with podman.
-fn run(words: Vec<OsString>) -> anyhow::Result<ExitCode> {
-    let (globals, rest) = globals::parse(&words)?;
+fn run(words: &[OsString]) -> anyhow::Result<ExitCode> {
+    let (globals, rest) = globals::parse(words)?;
     let verb = words.len() - rest.len();
-    commands::dispatch(&globals, rest).or_else(|error| match globals::moved(&words, verb, &error) {
-        Some(words) => run(words),
+    commands::dispatch(&globals, rest).or_else(|error| match globals::moved(words, verb, &error) {
+        Some(words) => run(&words),
         None => Err(error),
     })
 }

@@ -1,17 +1,18 @@
 //! What ketch says of its own work, on stderr: as much of it as `--log-level` asks for.
 
 use std::io::Write;
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::SystemTime;
 
 use ketch_monitor::clock;
 
 use crate::failure::Failure;
 
-static LEVEL: OnceLock<Level> = OnceLock::new();
+/// A [`Level`] as a number.
+static LEVEL: AtomicU8 = AtomicU8::new(Level::Warn as u8);
 
 /// The names that podman has. Errors are always shown: they are what a command answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Level {
     Error,
     Warn,
@@ -37,12 +38,11 @@ impl Level {
 }
 
 pub(crate) fn set_level(level: Level) {
-    // There is one command line.
-    let _ = LEVEL.set(level);
+    LEVEL.store(level as u8, Ordering::Relaxed);
 }
 
 fn is_shown(level: Level) -> bool {
-    level <= LEVEL.get().copied().unwrap_or(Level::Warn)
+    level as u8 <= LEVEL.load(Ordering::Relaxed)
 }
 
 /// Of what is done all the same.

@@ -202,6 +202,8 @@ fn in_runcs_words(error: &clap::Error, verb: &str, mut command: clap::Command) -
         most = most.saturating_add(range.max_values());
     }
     match (error.kind(), flag) {
+        // Required where another flag is not given: that is to be told.
+        (ErrorKind::MissingRequiredArgument, None) if least == 1 && !arg.contains("CONTAINER") => None,
         (ErrorKind::UnknownArgument, Some(flag)) => Some(anyhow!("flag provided but not defined: -{flag}")),
         (ErrorKind::UnknownArgument | ErrorKind::MissingRequiredArgument, None) if least == most => {
             Some(anyhow!("{verb:?} requires exactly {most} argument(s)"))
